@@ -1,0 +1,73 @@
+//! What the broker and a cell tell each other: plain values, framed by `wire`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::Limits;
+use crate::outcome::Outcome;
+
+/// Names one call on one cell's socket.
+pub type CallId = u64;
+
+/// Broker to cell.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Message {
+    Run(CallId, Box<Order>),
+    Cancel(CallId),
+}
+
+/// One call to run: a first process and what it may see.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Order {
+    /// A catalogue name: `bash`, `files`, or any program of `/bin`.
+    pub program: String,
+    /// `arguments[0]` is the name the program sees itself under.
+    pub arguments: Vec<Vec<u8>>,
+    /// `NAME=value`.
+    pub environment: Vec<Vec<u8>>,
+    /// Absolute guest path.
+    pub cwd: String,
+    pub stdin: Stdin,
+    pub mounts: Vec<Mount>,
+    pub limits: Limits,
+    /// Shell state the first process may load.
+    pub state: Vec<u8>,
+    /// Whether the first process may offer a new state.
+    pub keep_state: bool,
+    /// Sends output as it comes instead of keeping head and tail for the end.
+    pub stream: bool,
+}
+
+/// Where the first process reads from.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub enum Stdin {
+    #[default]
+    Empty,
+    Bytes(Vec<u8>),
+    /// The cell's own standard input (`hotcell run`).
+    Inherit,
+}
+
+/// A host folder a call sees.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Mount {
+    /// Absolute guest path, one or more components, such as `/workspace`.
+    pub guest: String,
+    pub host: std::path::PathBuf,
+    pub writable: bool,
+}
+
+/// Cell to broker.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Event {
+    /// The cell has loaded what it needs and takes orders.
+    Ready,
+    Output(CallId, Stream, Vec<u8>),
+    Ended(CallId, Box<Outcome>),
+}
+
+/// Which output stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}

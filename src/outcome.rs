@@ -1,0 +1,70 @@
+//! What happened to a call: exit, output, what stopped it, what it used.
+
+use serde::{Deserialize, Serialize};
+
+/// How a call ended. A failing command, a trap, a timeout are outcomes, not errors.
+#[must_use]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The first process's status; 124 wall, 137 another limit, 126 denied, 127 absent.
+    pub exit_code: u8,
+    /// The limit that ended the call, or that refused something to a call that then failed.
+    pub stopped_by: Option<StoppedBy>,
+    pub stdout: Captured,
+    pub stderr: Captured,
+    pub usage: Usage,
+    /// The session's new shell state, when the shell ended by itself and offered one.
+    pub state: Option<Vec<u8>>,
+    /// Guest paths that were created, written, renamed or removed, sorted; at most
+    /// [`CHANGED_MAX`], with `changed_more` true past that.
+    pub changed: Vec<String>,
+    pub changed_more: bool,
+}
+
+/// Most changed paths an outcome names. Chosen, not measured.
+pub const CHANGED_MAX: usize = 1_000;
+
+/// One output stream as kept: the head and, past the limit, the tail.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Captured {
+    pub head: Vec<u8>,
+    /// What was left out between head and tail, in bytes.
+    pub omitted_bytes: u64,
+    pub tail: Vec<u8>,
+}
+
+/// What a call used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    pub fuel: u64,
+    pub wall_us: u64,
+    /// Most linear memory held at once by all processes.
+    pub memory_peak_bytes: u64,
+    /// Processes started.
+    pub processes: u32,
+    pub written_bytes: u64,
+}
+
+/// Which limit ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoppedBy {
+    Wall,
+    Fuel,
+    Memory,
+    Output,
+    Processes,
+    Descriptors,
+    Disk,
+    Inodes,
+    Cancelled,
+    /// The cell died or broke the protocol.
+    Cell,
+}
+
+impl StoppedBy {
+    /// The exit code an answer carries when this limit ended the call (DESIGN: wall 124, others 137).
+    pub fn exit_code(self) -> u8 {
+        if self == Self::Wall { 124 } else { 137 }
+    }
+}
