@@ -46,7 +46,7 @@ pub(super) struct Args {
 
 /// Ends with the call's exit code, or one of ours.
 pub(super) fn main(args: Args) -> u8 {
-    match prepare(args).and_then(|prepared| Ok(runtime()?.block_on(prepared.run())?)) {
+    match prepare(args).and_then(|prepared| runtime()?.block_on(prepared.run())) {
         Ok(code) => code,
         Err(error) => {
             complain(&error);
@@ -239,10 +239,10 @@ impl PassingFolder {
 
 impl Drop for PassingFolder {
     fn drop(&mut self) {
-        if let Some(folder) = self.path.parent() {
-            if let Err(error) = std::fs::remove_dir_all(folder) {
-                tracing::warn!(%error, "the call's /tmp stays behind");
-            }
+        if let Some(folder) = self.path.parent()
+            && let Err(error) = std::fs::remove_dir_all(folder)
+        {
+            tracing::warn!(%error, "the call's /tmp stays behind");
         }
     }
 }

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_is_named() {
+    fn every_wrong_field_of_bash_is_named() {
         refused("python", json!({}), "Unknown tool: python");
         refused("bash", json!("ls"), "`input` must be an object");
         refused("bash", json!({}), "command is required");
@@ -171,6 +171,10 @@ mod tests {
             json!({"command": "ls", "encoding": "hex"}),
             "input.encoding must be",
         );
+    }
+
+    #[test]
+    fn every_wrong_field_of_a_file_tool_is_named() {
         refused("read", json!({}), "read: input.file_path is required");
         refused(
             "read",
