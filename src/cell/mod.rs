@@ -1,12 +1,22 @@
-//! PLACEHOLDER until the kernel is merged: every order is refused with an error that says so.
+//! The Wasm runner. `pool` is the broker's side: it starts cell processes and hands them
+//! orders. The rest is the cell's side: `run` takes orders, `kernel` is the process model,
+//! `wasi` the host functions, `engine` and `programs` what is run and by what.
 
-pub mod order;
-pub mod pool;
+mod catalogue;
+mod compile;
+mod deadline;
+mod engine;
+mod kernel;
+mod order;
+mod pool;
+mod programs;
+mod run;
+mod runtime;
+mod wasi;
+mod wire;
 
-/// Body of the hidden `hotcell cell` subcommand.
-///
-/// # Errors
-/// Always, until the kernel is merged.
-pub fn cell_main() -> anyhow::Result<()> {
-    anyhow::bail!("this build has no cell: the kernel is not merged yet")
-}
+pub use catalogue::{Catalogue, hex};
+pub use compile::compile;
+pub use order::{Mount, Order, Stdin, Stream};
+pub use pool::{CellError, CellOptions, CellPool};
+pub use run::{CellArguments, cell_main};

@@ -12,7 +12,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::cell::{self, CellArguments};
 use crate::config::Flags;
+use crate::telemetry;
 
 /// Exit code for a wrong command line or configuration (sysexits.h, EX_USAGE).
 const USAGE: u8 = 64;
@@ -54,7 +56,19 @@ enum Command {
     Warm(Common),
     /// A cell process; started by hotcell itself
     #[command(hide = true)]
-    Cell,
+    Cell {
+        #[arg(long)]
+        cache: PathBuf,
+        #[arg(long)]
+        calls: u32,
+    },
+    /// Compiles one guest into the cache; started by hotcell itself
+    #[command(hide = true)]
+    Compile {
+        #[arg(long)]
+        cache: PathBuf,
+        name: String,
+    },
 }
 
 /// Flags of every subcommand that uses the state folder.
@@ -104,7 +118,12 @@ pub fn main() -> ExitCode {
         Some(Command::Token(args)) => token::main(&args),
         Some(Command::Doctor(args)) => doctor::main(&args),
         Some(Command::Warm(args)) => warm::main(&args),
-        Some(Command::Cell) => crate::cell::cell_main().map(|()| 0),
+        Some(Command::Cell { cache, calls }) => {
+            let started = telemetry::start("warn").map_err(|reason| anyhow::anyhow!(reason));
+            let arguments = CellArguments { cache, calls_max: calls };
+            started.and_then(|()| cell::cell_main(arguments)).map(|()| 0)
+        }
+        Some(Command::Compile { cache, name }) => cell::compile(&cache, &name).map(|()| 0),
     };
     match result {
         Ok(code) => code.into(),

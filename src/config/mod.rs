@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use keys::{ConfigError, Flags, Origin, Setting, Settings, home_folder};
+pub use keys::{ConfigError, Flags, Origin, Setting, Settings, debug_guests, home_folder};
 pub use state::{State, StateError};
 pub use tokens::{TokenError, Tokens};
 

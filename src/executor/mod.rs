@@ -14,14 +14,14 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::audit::{Audit, Durable, Finished, Intent, Verdict};
-use crate::cell::pool::CellPool;
+use crate::cell::CellPool;
 use crate::outcome::{Outcome, StoppedBy};
 use crate::policy::{self, Decision, Grant, Policy};
 use crate::quantity;
 use crate::request::{RequestId, ToolRequest};
 use crate::session::{InUse, Sessions};
 
-pub use crate::cell::order::Stream;
+pub use crate::cell::Stream;
 pub use admission::{Admission, Full};
 pub use answer::{Answer, Encoding};
 pub use error::ExecuteError;
@@ -38,7 +38,7 @@ pub type Chunk = (Stream, Vec<u8>);
 #[derive(Debug, Default)]
 pub struct Streams {
     /// Gets output as it comes; first an empty chunk once the call is admitted and recorded.
-    pub output: Option<mpsc::Sender<Chunk>>,
+    pub output: Option<mpsc::UnboundedSender<Chunk>>,
     /// The call reads this process's standard input.
     pub stdin_inherited: bool,
 }
@@ -49,7 +49,7 @@ pub struct Executor {
     pub policy: Policy,
     pub sessions: Sessions,
     pub audit: Audit,
-    pub cells: CellPool,
+    pub cells: Arc<CellPool>,
     pub admission: Admission,
     /// Turns true when running calls must end.
     pub stopping: watch::Sender<bool>,
@@ -160,18 +160,14 @@ impl Executor {
         let output = asked.streams.output.take();
         if let Some(output) = &output {
             // A caller that no longer listens has hung up, which ends the call elsewhere.
-            let _gone = output.send((Stream::Stdout, Vec::new())).await;
+            let _gone = output.send((Stream::Stdout, Vec::new()));
         }
         match prepared {
             Prepared::Run(order) => Ok(self.cells.run(grant, *order, output).await?),
             Prepared::Answered(outcome) => {
                 if let Some(output) = output {
-                    let _gone = output
-                        .send((Stream::Stdout, outcome.stdout.head.clone()))
-                        .await;
-                    let _gone = output
-                        .send((Stream::Stderr, outcome.stderr.head.clone()))
-                        .await;
+                    let _gone = output.send((Stream::Stdout, outcome.stdout.head.clone()));
+                    let _gone = output.send((Stream::Stderr, outcome.stderr.head.clone()));
                 }
                 Ok(outcome)
             }

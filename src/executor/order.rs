@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cell::order::{Mount, Order, Stdin};
+use crate::cell::{Mount, Order, Stdin};
 use crate::executor::Streams;
 use crate::executor::error::ExecuteError;
 use crate::executor::input::Call;

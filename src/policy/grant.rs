@@ -34,6 +34,11 @@ impl Grant {
         &self.limits
     }
 
+    /// Consumes the permission; what is left are the ceilings the run is held to.
+    pub fn into_limits(self) -> Limits {
+        self.limits
+    }
+
     /// Whether guests may write to the workspace.
     pub fn workspace_writable(&self) -> bool {
         self.access == Access::ReadWrite
