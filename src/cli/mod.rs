@@ -120,8 +120,13 @@ pub fn main() -> ExitCode {
         Some(Command::Warm(args)) => warm::main(&args),
         Some(Command::Cell { cache, calls }) => {
             let started = telemetry::start("warn").map_err(|reason| anyhow::anyhow!(reason));
-            let arguments = CellArguments { cache, calls_max: calls };
-            started.and_then(|()| cell::cell_main(arguments)).map(|()| 0)
+            let arguments = CellArguments {
+                cache,
+                calls_max: calls,
+            };
+            started
+                .and_then(|()| cell::cell_main(arguments))
+                .map(|()| 0)
         }
         Some(Command::Compile { cache, name }) => cell::compile(&cache, &name).map(|()| 0),
     };
