@@ -7,16 +7,13 @@ mod compile;
 mod deadline;
 mod engine;
 mod kernel;
-mod order;
-mod pool;
+pub mod order;
+pub mod pool;
 mod programs;
 mod run;
 mod runtime;
 mod wasi;
 mod wire;
 
-pub use catalogue::{Catalogue, hex};
 pub use compile::compile;
-pub use order::{Mount, Order, Stdin, Stream};
-pub use pool::{CellError, CellOptions, CellPool};
 pub use run::{CellArguments, cell_main};
