@@ -1,0 +1,97 @@
+//! The oracle: the system's bash in a fresh folder, with the environment guests have.
+
+use std::fs::Permissions;
+use std::io::Read;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Answer, case::Case};
+
+/// How long a case may take, natively and in Hotcell. Chosen, not measured.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Guests are uid and gid 1000; as root the oracle becomes that too, so that modes count.
+const AGENT: u32 = 1000;
+
+/// Runs a case with the system's bash.
+pub fn run(case: &Case) -> Result<Answer, String> {
+    // `/tmp/hXXXX` is as long as `/workspace`, so counts and columns stay comparable.
+    let workspace = tempfile::Builder::new()
+        .prefix("h")
+        .rand_bytes(4)
+        .permissions(Permissions::from_mode(0o755))
+        .tempdir_in("/tmp")
+        .map_err(|error| format!("no folder for the oracle: {error}"))?;
+    let path = workspace.path();
+    let mut bash = Command::new("/bin/bash");
+    bash.args(["--noprofile", "--norc", "-c", &case.script])
+        .arg0("bash")
+        .current_dir(path)
+        .env_clear()
+        .envs([
+            ("USER", "agent"),
+            ("PATH", "/bin"),
+            ("LANG", "C.UTF-8"),
+            ("TZ", "UTC"),
+        ])
+        .env("HOME", path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    if rustix::process::geteuid().is_root() {
+        chown(path, Some(AGENT), Some(AGENT)).map_err(|error| error.to_string())?;
+        bash.uid(AGENT).gid(AGENT);
+    }
+    let child = bash
+        .spawn()
+        .map_err(|error| format!("/bin/bash: {error}"))?;
+    let (stdout, stderr, status) = finish(child)?;
+    let home = path.to_string_lossy();
+    Ok(Answer {
+        stdout: String::from_utf8_lossy(&stdout).replace(&*home, "/workspace"),
+        stderr: String::from_utf8_lossy(&stderr).replace(&*home, "/workspace"),
+        status,
+    })
+}
+
+/// Collects output until bash ends; what it left running ends with it, as in Hotcell.
+fn finish(mut child: Child) -> Result<(Vec<u8>, Vec<u8>, i64), String> {
+    let group = rustix::process::Pid::from_child(&child);
+    let mut stdout = child.stdout.take().ok_or("no stdout")?;
+    let mut stderr = child.stderr.take().ok_or("no stderr")?;
+    let stdout = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stdout.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let stderr = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stderr.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let started = Instant::now();
+    let status = loop {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(status) => break Ok(status),
+            None if started.elapsed() > DEADLINE => {
+                break Err(format!("bash itself took over {DEADLINE:?}"));
+            }
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    // Nothing is left in the group when the case waited for its jobs.
+    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    let _ = child.wait();
+    let status = status?;
+    let bytes = |reader: std::thread::JoinHandle<std::io::Result<Vec<u8>>>| {
+        reader
+            .join()
+            .map_err(|_| "a reader panicked".to_owned())?
+            .map_err(|error| error.to_string())
+    };
+    let code = status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    Ok((bytes(stdout)?, bytes(stderr)?, i64::from(code)))
+}

@@ -1,0 +1,2 @@
+### first
+echo hello; pwd; id -u
