@@ -1,2 +1,0 @@
-### first
-echo hello; pwd; id -u
