@@ -223,7 +223,7 @@ tr a-z A-Z <<< "$(echo sub)"
 ### here-string no glob and no split
 touch x; cat <<< *; cat <<< {a,b}
 ### here-string on descriptor
-cat <&3 3<<< three
+cat 3<<< three <&3
 ### here-string in loop
 while read x; do echo "<$x>"; done <<< "$(printf '1\n2\n')"
 ### unicode heredoc
