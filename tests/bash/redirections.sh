@@ -58,7 +58,7 @@ exec 3<&-; (cat <&3) 2>/dev/null; echo $?
 ### duplicate and restore
 exec 4>&1; exec > f; echo hidden; exec >&4 4>&-; cat f
 ### swap outputs
-{ echo out; echo err >&2; } 3>&1 1>&2 2>&3 3>&- 2>/dev/null | cat
+({ echo out; echo err >&2; } 3>&1 1>&2 2>&3 3>&-) 2>/dev/null | sed "s/^/piped /"
 ### swap into variables
 x=$( { echo out; echo err >&2; } 2>&1 >/dev/null ); echo "$x"
 ### named descriptor

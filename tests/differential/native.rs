@@ -1,8 +1,8 @@
 //! The oracle: the system's bash in a fresh folder, with the environment guests have.
 
 use std::fs::Permissions;
-use std::io::Read;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::io::{PipeReader, Read};
+use std::os::unix::fs::{PermissionsExt, chown, fchown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,7 +25,17 @@ pub fn run(case: &Case) -> Result<Answer, String> {
         .tempdir_in("/tmp")
         .map_err(|error| format!("no folder for the oracle: {error}"))?;
     let path = workspace.path();
+    let (stdout, stdout_writer) = std::io::pipe().map_err(|error| error.to_string())?;
+    let (stderr, stderr_writer) = std::io::pipe().map_err(|error| error.to_string())?;
     let mut bash = Command::new("/bin/bash");
+    if rustix::process::geteuid().is_root() {
+        // The pipes too, or opening /dev/stdout would be refused.
+        chown(path, Some(AGENT), Some(AGENT))
+            .and_then(|()| fchown(&stdout_writer, Some(AGENT), Some(AGENT)))
+            .and_then(|()| fchown(&stderr_writer, Some(AGENT), Some(AGENT)))
+            .map_err(|error| format!("cannot hand the oracle its folder: {error}"))?;
+        bash.uid(AGENT).gid(AGENT);
+    }
     bash.args(["--noprofile", "--norc", "-c", &case.script])
         .arg0("bash")
         .current_dir(path)
@@ -38,17 +48,15 @@ pub fn run(case: &Case) -> Result<Answer, String> {
         ])
         .env("HOME", path)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stdout(stdout_writer)
+        .stderr(stderr_writer)
         .process_group(0);
-    if rustix::process::geteuid().is_root() {
-        chown(path, Some(AGENT), Some(AGENT)).map_err(|error| error.to_string())?;
-        bash.uid(AGENT).gid(AGENT);
-    }
     let child = bash
         .spawn()
         .map_err(|error| format!("/bin/bash: {error}"))?;
-    let (stdout, stderr, status) = finish(child)?;
+    // The command holds writers; the readers end when the last copy is gone.
+    drop(bash);
+    let (stdout, stderr, status) = finish(child, stdout, stderr)?;
     let home = path.to_string_lossy();
     Ok(Answer {
         stdout: String::from_utf8_lossy(&stdout).replace(&*home, "/workspace"),
@@ -58,10 +66,12 @@ pub fn run(case: &Case) -> Result<Answer, String> {
 }
 
 /// Collects output until bash ends; what it left running ends with it, as in Hotcell.
-fn finish(mut child: Child) -> Result<(Vec<u8>, Vec<u8>, i64), String> {
+fn finish(
+    mut child: Child,
+    mut stdout: PipeReader,
+    mut stderr: PipeReader,
+) -> Result<(Vec<u8>, Vec<u8>, i64), String> {
     let group = rustix::process::Pid::from_child(&child);
-    let mut stdout = child.stdout.take().ok_or("no stdout")?;
-    let mut stderr = child.stderr.take().ok_or("no stderr")?;
     let stdout = std::thread::spawn(move || {
         let mut bytes = Vec::new();
         stdout.read_to_end(&mut bytes).map(|_| bytes)
