@@ -14,6 +14,9 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
 use crate::server::Server;
 use case::Case;
 use report::Verdict;
@@ -24,7 +27,7 @@ const WORKERS: usize = 4;
 /// What a run of one case left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    pub stdout: String,
+    pub stdout: Vec<u8>,
     pub status: i64,
     /// For the reader of a failure only.
     pub stderr: String,
@@ -90,7 +93,7 @@ fn hotcell(server: &Server, session: &str, case: &Case) -> Result<Answer, String
     server.open_session(session)?;
     let answer = server.execute(&serde_json::json!({
         "tool": "bash",
-        "input": { "command": case.script },
+        "input": { "command": case.script, "encoding": "base64" },
         "session": session,
         "timeoutMs": native::DEADLINE.as_millis() as u64,
     }));
@@ -99,13 +102,18 @@ fn hotcell(server: &Server, session: &str, case: &Case) -> Result<Answer, String
     if answer.status != 200 {
         return Err(format!("HTTP {}: {}", answer.status, answer.body));
     }
-    let text = |field: &str| answer.body[field].as_str().unwrap_or_default().to_owned();
-    let mut stderr = text("error");
+    let bytes = |field: &str| {
+        let text = answer.body[field].as_str().unwrap_or_default();
+        BASE64
+            .decode(text)
+            .map_err(|error| format!("`{field}` is not base64: {error}"))
+    };
+    let mut stderr = String::from_utf8_lossy(&bytes("error")?).into_owned();
     if let Some(limit) = answer.body["stoppedBy"].as_str() {
-        stderr.push_str(&format!("\n(stopped by {limit})"));
+        stderr.insert_str(0, &format!("(stopped by {limit})\n"));
     }
     Ok(Answer {
-        stdout: text("output"),
+        stdout: bytes("output")?,
         status: answer.body["exitCode"].as_i64().unwrap_or(-1),
         stderr,
     })
@@ -120,7 +128,7 @@ fn oracle_alone(suite: &str, cases: &[&Case], show: bool) -> Result<bool, String
                 "### {} -> {}\n{}{}",
                 case.name,
                 first.status,
-                first.stdout,
+                String::from_utf8_lossy(&first.stdout),
                 first
                     .stderr
                     .lines()

@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::io::{PipeReader, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown, fchown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
@@ -57,12 +58,25 @@ pub fn run(case: &Case) -> Result<Answer, String> {
     // The command holds writers; the readers end when the last copy is gone.
     drop(bash);
     let (stdout, stderr, status) = finish(child, stdout, stderr)?;
-    let home = path.to_string_lossy();
+    let home = path.as_os_str().as_bytes();
     Ok(Answer {
-        stdout: String::from_utf8_lossy(&stdout).replace(&*home, "/workspace"),
-        stderr: String::from_utf8_lossy(&stderr).replace(&*home, "/workspace"),
+        stdout: as_in_a_guest(stdout, home),
+        stderr: String::from_utf8_lossy(&as_in_a_guest(stderr, home)).into_owned(),
         status,
     })
+}
+
+/// Puts `/workspace` where the oracle printed its folder, which has as many letters.
+fn as_in_a_guest(mut output: Vec<u8>, folder: &[u8]) -> Vec<u8> {
+    const WORKSPACE: &[u8] = b"/workspace";
+    assert_eq!(folder.len(), WORKSPACE.len());
+    for start in 0..output.len().saturating_sub(folder.len() - 1) {
+        let place = &mut output[start..start + folder.len()];
+        if place == folder {
+            place.copy_from_slice(WORKSPACE);
+        }
+    }
+    output
 }
 
 /// Collects output until bash ends; what it left running ends with it, as in Hotcell.

@@ -37,8 +37,14 @@ fn difference(expected: &Answer, actual: &Answer) -> String {
             expected.status, actual.status
         ));
     }
-    let bash: Vec<&str> = expected.stdout.split_inclusive('\n').collect();
-    let ours: Vec<&str> = actual.stdout.split_inclusive('\n').collect();
+    let bash: Vec<&[u8]> = expected
+        .stdout
+        .split_inclusive(|byte| *byte == b'\n')
+        .collect();
+    let ours: Vec<&[u8]> = actual
+        .stdout
+        .split_inclusive(|byte| *byte == b'\n')
+        .collect();
     let mut shown = 0;
     for index in 0..bash.len().max(ours.len()) {
         let (left, right) = (bash.get(index), ours.get(index));
@@ -50,8 +56,11 @@ fn difference(expected: &Answer, actual: &Answer) -> String {
             break;
         }
         shown += 1;
-        let quoted =
-            |line: Option<&&str>| line.map_or("(nothing)".to_owned(), |line| format!("{line:?}"));
+        let quoted = |line: Option<&&[u8]>| {
+            line.map_or("(nothing)".to_owned(), |line| {
+                line.escape_ascii().to_string()
+            })
+        };
         text.push_str(&format!("  line {}: bash    {}\n", index + 1, quoted(left)));
         text.push_str(&format!(
             "  line {}: hotcell {}\n",

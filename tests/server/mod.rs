@@ -117,6 +117,24 @@ impl Server {
         Ok(HttpAnswer { status, body })
     }
 
+    /// The server's process.
+    #[allow(dead_code, reason = "not every suite looks at processes")]
+    pub fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
+    }
+
+    /// Where a session of the first token has its files on the host.
+    #[allow(dead_code, reason = "not every suite looks at files")]
+    pub fn workspace(&self, session: &str) -> Result<std::path::PathBuf, String> {
+        let agents = self.state.path().join("sessions");
+        let entries =
+            std::fs::read_dir(&agents).map_err(|error| format!("{}: {error}", agents.display()))?;
+        entries
+            .filter_map(|agent| Some(agent.ok()?.path().join(session).join("workspace")))
+            .find(|path| path.is_dir())
+            .ok_or_else(|| format!("no folder of session {session:?} in {}", agents.display()))
+    }
+
     /// Runs one tool call.
     pub fn execute(&self, request: &serde_json::Value) -> Result<HttpAnswer, String> {
         self.call("POST", "/execute", Some(request))
@@ -124,14 +142,11 @@ impl Server {
 
     /// Makes a session with an empty workspace.
     pub fn open_session(&self, name: &str) -> Result<(), String> {
-        let answer = self.call(
-            "POST",
-            "/sessions",
-            Some(&serde_json::json!({ "name": name })),
-        )?;
+        let path = format!("/sessions/{name}");
+        let answer = self.call("POST", &path, None)?;
         match answer.status {
             200 | 201 => Ok(()),
-            status => Err(format!("POST /sessions: HTTP {status}: {}", answer.body)),
+            status => Err(format!("POST {path}: HTTP {status}: {}", answer.body)),
         }
     }
 
@@ -143,6 +158,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // A polite end first, so that its cells end with it.
+        let _ = rustix::process::kill_process(self.pid(), rustix::process::Signal::TERM);
+        let asked = Instant::now();
+        while asked.elapsed() < Duration::from_secs(5) {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
