@@ -74,6 +74,15 @@ fn parse(file: &Path, text: &str) -> Result<Vec<Case>, String> {
         }
     }
     for case in &mut cases {
+        if let Some(line) = case.script.lines().find(|line| changes_the_host(line)) {
+            return Err(format!(
+                "{}:{}: case {:?} would change an absolute path, and the oracle runs it on the real \
+                 system: stay in the workspace, not {line:?}",
+                file.display(),
+                case.line,
+                case.name
+            ));
+        }
         case.script
             .truncate(case.script.trim_end_matches('\n').len());
         if case.script.is_empty() {
@@ -86,4 +95,38 @@ fn parse(file: &Path, text: &str) -> Result<Vec<Case>, String> {
         }
     }
     Ok(cases)
+}
+
+/// Whether a line names an absolute path to a command or a redirection that changes files. Cases
+/// run natively, so one slip damages the machine; this catches the plain spellings of it, and the
+/// oracle's giving up of root the rest.
+fn changes_the_host(line: &str) -> bool {
+    const CHANGES: &[&str] = &[
+        "rm", "rmdir", "mv", "cp", "ln", "mkdir", "touch", "chmod", "chown", "truncate", "install",
+        "dd", "tee", "shred", "unlink", "mkfifo", "mknod",
+    ];
+    // Absolute, and neither a device nor a place that exists nowhere.
+    let outside = |word: &str| {
+        let word = word
+            .trim_start_matches(['\'', '"'])
+            .trim_start_matches("of=");
+        word.starts_with('/')
+            && !["/dev/", "/none", "/no/"]
+                .iter()
+                .any(|fine| word.starts_with(fine))
+    };
+    line.split([';', '|', '&', '(', ')', '{', '}'])
+        .any(|command| {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            let changes = words.iter().position(|word| CHANGES.contains(word));
+            let target = |index: usize| {
+                let word = words[index];
+                word.rsplit_once('>').is_some_and(|(_, rest)| {
+                    outside(rest)
+                        || rest.is_empty() && words.get(index + 1).is_some_and(|next| outside(next))
+                })
+            };
+            changes.is_some_and(|at| words[at + 1..].iter().any(|word| outside(word)))
+                || (0..words.len()).any(target)
+        })
 }

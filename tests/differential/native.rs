@@ -13,7 +13,8 @@ use super::{Answer, case::Case};
 /// How long a case may take, natively and in Hotcell. Chosen, not measured.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Guests are uid and gid 1000; as root the oracle becomes that too, so that modes count.
+/// Guests are uid and gid 1000; as root the oracle becomes that too, so that modes count and no
+/// case can ever change the system. Never run a case natively as root by any other way.
 const AGENT: u32 = 1000;
 
 /// Runs a case with the system's bash.

@@ -1,2 +1,4 @@
-### first
+# Programs: their flags against the GNU tools.
+
+### identity
 echo hello; pwd; id -u
