@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::audit::Audit;
-use crate::cell::pool::{CellOptions, CellPool};
+use crate::cell::{CellOptions, CellPool};
 use crate::config::{Config, State, Tokens};
 use crate::executor::{Admission, Executor};
 use crate::http::{self, Connections, Door};
@@ -142,7 +142,7 @@ pub async fn executor(
     let options = CellOptions {
         executable,
         cache: config.cache.clone(),
-        calls_max,
+        calls_max: calls_max,
     };
     let cells = CellPool::start(options).await.context("no cell started")?;
     let admission = Admission::new(calls_max, config.calls_waiting_max);

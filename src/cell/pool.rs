@@ -89,7 +89,7 @@ struct Link {
 #[derive(Debug)]
 struct Waiting {
     answer: oneshot::Sender<Result<Outcome, CellError>>,
-    chunks: Option<mpsc::UnboundedSender<(Stream, Vec<u8>)>>,
+    sink: Option<mpsc::UnboundedSender<(Stream, Vec<u8>)>>,
 }
 
 impl CellPool {
@@ -128,7 +128,7 @@ impl CellPool {
     }
 
     /// Runs one order. Dropping the future cancels the call and every process of it. `sink` gets
-    /// output as it comes when the order says `stream`.
+    /// output as it comes when the order says `stream`; it holds at most the call's output limit.
     ///
     /// # Errors
     /// No cell is ready, or the order cannot be started. A cell that dies is an outcome.
@@ -136,7 +136,7 @@ impl CellPool {
         &self,
         grant: Grant,
         mut order: Order,
-        sink: Option<mpsc::Sender<(Stream, Vec<u8>)>>,
+        sink: Option<mpsc::UnboundedSender<(Stream, Vec<u8>)>>,
     ) -> Result<Outcome, CellError> {
         order.limits = grant.into_limits();
         let link = tokio::time::timeout(READY_WAIT, self.ready_link())
@@ -144,8 +144,7 @@ impl CellPool {
             .map_err(|_| CellError::NotReady)??;
         let id = link.last_call.fetch_add(1, Ordering::Relaxed) + 1;
         let (answer, outcome) = oneshot::channel();
-        let (chunks, passing) = sink.map(pass_on).unzip();
-        link.waiting.lock().insert(id, Waiting { answer, chunks });
+        link.waiting.lock().insert(id, Waiting { answer, sink });
         let mut running = RunningCall {
             link: Arc::clone(&link),
             id,
@@ -157,9 +156,6 @@ impl CellPool {
             Err(_) => Ok(cell_died()),
         };
         running.done = true;
-        if let Some(passing) = passing {
-            let _passed = passing.await;
-        }
         outcome
     }
 
@@ -267,11 +263,10 @@ impl CellPool {
             }
             Event::Output(id, stream, bytes) => {
                 if let Some(Waiting {
-                    chunks: Some(chunks),
-                    ..
+                    sink: Some(sink), ..
                 }) = link.waiting.lock().get(&id)
                 {
-                    let _gone = chunks.send((stream, bytes));
+                    let _gone = sink.send((stream, bytes));
                 }
             }
             Event::Ended(id, outcome) => link.answer(id, Ok(*outcome)),
@@ -367,25 +362,6 @@ impl Drop for RunningCall {
             tokio::spawn(async move { messages.send(cancel).await });
         }
     }
-}
-
-/// Passes a call's chunks on at its reader's pace, so that a slow reader holds up no other call
-/// of the cell. What waits here is at most the call's hard output limit.
-fn pass_on(
-    sink: mpsc::Sender<(Stream, Vec<u8>)>,
-) -> (
-    mpsc::UnboundedSender<(Stream, Vec<u8>)>,
-    tokio::task::JoinHandle<()>,
-) {
-    let (chunks, mut queue) = mpsc::unbounded_channel();
-    let passing = tokio::spawn(async move {
-        while let Some(chunk) = queue.recv().await {
-            if sink.send(chunk).await.is_err() {
-                return;
-            }
-        }
-    });
-    (chunks, passing)
 }
 
 fn cell_died() -> Outcome {
