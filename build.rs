@@ -22,7 +22,7 @@ fn main() {
     println!("cargo::rerun-if-changed=dist");
     let text = fs::read_to_string(dist.join("manifest.toml")).unwrap_or_default();
     let manifest: Manifest = toml::from_str(&text).expect("dist/manifest.toml");
-    let mut code = String::from("pub const EMBEDDED: &[Embedded] = &[\n");
+    let mut code = String::from("const EMBEDDED: &[Embedded] = &[\n");
     for module in manifest.module {
         let file = dist.join(&module.file);
         writeln!(

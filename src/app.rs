@@ -142,7 +142,7 @@ pub async fn executor(
     let options = CellOptions {
         executable,
         cache: config.cache.clone(),
-        calls_max: u32::try_from(calls_max).unwrap_or(u32::MAX),
+        calls_max: calls_max,
     };
     let cells = CellPool::start(options).await.context("no cell started")?;
     let admission = Admission::new(calls_max, config.calls_waiting_max);

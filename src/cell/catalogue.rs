@@ -5,6 +5,8 @@ use std::{borrow::Cow, sync::OnceLock};
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 
+use crate::request::hexadecimal;
+
 /// Modules whose absence makes a cell not ready: the shell and the file tools.
 pub const NEEDED_FIRST: [&str; 2] = ["sh", "files"];
 
@@ -59,7 +61,9 @@ impl Catalogue {
             programs: entry.programs.iter().map(|&p| p.to_owned()).collect(),
             compressed: Cow::Borrowed(entry.compressed),
         };
-        Ok(Self { modules: EMBEDDED.iter().map(owned).collect() })
+        Ok(Self {
+            modules: EMBEDDED.iter().map(owned).collect(),
+        })
     }
 
     /// The module called `name`.
@@ -69,7 +73,11 @@ impl Catalogue {
 
     /// Every name of `/bin`, sorted.
     pub fn programs(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.modules.iter().flat_map(|m| m.programs.clone()).collect();
+        let mut names: Vec<_> = self
+            .modules
+            .iter()
+            .flat_map(|m| m.programs.clone())
+            .collect();
         names.sort();
         names
     }
@@ -83,7 +91,7 @@ impl ModuleEntry {
     pub fn bytes(&self) -> anyhow::Result<Vec<u8>> {
         let bytes = zstd::decode_all(&*self.compressed)
             .with_context(|| format!("the guest {:?} does not decompress", self.name))?;
-        let digest = hex(&Sha256::digest(&bytes));
+        let digest = hexadecimal(&Sha256::digest(&bytes));
         anyhow::ensure!(
             digest == self.sha256,
             "the guest {:?} has digest {digest}, its manifest says {}",
@@ -92,15 +100,6 @@ impl ModuleEntry {
         );
         Ok(bytes)
     }
-}
-
-/// Lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Guests of a folder laid out like dist/, to try one without building the host again.
@@ -123,8 +122,24 @@ fn from_folder(folder: &std::path::Path) -> anyhow::Result<Catalogue> {
     let manifest: Manifest = toml::from_str(&text)?;
     let entry = |entry: Entry| -> anyhow::Result<ModuleEntry> {
         let compressed = Cow::Owned(std::fs::read(folder.join(&entry.file))?);
-        let Entry { name, sha256, programs, .. } = entry;
-        Ok(ModuleEntry { name, sha256, programs, compressed })
+        let Entry {
+            name,
+            sha256,
+            programs,
+            ..
+        } = entry;
+        Ok(ModuleEntry {
+            name,
+            sha256,
+            programs,
+            compressed,
+        })
     };
-    Ok(Catalogue { modules: manifest.module.into_iter().map(entry).collect::<Result<_, _>>()? })
+    Ok(Catalogue {
+        modules: manifest
+            .module
+            .into_iter()
+            .map(entry)
+            .collect::<Result<_, _>>()?,
+    })
 }

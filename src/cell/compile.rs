@@ -19,7 +19,11 @@ use super::{
 /// and has it compiled again.
 pub fn cache_file(cache: &Path, module: &ModuleEntry) -> PathBuf {
     let digest = module.sha256.get(..16).unwrap_or(&module.sha256);
-    cache.join(format!("{}-{digest}-{}.cwasm", module.name, env!("CARGO_PKG_VERSION")))
+    cache.join(format!(
+        "{}-{digest}-{}.cwasm",
+        module.name,
+        env!("CARGO_PKG_VERSION")
+    ))
 }
 
 /// Makes the cache folder, or checks that nobody else can write what we map as code.
@@ -54,7 +58,9 @@ pub fn compile(cache: &Path, name: &str) -> anyhow::Result<()> {
     let bytes = module.bytes()?;
     check_forkable(&bytes).with_context(|| format!("the guest {name:?} cannot be run"))?;
     let engine = engine::engine().map_err(anyhow::Error::msg)?;
-    let artefact = engine.precompile_module(&bytes).map_err(anyhow::Error::msg)?;
+    let artefact = engine
+        .precompile_module(&bytes)
+        .map_err(anyhow::Error::msg)?;
     let place = cache_file(cache, module);
     let unfinished = place.with_extension(format!("{}.part", std::process::id()));
     let written = fs::OpenOptions::new()
@@ -82,7 +88,8 @@ fn check_forkable(wasm: &[u8]) -> anyhow::Result<()> {
                     let global = global?;
                     mutable_globals += u32::from(global.ty.mutable);
                     if global.ty.mutable
-                        && let Operator::I32Const { value } = global.init_expr.get_operators_reader().read()?
+                        && let Operator::I32Const { value } =
+                            global.init_expr.get_operators_reader().read()?
                     {
                         stack_top = value;
                     }
@@ -96,7 +103,8 @@ fn check_forkable(wasm: &[u8]) -> anyhow::Result<()> {
             Payload::DataSection(data) => {
                 for segment in data {
                     if let wasmparser::DataKind::Active { offset_expr, .. } = segment?.kind
-                        && let Operator::I32Const { value } = offset_expr.get_operators_reader().read()?
+                        && let Operator::I32Const { value } =
+                            offset_expr.get_operators_reader().read()?
                     {
                         ensure!(value >= stack_top, "its data lies below its stack");
                     }

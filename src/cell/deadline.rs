@@ -28,11 +28,13 @@ impl Deadlines {
     pub fn start() -> std::io::Result<Arc<Self>> {
         let deadlines = Arc::new(Self::default());
         let in_thread = Arc::downgrade(&deadlines);
-        thread::Builder::new().name("deadlines".into()).spawn(move || {
-            while let Some(deadlines) = in_thread.upgrade() {
-                deadlines.end_late_ones();
-            }
-        })?;
+        thread::Builder::new()
+            .name("deadlines".into())
+            .spawn(move || {
+                while let Some(deadlines) = in_thread.upgrade() {
+                    deadlines.end_late_ones();
+                }
+            })?;
         Ok(deadlines)
     }
 
@@ -40,13 +42,18 @@ impl Deadlines {
     pub fn watch(self: &Arc<Self>, call: &Arc<Call>) -> Watched {
         let key = (call.deadline(), call.id);
         let mut calls = self.calls.lock();
-        let is_first = calls.first_key_value().is_none_or(|(first, _)| key < *first);
+        let is_first = calls
+            .first_key_value()
+            .is_none_or(|(first, _)| key < *first);
         calls.insert(key, Arc::downgrade(call));
         drop(calls);
         if is_first {
             self.earlier.notify_one();
         }
-        Watched { deadlines: Arc::clone(self), key }
+        Watched {
+            deadlines: Arc::clone(self),
+            key,
+        }
     }
 
     fn end_late_ones(&self) {

@@ -93,23 +93,30 @@ impl Ticker {
     pub fn start(engine: &Engine) -> std::io::Result<Self> {
         let shared = Arc::new(TickerShared::default());
         let (engine, in_thread) = (engine.weak(), Arc::clone(&shared));
-        let thread = thread::Builder::new().name("epoch-ticker".into()).spawn(move || {
-            while !in_thread.stop.load(Ordering::Relaxed) {
-                if in_thread.running.load(Ordering::SeqCst) == 0 {
-                    in_thread.parked.store(true, Ordering::SeqCst);
-                    // A guest that started meanwhile saw no parked thread: look again first.
+        let thread = thread::Builder::new()
+            .name("epoch-ticker".into())
+            .spawn(move || {
+                while !in_thread.stop.load(Ordering::Relaxed) {
                     if in_thread.running.load(Ordering::SeqCst) == 0 {
-                        thread::park();
+                        in_thread.parked.store(true, Ordering::SeqCst);
+                        // A guest that started meanwhile saw no parked thread: look again first.
+                        if in_thread.running.load(Ordering::SeqCst) == 0 {
+                            thread::park();
+                        }
+                        in_thread.parked.store(false, Ordering::SeqCst);
+                        continue;
                     }
-                    in_thread.parked.store(false, Ordering::SeqCst);
-                    continue;
+                    thread::sleep(Duration::from_millis(SLICE_MS));
+                    let Some(engine) = engine.upgrade() else {
+                        return;
+                    };
+                    engine.increment_epoch();
                 }
-                thread::sleep(Duration::from_millis(SLICE_MS));
-                let Some(engine) = engine.upgrade() else { return };
-                engine.increment_epoch();
-            }
-        })?;
-        Ok(Self { shared, thread: Some(thread) })
+            })?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// Counts a guest as running until the answer is dropped.

@@ -15,7 +15,6 @@ mod runtime;
 mod wasi;
 mod wire;
 
-pub use catalogue::{Catalogue, hex};
 pub use compile::compile;
 pub use order::{Mount, Order, Stdin, Stream};
 pub use pool::{CellError, CellOptions, CellPool};

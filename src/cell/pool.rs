@@ -63,7 +63,7 @@ pub struct CellOptions {
     /// Folder for compiled guests.
     pub cache: PathBuf,
     /// Calls that may run at once.
-    pub calls_max: u32,
+    pub calls_max: usize,
 }
 
 /// Starts and feeds the cells of a broker.
@@ -98,7 +98,9 @@ impl CellPool {
     /// # Errors
     /// The cell cannot be started, or the shipped guests cannot be read.
     pub async fn start(options: CellOptions) -> Result<Arc<Self>, CellError> {
-        let programs = Catalogue::shipped().map_err(CellError::Catalogue)?.programs();
+        let programs = Catalogue::shipped()
+            .map_err(CellError::Catalogue)?
+            .programs();
         let pool = Arc::new(Self {
             options,
             programs,
@@ -119,7 +121,10 @@ impl CellPool {
 
     /// True when the shell and the file tools are mapped in a living cell.
     pub fn ready(&self) -> bool {
-        self.link.borrow().as_ref().is_some_and(|link| *link.ready.borrow())
+        self.link
+            .borrow()
+            .as_ref()
+            .is_some_and(|link| *link.ready.borrow())
     }
 
     /// Runs one order. Dropping the future cancels the call and every process of it. `sink` gets
@@ -140,7 +145,11 @@ impl CellPool {
         let id = link.last_call.fetch_add(1, Ordering::Relaxed) + 1;
         let (answer, outcome) = oneshot::channel();
         link.waiting.lock().insert(id, Waiting { answer, sink });
-        let mut running = RunningCall { link: Arc::clone(&link), id, done: false };
+        let mut running = RunningCall {
+            link: Arc::clone(&link),
+            id,
+            done: false,
+        };
         let sent = link.messages.send(Message::Run(id, Box::new(order))).await;
         let outcome = match sent {
             Ok(()) => outcome.await.unwrap_or_else(|_| Ok(cell_died())),
@@ -239,7 +248,10 @@ impl CellPool {
     fn handle(self: &Arc<Self>, link: &Arc<Link>, event: Event) {
         match event {
             Event::Missing(names) => {
-                if !names.iter().any(|name| NEEDED_FIRST.contains(&name.as_str())) {
+                if !names
+                    .iter()
+                    .any(|name| NEEDED_FIRST.contains(&name.as_str()))
+                {
                     link.ready.send_replace(true);
                 }
                 if !names.is_empty() {
@@ -250,7 +262,10 @@ impl CellPool {
                 tracing::info!(name, loaded, "guest compiled");
             }
             Event::Output(id, stream, bytes) => {
-                if let Some(Waiting { sink: Some(sink), .. }) = link.waiting.lock().get(&id) {
+                if let Some(Waiting {
+                    sink: Some(sink), ..
+                }) = link.waiting.lock().get(&id)
+                {
                     let _gone = sink.send((stream, bytes));
                 }
             }
@@ -261,10 +276,17 @@ impl CellPool {
 
     /// Compiles `names` one after the other, each in a child of its own.
     async fn compile(self: Arc<Self>, link: Arc<Link>, names: Vec<String>) {
-        let mut first_left = names.iter().filter(|n| NEEDED_FIRST.contains(&n.as_str())).count();
+        let mut first_left = names
+            .iter()
+            .filter(|n| NEEDED_FIRST.contains(&n.as_str()))
+            .count();
         for name in names {
             let mut command = Command::new(&self.options.executable);
-            command.arg("compile").arg("--cache").arg(&self.options.cache).arg(&name);
+            command
+                .arg("compile")
+                .arg("--cache")
+                .arg(&self.options.cache)
+                .arg(&name);
             command.stdin(Stdio::null()).kill_on_drop(true);
             match command.status().await {
                 Ok(status) if status.success() => {}
@@ -304,7 +326,10 @@ impl CellPool {
             }])
             .map_err(|error| CellError::Start(std::io::Error::other(error)))?;
         let mut command = Command::from(command);
-        let child = command.kill_on_drop(true).spawn().map_err(CellError::Start)?;
+        let child = command
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(CellError::Start)?;
         Ok((child, ours))
     }
 }
@@ -344,7 +369,10 @@ fn cell_died() -> Outcome {
     Outcome {
         exit_code: StoppedBy::Cell.exit_code(),
         stopped_by: Some(StoppedBy::Cell),
-        stderr: Captured { head: text.to_vec(), ..Captured::default() },
+        stderr: Captured {
+            head: text.to_vec(),
+            ..Captured::default()
+        },
         ..Outcome::default()
     }
 }

@@ -37,7 +37,10 @@ impl Module {
     pub async fn ready(&self) -> Result<&InstancePre<Guest>, NotLoaded> {
         if self.pre.get().is_none() {
             let mut loaded = self.loaded.subscribe();
-            loaded.wait_for(|loaded| *loaded).await.map_err(|_| NotLoaded)?;
+            loaded
+                .wait_for(|loaded| *loaded)
+                .await
+                .map_err(|_| NotLoaded)?;
         }
         self.pre.get().ok_or(NotLoaded)
     }
@@ -78,9 +81,15 @@ impl Programs {
         for entry in &Catalogue::shipped()?.modules {
             let (loaded, _) = watch::channel(false);
             let name = entry.name.clone();
-            let module = Arc::new(Module { name: name.clone(), pre: OnceLock::new(), loaded });
+            let module = Arc::new(Module {
+                name: name.clone(),
+                pre: OnceLock::new(),
+                loaded,
+            });
             for program in &entry.programs {
-                programs.by_program.insert(program.clone(), Arc::clone(&module));
+                programs
+                    .by_program
+                    .insert(program.clone(), Arc::clone(&module));
                 programs.names.push(program.clone());
             }
             programs.modules.insert(name, module);
@@ -108,7 +117,10 @@ impl Programs {
     ///
     /// # Errors
     /// No such module, or the file is missing or was compiled by another engine.
-    #[expect(unsafe_code, reason = "wasmtime cannot check that an artefact is its own output")]
+    #[expect(
+        unsafe_code,
+        reason = "wasmtime cannot check that an artefact is its own output"
+    )]
     pub fn load(&self, name: &str, path: &Path) -> anyhow::Result<()> {
         let module = self.modules.get(name);
         let module = module.ok_or_else(|| anyhow::anyhow!("no module is called {name:?}"))?;
@@ -116,7 +128,10 @@ impl Programs {
         // (`compile::cache_file` checks), under the digest of a module we ship.
         let code = unsafe { wasmtime::Module::deserialize_file(self.linker.engine(), path) };
         let code = code.map_err(anyhow::Error::msg)?;
-        let pre = self.linker.instantiate_pre(&code).map_err(anyhow::Error::msg)?;
+        let pre = self
+            .linker
+            .instantiate_pre(&code)
+            .map_err(anyhow::Error::msg)?;
         if module.pre.set(pre).is_ok() {
             module.loaded.send_replace(true);
         }

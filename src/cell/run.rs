@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    os::{fd::{FromRawFd, OwnedFd}, unix::net::UnixStream as StdStream},
+    os::{
+        fd::{FromRawFd, OwnedFd},
+        unix::net::UnixStream as StdStream,
+    },
     path::PathBuf,
     sync::Arc,
 };
@@ -14,7 +17,10 @@ use super::{
     catalogue::{Catalogue, NEEDED_FIRST},
     compile::{cache_file, check_cache},
     deadline::Deadlines,
-    kernel::{Call, Descriptor, Descriptors, Device, Image, Input, Output, PipeWriter, Strings, pipe, start_first},
+    kernel::{
+        Call, Descriptor, Descriptors, Device, Image, Input, Output, PipeWriter, Strings, pipe,
+        start_first,
+    },
     order::{CallId, Event, Message, Order, Stdin, Stream},
     runtime::Runtime,
     wasi::{Mounts, World},
@@ -31,7 +37,7 @@ pub struct CellArguments {
     /// Folder of compiled guests.
     pub cache: PathBuf,
     /// Calls the broker will have running at once, at most.
-    pub calls_max: u32,
+    pub calls_max: usize,
 }
 
 struct Cell {
@@ -60,7 +66,10 @@ pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
     served
 }
 
-#[expect(unsafe_code, reason = "an inherited descriptor has no owner until it is named")]
+#[expect(
+    unsafe_code,
+    reason = "an inherited descriptor has no owner until it is named"
+)]
 fn inherited_socket() -> OwnedFd {
     // SAFETY: the pool starts cells with the socket under this number and nothing else in this
     // process owns it; a process started otherwise fails at its first read.
@@ -84,7 +93,10 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
         calls: Mutex::default(),
         events,
     });
-    let missing: Vec<_> = in_order()?.into_iter().filter(|name| !cell.load(name)).collect();
+    let missing: Vec<_> = in_order()?
+        .into_iter()
+        .filter(|name| !cell.load(name))
+        .collect();
     cell.events.send(Event::Missing(missing)).await?;
 
     let mut frames = FrameReader::new(from_broker);
@@ -114,7 +126,11 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
 
 /// Module names, those that make a cell ready first.
 fn in_order() -> anyhow::Result<Vec<String>> {
-    let mut names: Vec<_> = Catalogue::shipped()?.modules.iter().map(|m| m.name.clone()).collect();
+    let mut names: Vec<_> = Catalogue::shipped()?
+        .modules
+        .iter()
+        .map(|m| m.name.clone())
+        .collect();
     names.sort_by_key(|name| !NEEDED_FIRST.contains(&name.as_str()));
     Ok(names)
 }
@@ -132,7 +148,9 @@ impl Cell {
                     .runtime
                     .programs
                     .load(name, &place)
-                    .inspect_err(|error| tracing::warn!(name, %error, "a cached guest does not load"))
+                    .inspect_err(
+                        |error| tracing::warn!(name, %error, "a cached guest does not load"),
+                    )
                     .is_ok()
         })
     }
@@ -149,9 +167,16 @@ impl Cell {
     }
 
     fn start(&self, id: CallId, order: &mut Order) -> Result<Started, Unstarted> {
-        let module = self.runtime.programs.find_first(&order.program).ok_or(Unstarted::Absent)?;
+        let module = self
+            .runtime
+            .programs
+            .find_first(&order.program)
+            .ok_or(Unstarted::Absent)?;
         let mounts = Mounts::new(&self.world, &order.mounts).map_err(|(guest, errno)| {
-            Unstarted::Failed(format!("the mount {guest} cannot be opened (error {})", errno.0))
+            Unstarted::Failed(format!(
+                "the mount {guest} cannot be opened (error {})",
+                errno.0
+            ))
         })?;
         let call = Call::new(id, order, mounts);
         let output = |stream| match order.stream {
@@ -179,11 +204,19 @@ impl Cell {
         self.calls.lock().insert(id, Arc::clone(&call));
         start_first(&self.runtime, &call, image, descriptors)
             .map_err(|_| Unstarted::Failed("the process limit is below one".into()))?;
-        Ok(Started { call, stdout, stderr })
+        Ok(Started {
+            call,
+            stdout,
+            stderr,
+        })
     }
 
     async fn finish(&self, started: Started) -> Outcome {
-        let Started { call, stdout, stderr } = started;
+        let Started {
+            call,
+            stdout,
+            stderr,
+        } = started;
         let watched = self.deadlines.watch(&call);
         call.all_gone().await;
         drop(watched);
@@ -215,8 +248,15 @@ enum Unstarted {
 
 fn absent(program: &str) -> Outcome {
     let text = format!("hotcell: {program}: there is no such program; ls /bin lists them\n");
-    let stderr = Captured { head: text.into_bytes(), ..Captured::default() };
-    Outcome { exit_code: 127, stderr, ..Outcome::default() }
+    let stderr = Captured {
+        head: text.into_bytes(),
+        ..Captured::default()
+    };
+    Outcome {
+        exit_code: 127,
+        stderr,
+        ..Outcome::default()
+    }
 }
 
 fn stdin(stdin: Stdin) -> Descriptor {

@@ -33,14 +33,24 @@ impl Runtime {
     ///
     /// # Errors
     /// The host cannot give the engine its address space or threads.
-    pub fn new(calls_max: u32) -> anyhow::Result<Arc<Self>> {
+    pub fn new(calls_max: usize) -> anyhow::Result<Arc<Self>> {
         let engine = engine::engine().map_err(anyhow::Error::msg)?;
         let linker = wasi::linker(&engine).map_err(anyhow::Error::msg)?;
         let ticker = Ticker::start(&engine)?;
-        let shared = i64::from(engine::SLOTS) - i64::from(calls_max * SLOTS_GUARANTEED);
-        anyhow::ensure!(shared >= 0, "{calls_max} calls at once need more slots than there are");
+        let most = engine::SLOTS / SLOTS_GUARANTEED;
+        let calls = u32::try_from(calls_max).unwrap_or(u32::MAX);
+        anyhow::ensure!(
+            calls <= most,
+            "{calls_max} calls at once are too many; at most {most}"
+        );
+        let shared = i64::from(engine::SLOTS - calls * SLOTS_GUARANTEED);
         let programs = Programs::new(linker)?;
-        Ok(Arc::new(Self { engine, ticker, programs, shared_slots: AtomicI64::new(shared) }))
+        Ok(Arc::new(Self {
+            engine,
+            ticker,
+            programs,
+            shared_slots: AtomicI64::new(shared),
+        }))
     }
 
     /// A store for `guest`, metered and interruptible.

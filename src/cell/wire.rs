@@ -52,7 +52,11 @@ pub struct FrameReader<R> {
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     pub fn new(stream: R) -> Self {
-        Self { stream, buffer: Vec::with_capacity(64 << 10), start: 0 }
+        Self {
+            stream,
+            buffer: Vec::with_capacity(64 << 10),
+            start: 0,
+        }
     }
 
     /// The next value, or `None` when the other side closed.

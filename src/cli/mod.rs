@@ -60,7 +60,7 @@ enum Command {
         #[arg(long)]
         cache: PathBuf,
         #[arg(long)]
-        calls: u32,
+        calls: usize,
     },
     /// Compiles one guest into the cache; started by hotcell itself
     #[command(hide = true)]

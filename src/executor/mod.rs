@@ -138,7 +138,10 @@ impl Executor {
             ..
         } = asked;
         let state_kept = match &mut result {
-            Ok(outcome) => call.keep_state(&session, outcome).await,
+            Ok(outcome) => {
+                call.keep_state(&session, outcome, request.working_dir.is_some())
+                    .await
+            }
             Err(_) => None,
         };
         self.record_outcome(&request.id, &result, started);

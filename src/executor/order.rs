@@ -132,15 +132,16 @@ fn environment(policy: &Policy, input: &Value) -> Vec<Vec<u8>> {
 }
 
 fn working_folder(request: &ToolRequest, session: &Session) -> Result<String, ExecuteError> {
+    let folder = session.folder().unwrap_or_else(|| WORKSPACE.to_owned());
     let Some(asked) = &request.working_dir else {
-        return Ok(WORKSPACE.to_owned());
+        return Ok(folder);
     };
     let path = guest_path(asked, session.workspace())
         .map_err(|error| ExecuteError::Invalid(format!("workingDir: {error}")))?;
     Ok(if path.starts_with('/') {
         path
     } else {
-        format!("{WORKSPACE}/{path}")
+        format!("{folder}/{path}")
     })
 }
 

@@ -180,7 +180,9 @@ impl Call {
     /// Takes one of the slots this call is sure to get.
     pub fn take_guaranteed_slot(&self) -> bool {
         let take = |left: u32| left.checked_sub(1);
-        self.guaranteed_slots.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
+        self.guaranteed_slots
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+            .is_ok()
     }
 
     pub fn give_guaranteed_slot(&self) {
@@ -228,7 +230,10 @@ impl Call {
     /// # Errors
     /// ENOSPC at the limit.
     pub fn take_written(&self, bytes: u64) -> Result<(), Errno> {
-        let total = self.written_bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        let total = self
+            .written_bytes
+            .fetch_add(bytes, Ordering::Relaxed)
+            .saturating_add(bytes);
         if total > self.limits.written_bytes {
             self.written_bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.refuse(StoppedBy::Disk);

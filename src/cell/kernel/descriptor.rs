@@ -63,7 +63,10 @@ pub struct Descriptors {
 
 impl Descriptors {
     pub fn new(call: &Arc<Call>) -> Self {
-        Self { slots: Vec::with_capacity(4), call: Arc::clone(call) }
+        Self {
+            slots: Vec::with_capacity(4),
+            call: Arc::clone(call),
+        }
     }
 
     /// Every number of this table in another one (fork).
@@ -93,7 +96,10 @@ impl Descriptors {
     }
 
     pub fn get(&self, number: u32) -> Result<&Descriptor, Errno> {
-        self.slots.get(number as usize).and_then(Option::as_ref).ok_or(Errno::EBADF)
+        self.slots
+            .get(number as usize)
+            .and_then(Option::as_ref)
+            .ok_or(Errno::EBADF)
     }
 
     /// Places `descriptor` at the lowest free number that is at least `least`.
@@ -120,7 +126,9 @@ impl Descriptors {
         if self.slots.len() <= index {
             self.slots.resize(index + 1, None);
         }
-        let Some(slot) = self.slots.get_mut(index) else { return Err(Errno::EBADF) };
+        let Some(slot) = self.slots.get_mut(index) else {
+            return Err(Errno::EBADF);
+        };
         if slot.is_none() && !self.call.take_descriptor() {
             return Err(self.refused());
         }
@@ -149,6 +157,7 @@ impl Descriptors {
 impl Drop for Descriptors {
     fn drop(&mut self) {
         let open = self.slots.iter().flatten().count();
-        self.call.give_descriptors(u32::try_from(open).unwrap_or(u32::MAX));
+        self.call
+            .give_descriptors(u32::try_from(open).unwrap_or(u32::MAX));
     }
 }

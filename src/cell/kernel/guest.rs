@@ -40,7 +40,9 @@ impl Strings {
 
     /// Each string without its NUL.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.split_inclusive(|&b| b == 0).map(|s| s.strip_suffix(b"\0").unwrap_or(s))
+        self.0
+            .split_inclusive(|&b| b == 0)
+            .map(|s| s.strip_suffix(b"\0").unwrap_or(s))
     }
 }
 
@@ -116,7 +118,9 @@ impl Guest {
     }
 
     fn give_memory(&mut self) {
-        self.process.call.give_memory(std::mem::take(&mut self.memory_held));
+        self.process
+            .call
+            .give_memory(std::mem::take(&mut self.memory_held));
     }
 }
 

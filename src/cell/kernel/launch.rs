@@ -31,8 +31,12 @@ pub fn start_first(
     image: Image,
     descriptors: Descriptors,
 ) -> Result<(), Errno> {
-    let inherited =
-        Inherited { parent: 0, group: None, umask: UMASK, signals: Signals::default() };
+    let inherited = Inherited {
+        parent: 0,
+        group: None,
+        umask: UMASK,
+        signals: Signals::default(),
+    };
     let slot = runtime.take_slot(call)?;
     let process = call.admit(|pid| Process::new(call, pid, inherited))?;
     start(Guest::new(runtime, &process, descriptors, image), slot);
@@ -69,7 +73,11 @@ fn launch(
     slot: Slot,
     body: impl Future<Output = Status> + Send + 'static,
 ) {
-    let mut ending = Ending { process: Arc::clone(&process), status: None, slot: Some(slot) };
+    let mut ending = Ending {
+        process: Arc::clone(&process),
+        status: None,
+        slot: Some(slot),
+    };
     tokio::spawn(async move {
         let mut body = Some(Box::pin(body));
         let status = poll_fn(|cx| {
@@ -100,7 +108,8 @@ struct Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         drop(self.slot.take());
-        self.process.exited(self.status.unwrap_or(Status::Signaled(signal::ABRT)));
+        self.process
+            .exited(self.status.unwrap_or(Status::Signaled(signal::ABRT)));
     }
 }
 

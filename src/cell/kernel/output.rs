@@ -34,13 +34,23 @@ impl Output {
     /// Keeps at most `bytes_max`: half as head, half as tail.
     pub fn keep(stream: Stream, bytes_max: u64) -> Arc<Self> {
         let half = usize::try_from(bytes_max / 2).unwrap_or(usize::MAX);
-        let kept = Kept { head_max: half, tail_max: half, ..Kept::default() };
-        Arc::new(Self { stream, sink: Sink::Keep(Mutex::new(kept)) })
+        let kept = Kept {
+            head_max: half,
+            tail_max: half,
+            ..Kept::default()
+        };
+        Arc::new(Self {
+            stream,
+            sink: Sink::Keep(Mutex::new(kept)),
+        })
     }
 
     /// Sends every chunk to the broker.
     pub fn send(stream: Stream, call: CallId, events: mpsc::Sender<Event>) -> Arc<Self> {
-        Arc::new(Self { stream, sink: Sink::Send(call, events) })
+        Arc::new(Self {
+            stream,
+            sink: Sink::Send(call, events),
+        })
     }
 
     /// Takes `bytes`; waits for room when they are sent on.
@@ -66,7 +76,10 @@ impl Output {
 
 impl Kept {
     fn push(&mut self, bytes: &[u8]) {
-        let room = self.head_max.saturating_sub(self.head.len()).min(bytes.len());
+        let room = self
+            .head_max
+            .saturating_sub(self.head.len())
+            .min(bytes.len());
         let (head, rest) = bytes.split_at(room);
         self.head.extend_from_slice(head);
         let (skip, rest) = rest.split_at(rest.len().saturating_sub(self.tail_max));
@@ -81,9 +94,16 @@ impl Kept {
         let mut head = std::mem::take(&mut self.head);
         if self.omitted_bytes == 0 {
             head.extend_from_slice(&tail);
-            return Captured { head, ..Captured::default() };
+            return Captured {
+                head,
+                ..Captured::default()
+            };
         }
-        Captured { head, omitted_bytes: self.omitted_bytes, tail }
+        Captured {
+            head,
+            omitted_bytes: self.omitted_bytes,
+            tail,
+        }
     }
 }
 
@@ -93,14 +113,21 @@ mod tests {
 
     #[test]
     fn output_past_the_limit_keeps_head_and_tail() {
-        let mut kept = Kept { head_max: 4, tail_max: 4, ..Kept::default() };
+        let mut kept = Kept {
+            head_max: 4,
+            tail_max: 4,
+            ..Kept::default()
+        };
         kept.push(b"abc");
         assert_eq!(kept.take().head, b"abc");
         for chunk in [&b"abcdef"[..], b"gh", b"ijklmnop"] {
             kept.push(chunk);
         }
         let captured = kept.take();
-        assert_eq!((&captured.head[..], &captured.tail[..]), (&b"abcd"[..], &b"mnop"[..]));
+        assert_eq!(
+            (&captured.head[..], &captured.tail[..]),
+            (&b"abcd"[..], &b"mnop"[..])
+        );
         assert_eq!(captured.omitted_bytes, 8);
     }
 }

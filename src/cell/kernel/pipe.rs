@@ -52,7 +52,10 @@ pub struct PipeWriter(Arc<Mutex<Buffer>>);
 /// Makes a pipe.
 pub fn pipe() -> (Arc<PipeReader>, Arc<PipeWriter>) {
     let buffer = Arc::new(Mutex::new(Buffer::default()));
-    (Arc::new(PipeReader(Arc::clone(&buffer))), Arc::new(PipeWriter(buffer)))
+    (
+        Arc::new(PipeReader(Arc::clone(&buffer))),
+        Arc::new(PipeWriter(buffer)),
+    )
 }
 
 impl PipeReader {
@@ -132,11 +135,6 @@ impl PipeWriter {
             return Poll::Pending;
         }
         Poll::Ready(room)
-    }
-
-    /// True when every reader is gone.
-    pub fn is_broken(&self) -> bool {
-        self.0.lock().reader_gone
     }
 }
 

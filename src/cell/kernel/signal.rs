@@ -2,7 +2,6 @@
 
 /// Highest signal number plus one.
 pub const SIGNALS: u32 = 32;
-pub const INT: u32 = 2;
 pub const ABRT: u32 = 6;
 pub const KILL: u32 = 9;
 pub const SEGV: u32 = 11;
@@ -28,7 +27,9 @@ pub enum Action {
 impl Action {
     /// Reads the guest's number.
     pub fn from_number(number: u32) -> Option<Self> {
-        [Self::Default, Self::Ignored, Self::Caught].get(number as usize).copied()
+        [Self::Default, Self::Ignored, Self::Caught]
+            .get(number as usize)
+            .copied()
     }
 }
 
@@ -53,17 +54,15 @@ pub struct Signals {
 impl Signals {
     /// A child's signals: `ignored` from its start, the rest default.
     pub fn starting(ignored: u32) -> Self {
-        Self { ignored: ignored & !unblockable(), ..Self::default() }
+        Self {
+            ignored: ignored & !unblockable(),
+            ..Self::default()
+        }
     }
 
     /// What a forked copy begins with: the same dispositions, nothing pending.
     pub fn forked(self) -> Self {
         Self { pending: 0, ..self }
-    }
-
-    /// Signals an executed program keeps ignoring.
-    pub fn ignored(self) -> u32 {
-        self.ignored
     }
 
     /// Sets a disposition and answers the old one. KILL and STOP stay default.

@@ -47,7 +47,10 @@ pub fn spawn(parent: &Guest, request: SpawnRequest) -> Result<Pid, Errno> {
     let process = call.admit(|pid| Process::new(call, pid, inherited))?;
     parent.process.adopt(Arc::clone(&process));
     let pid = process.pid;
-    start(Guest::new(&parent.runtime, &process, descriptors, image), slot);
+    start(
+        Guest::new(&parent.runtime, &process, descriptors, image),
+        slot,
+    );
     Ok(pid)
 }
 
@@ -83,7 +86,10 @@ fn image(guest: &Guest, request: &SpawnRequest) -> Result<Image, Errno> {
                     cwd: request.cwd.clone(),
                 });
             }
-            Executable::Script { interpreter, argument } => {
+            Executable::Script {
+                interpreter,
+                argument,
+            } => {
                 let script = std::mem::replace(&mut path, interpreter.clone());
                 let rest = arguments.split_off(arguments.len().min(1));
                 arguments = vec![interpreter];
@@ -129,17 +135,34 @@ pub async fn fork(caller: &mut Caller<'_, Guest>, argument: i32) -> Result<Pid, 
     let guest = Guest::new(&runtime, &process, descriptors, parent.image.clone());
 
     let mut store = runtime.store(guest).map_err(|_| Errno::ENOMEM)?;
-    let instance = pre.instantiate_async(&mut store).await.map_err(|_| Errno::ENOMEM)?;
-    let copy = instance.get_memory(&mut store, "memory").ok_or(Errno::ENOSYS)?;
+    let instance = pre
+        .instantiate_async(&mut store)
+        .await
+        .map_err(|_| Errno::ENOMEM)?;
+    let copy = instance
+        .get_memory(&mut store, "memory")
+        .ok_or(Errno::ENOSYS)?;
     store.data_mut().memory = Some(copy);
     let fresh_bytes = copy.data_size(&store);
     let more_pages = memory.size(&*caller).saturating_sub(copy.size(&store));
     if more_pages > 0 {
-        copy.grow_async(&mut store, more_pages).await.map_err(|_| Errno::ENOMEM)?;
+        copy.grow_async(&mut store, more_pages)
+            .await
+            .map_err(|_| Errno::ENOMEM)?;
     }
-    copy_live(memory, caller, copy.data_mut(&mut store), live_from, fresh_bytes);
-    let global = instance.get_global(&mut store, "__stack_pointer").ok_or(Errno::ENOSYS)?;
-    global.set(&mut store, stack_pointer).map_err(|_| Errno::ENOSYS)?;
+    copy_live(
+        memory,
+        caller,
+        copy.data_mut(&mut store),
+        live_from,
+        fresh_bytes,
+    );
+    let global = instance
+        .get_global(&mut store, "__stack_pointer")
+        .ok_or(Errno::ENOSYS)?;
+    global
+        .set(&mut store, stack_pointer)
+        .map_err(|_| Errno::ENOSYS)?;
 
     unstarted.started();
     caller.data().process.adopt(Arc::clone(&process));
@@ -159,7 +182,10 @@ fn copy_live(
 ) {
     let first_page = live_from / PAGE_BYTES;
     let from = memory.data(caller);
-    let pages = from.chunks(PAGE_BYTES).zip(to.chunks_mut(PAGE_BYTES)).enumerate();
+    let pages = from
+        .chunks(PAGE_BYTES)
+        .zip(to.chunks_mut(PAGE_BYTES))
+        .enumerate();
     for (index, (old, new)) in pages.skip(first_page) {
         let same = if index * PAGE_BYTES < fresh_bytes {
             old == &*new

@@ -45,8 +45,17 @@ pub fn kill(guest: &Guest, pid: i32, signal: u32) -> Result<(), Errno> {
     }
     let me = &guest.process;
     let targets: Vec<_> = match pid {
-        1.. => guest.call().process(pid.cast_unsigned()).into_iter().collect(),
-        -1 => guest.call().processes().into_iter().filter(|p| p.pid != me.pid).collect(),
+        1.. => guest
+            .call()
+            .process(pid.cast_unsigned())
+            .into_iter()
+            .collect(),
+        -1 => guest
+            .call()
+            .processes()
+            .into_iter()
+            .filter(|p| p.pid != me.pid)
+            .collect(),
         0 => in_group(guest, me.group),
         _ => in_group(guest, pid.unsigned_abs()),
     };
@@ -62,5 +71,10 @@ pub fn kill(guest: &Guest, pid: i32, signal: u32) -> Result<(), Errno> {
 }
 
 fn in_group(guest: &Guest, group: Pid) -> Vec<std::sync::Arc<super::Process>> {
-    guest.call().processes().into_iter().filter(|process| process.group == group).collect()
+    guest
+        .call()
+        .processes()
+        .into_iter()
+        .filter(|process| process.group == group)
+        .collect()
 }

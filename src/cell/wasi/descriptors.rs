@@ -82,7 +82,11 @@ pub async fn fd_read(
         Descriptor::Writer(_) | Descriptor::Output(_) => return Err(Errno::EBADF.into()),
     };
     charge(guest, got);
-    put(memory, out, &u32::try_from(got).unwrap_or(u32::MAX).to_le_bytes())?;
+    put(
+        memory,
+        out,
+        &u32::try_from(got).unwrap_or(u32::MAX).to_le_bytes(),
+    )?;
     Ok(())
 }
 
@@ -132,7 +136,11 @@ pub async fn fd_write(
         }
     };
     charge(guest, wrote);
-    put(memory, out, &u32::try_from(wrote).unwrap_or(u32::MAX).to_le_bytes())?;
+    put(
+        memory,
+        out,
+        &u32::try_from(wrote).unwrap_or(u32::MAX).to_le_bytes(),
+    )?;
     Ok(())
 }
 
@@ -160,7 +168,11 @@ pub fn fd_pread(
     let (at, len) = first_buffer(memory, list, count)?;
     let got = file(guest, fd)?.read(bytes_mut(memory, at, len)?, Some(offset))?;
     charge(guest, got);
-    put(memory, out, &u32::try_from(got).unwrap_or(u32::MAX).to_le_bytes())
+    put(
+        memory,
+        out,
+        &u32::try_from(got).unwrap_or(u32::MAX).to_le_bytes(),
+    )
 }
 
 pub fn fd_pwrite(
@@ -175,7 +187,11 @@ pub fn fd_pwrite(
     let (at, len) = first_buffer(memory, list, count)?;
     let wrote = file(guest, fd)?.write(bytes(memory, at, len)?, Some(offset))?;
     charge(guest, wrote);
-    put(memory, out, &u32::try_from(wrote).unwrap_or(u32::MAX).to_le_bytes())
+    put(
+        memory,
+        out,
+        &u32::try_from(wrote).unwrap_or(u32::MAX).to_le_bytes(),
+    )
 }
 
 pub fn fd_advise(
@@ -196,7 +212,11 @@ pub fn fd_allocate(
 ) -> Result<(), Errno> {
     let file = file(caller.data(), fd)?;
     let end = offset.checked_add(len).ok_or(Errno::EFBIG)?;
-    if end > file.stat()?.size { file.set_size(end) } else { Ok(()) }
+    if end > file.stat()?.size {
+        file.set_size(end)
+    } else {
+        Ok(())
+    }
 }
 
 pub fn fd_close(caller: &mut Caller<'_, Guest>, fd: u32) -> Result<(), Errno> {
@@ -225,7 +245,14 @@ pub fn fd_fdstat_get(caller: &mut Caller<'_, Guest>, fd: u32, out: u32) -> Resul
     }
     let mut answer = [0; 24];
     let rights = u64::MAX.to_le_bytes();
-    let fields = [&[filetype, 0][..], &flags.to_le_bytes(), &[0; 4], &rights, &rights].concat();
+    let fields = [
+        &[filetype, 0][..],
+        &flags.to_le_bytes(),
+        &[0; 4],
+        &rights,
+        &rights,
+    ]
+    .concat();
     for (place, byte) in answer.iter_mut().zip(fields) {
         *place = byte;
     }
@@ -327,7 +354,11 @@ pub fn fd_prestat_dir_name(
         return Err(Errno::EBADF);
     }
     let (memory, _) = split(caller)?;
-    if len < 1 { Err(Errno::ENAMETOOLONG) } else { put(memory, out, b"/") }
+    if len < 1 {
+        Err(Errno::ENAMETOOLONG)
+    } else {
+        put(memory, out, b"/")
+    }
 }
 
 pub fn fd_readdir(
@@ -348,11 +379,21 @@ pub fn fd_readdir(
     }
     let buffer = bytes_mut(memory, out, len)?;
     let mut filled = 0;
-    for (next, entry) in (1u64..).zip(entries.iter()).skip(usize::try_from(cookie).unwrap_or(usize::MAX)) {
+    for (next, entry) in (1u64..)
+        .zip(entries.iter())
+        .skip(usize::try_from(cookie).unwrap_or(usize::MAX))
+    {
         let name_len = u32::try_from(entry.name.len()).unwrap_or(0).to_le_bytes();
-        let head = [&next.to_le_bytes()[..], &entry.ino.to_le_bytes(), &name_len, &[entry.filetype, 0, 0, 0]];
+        let head = [
+            &next.to_le_bytes()[..],
+            &entry.ino.to_le_bytes(),
+            &name_len,
+            &[entry.filetype, 0, 0, 0],
+        ];
         for byte in head.concat().iter().chain(&entry.name) {
-            let Some(place) = buffer.get_mut(filled) else { break };
+            let Some(place) = buffer.get_mut(filled) else {
+                break;
+            };
             *place = *byte;
             filled += 1;
         }
@@ -360,7 +401,11 @@ pub fn fd_readdir(
             break;
         }
     }
-    put(memory, used, &u32::try_from(filled).unwrap_or(u32::MAX).to_le_bytes())
+    put(
+        memory,
+        used,
+        &u32::try_from(filled).unwrap_or(u32::MAX).to_le_bytes(),
+    )
 }
 
 pub fn fd_renumber(caller: &mut Caller<'_, Guest>, from: u32, to: u32) -> Result<(), Errno> {

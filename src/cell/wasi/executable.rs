@@ -18,7 +18,10 @@ const LINE_BYTES_MAX: usize = 256;
 pub enum Executable {
     /// A name of `/bin`.
     Program(String),
-    Script { interpreter: Vec<u8>, argument: Option<Vec<u8>> },
+    Script {
+        interpreter: Vec<u8>,
+        argument: Option<Vec<u8>>,
+    },
 }
 
 /// Finds what `path` (relative to `cwd`) would start.
@@ -27,7 +30,11 @@ pub enum Executable {
 /// ENOENT; EACCES for folders and files without an executable bit; ENOEXEC for other content.
 pub fn executable(guest: &Guest, cwd: &[u8], path: &[u8]) -> Result<Executable, Errno> {
     let root = Chain::root(&guest.call().mounts);
-    let absolute = if path.starts_with(b"/") { path.to_vec() } else { [cwd, b"/", path].concat() };
+    let absolute = if path.starts_with(b"/") {
+        path.to_vec()
+    } else {
+        [cwd, b"/", path].concat()
+    };
     let mut walk = Walk::new(root, &absolute)?;
     loop {
         let link = match walk.target()? {
@@ -62,8 +69,15 @@ fn script(folder: &std::os::fd::OwnedFd, name: &[u8]) -> Result<Executable, Errn
 
 /// Reads `#! interpreter [argument]`; everything after the interpreter is one argument.
 fn parse_line(head: &[u8]) -> Option<Executable> {
-    let line = head.strip_prefix(b"#!")?.split(|&b| b == b'\n').next()?.trim_ascii();
-    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+    let line = head
+        .strip_prefix(b"#!")?
+        .split(|&b| b == b'\n')
+        .next()?
+        .trim_ascii();
+    let end = line
+        .iter()
+        .position(u8::is_ascii_whitespace)
+        .unwrap_or(line.len());
     let (interpreter, argument) = line.split_at_checked(end)?;
     let argument = argument.trim_ascii();
     (!interpreter.is_empty()).then(|| Executable::Script {
@@ -80,10 +94,16 @@ mod tests {
     fn the_interpreter_line_is_split_as_linux_does() {
         let script = |interpreter: &str, argument: Option<&str>| {
             let argument = argument.map(|a| a.as_bytes().to_vec());
-            Some(Executable::Script { interpreter: interpreter.into(), argument })
+            Some(Executable::Script {
+                interpreter: interpreter.into(),
+                argument,
+            })
         };
         assert_eq!(parse_line(b"#!/bin/bash\necho"), script("/bin/bash", None));
-        assert_eq!(parse_line(b"#! /usr/bin/env -S bash -e\n"), script("/usr/bin/env", Some("-S bash -e")));
+        assert_eq!(
+            parse_line(b"#! /usr/bin/env -S bash -e\n"),
+            script("/usr/bin/env", Some("-S bash -e"))
+        );
         assert_eq!(parse_line(b"#!\n"), None);
         assert_eq!(parse_line(b"echo hi\n"), None);
     }

@@ -62,7 +62,10 @@ fn read_spawn(caller: &mut Caller<'_, Guest>, at: u32) -> Result<SpawnRequest, E
         new_group: field(10)? != 0,
         ignored_signals: field(11)?,
     };
-    charge(guest, request.arguments.0.len() + request.environment.0.len());
+    charge(
+        guest,
+        request.arguments.0.len() + request.environment.0.len(),
+    );
     Ok(request)
 }
 
@@ -108,11 +111,7 @@ pub async fn proc_wait(
     Ok(1)
 }
 
-pub async fn proc_kill(
-    caller: &mut Caller<'_, Guest>,
-    pid: i32,
-    signal: u32,
-) -> Result<u32, Stop> {
+pub async fn proc_kill(caller: &mut Caller<'_, Guest>, pid: i32, signal: u32) -> Result<u32, Stop> {
     let guest = caller.data();
     kernel::kill(guest, pid, signal)?;
     if guest.process.must_end().is_some() {
@@ -125,13 +124,19 @@ pub async fn proc_kill(
 pub fn proc_identity(caller: &mut Caller<'_, Guest>, out: u32) -> Result<u32, Errno> {
     let (memory, guest) = split(caller)?;
     let process = &guest.process;
-    let identity = [process.pid, process.parent, process.group].map(u32::to_le_bytes).concat();
+    let identity = [process.pid, process.parent, process.group]
+        .map(u32::to_le_bytes)
+        .concat();
     put(memory, out, &identity)?;
     Ok(0)
 }
 
 pub fn proc_umask(caller: &mut Caller<'_, Guest>, mask: u32) -> Result<u32, Errno> {
-    Ok(caller.data().process.umask.swap(mask & 0o777, Ordering::Relaxed))
+    Ok(caller
+        .data()
+        .process
+        .umask
+        .swap(mask & 0o777, Ordering::Relaxed))
 }
 
 /// Copies as much of `from` as fits and answers its whole length.
@@ -168,7 +173,11 @@ pub fn fd_pipe(caller: &mut Caller<'_, Guest>, out: u32) -> Result<u32, Errno> {
     };
     let (memory, guest) = split(caller)?;
     charge(guest, 0);
-    put(memory, out, &[read_end, write_end].map(u32::to_le_bytes).concat())?;
+    put(
+        memory,
+        out,
+        &[read_end, write_end].map(u32::to_le_bytes).concat(),
+    )?;
     Ok(0)
 }
 
@@ -291,6 +300,8 @@ pub fn state_save(caller: &mut Caller<'_, Guest>, at: u32, len: u32) -> Result<u
         return Err(Errno::E2BIG);
     }
     let (memory, guest) = split(caller)?;
-    guest.call().offer_state(guest.process.pid, bytes(memory, at, len)?)?;
+    guest
+        .call()
+        .offer_state(guest.process.pid, bytes(memory, at, len)?)?;
     Ok(0)
 }

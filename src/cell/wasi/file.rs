@@ -45,7 +45,13 @@ impl OpenFile {
             None => {
                 let found = rustix::fs::fstat(&self.fd)?;
                 let size = found.st_size.cast_unsigned();
-                Ok(Stat { size, mode: 0o100_644, nlink: 1, ino: found.st_ino, ..Stat::default() })
+                Ok(Stat {
+                    size,
+                    mode: 0o100_644,
+                    nlink: 1,
+                    ino: found.st_ino,
+                    ..Stat::default()
+                })
             }
         }
     }
@@ -74,7 +80,9 @@ impl OpenFile {
         if !self.writable {
             return Err(Errno::EBADF);
         }
-        let bytes = bytes.get(..bytes.len().min(CHUNK_BYTES)).unwrap_or_default();
+        let bytes = bytes
+            .get(..bytes.len().min(CHUNK_BYTES))
+            .unwrap_or_default();
         self.call.take_written(bytes.len() as u64)?;
         Ok(match offset {
             None => rustix::io::write(&self.fd, bytes)?,
@@ -127,7 +135,10 @@ pub struct OpenDirectory {
 
 impl OpenDirectory {
     pub fn new(chain: Chain) -> Arc<Self> {
-        Arc::new(Self { chain, entries: Mutex::default() })
+        Arc::new(Self {
+            chain,
+            entries: Mutex::default(),
+        })
     }
 
     /// The entries with `.` and `..` first; `again` reads the folder anew.
@@ -145,7 +156,11 @@ impl OpenDirectory {
 
 fn list(folder: &Folder) -> Result<Vec<Entry>, Errno> {
     let own = stat::folder(folder)?.ino;
-    let dot = |name: &[u8]| Entry { name: name.to_vec(), ino: own, filetype: 3 };
+    let dot = |name: &[u8]| Entry {
+        name: name.to_vec(),
+        ino: own,
+        filetype: 3,
+    };
     let mut entries = vec![dot(b"."), dot(b"..")];
     match folder {
         Folder::Descriptors => {}
@@ -156,7 +171,11 @@ fn list(folder: &Folder) -> Result<Vec<Entry>, Errno> {
                     other => stat::node(other).mode,
                 };
                 let (ino, filetype) = (stat::node(node).ino, stat::filetype(mode));
-                Entry { name: name.clone(), ino, filetype }
+                Entry {
+                    name: name.clone(),
+                    ino,
+                    filetype,
+                }
             }));
         }
         Folder::Host { fd, .. } => {
@@ -173,7 +192,11 @@ fn list(folder: &Folder) -> Result<Vec<Entry>, Errno> {
                 }
                 let mode = entry.file_type().as_raw_mode();
                 let filetype = stat::filetype(mode);
-                entries.push(Entry { name: name.to_vec(), ino: entry.ino(), filetype });
+                entries.push(Entry {
+                    name: name.to_vec(),
+                    ino: entry.ino(),
+                    filetype,
+                });
             }
         }
     }

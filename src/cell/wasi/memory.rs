@@ -9,7 +9,9 @@ use crate::cell::kernel::Guest;
 ///
 /// # Errors
 /// EFAULT for a guest without memory.
-pub fn split<'a>(caller: &'a mut Caller<'_, Guest>) -> Result<(&'a mut [u8], &'a mut Guest), Errno> {
+pub fn split<'a>(
+    caller: &'a mut Caller<'_, Guest>,
+) -> Result<(&'a mut [u8], &'a mut Guest), Errno> {
     let memory = caller.data().memory.ok_or(Errno::EFAULT)?;
     Ok(memory.data_and_store_mut(caller))
 }
@@ -19,7 +21,9 @@ pub fn split<'a>(caller: &'a mut Caller<'_, Guest>) -> Result<(&'a mut [u8], &'a
 /// # Errors
 /// EFAULT outside the memory.
 pub fn bytes(memory: &[u8], offset: u32, len: u32) -> Result<&[u8], Errno> {
-    let end = (offset as usize).checked_add(len as usize).ok_or(Errno::EFAULT)?;
+    let end = (offset as usize)
+        .checked_add(len as usize)
+        .ok_or(Errno::EFAULT)?;
     memory.get(offset as usize..end).ok_or(Errno::EFAULT)
 }
 
@@ -28,7 +32,9 @@ pub fn bytes(memory: &[u8], offset: u32, len: u32) -> Result<&[u8], Errno> {
 /// # Errors
 /// EFAULT outside the memory.
 pub fn bytes_mut(memory: &mut [u8], offset: u32, len: u32) -> Result<&mut [u8], Errno> {
-    let end = (offset as usize).checked_add(len as usize).ok_or(Errno::EFAULT)?;
+    let end = (offset as usize)
+        .checked_add(len as usize)
+        .ok_or(Errno::EFAULT)?;
     memory.get_mut(offset as usize..end).ok_or(Errno::EFAULT)
 }
 
@@ -48,7 +54,10 @@ pub fn put(memory: &mut [u8], offset: u32, value: &[u8]) -> Result<(), Errno> {
 /// EFAULT outside the memory.
 pub fn word(memory: &[u8], offset: u32) -> Result<u32, Errno> {
     let bytes = bytes(memory, offset, 4)?;
-    bytes.try_into().map(u32::from_le_bytes).map_err(|_| Errno::EFAULT)
+    bytes
+        .try_into()
+        .map(u32::from_le_bytes)
+        .map_err(|_| Errno::EFAULT)
 }
 
 /// Reads a little-endian 64-bit word.
@@ -57,7 +66,10 @@ pub fn word(memory: &[u8], offset: u32) -> Result<u32, Errno> {
 /// EFAULT outside the memory.
 pub fn long(memory: &[u8], offset: u32) -> Result<u64, Errno> {
     let bytes = bytes(memory, offset, 8)?;
-    bytes.try_into().map(u64::from_le_bytes).map_err(|_| Errno::EFAULT)
+    bytes
+        .try_into()
+        .map(u64::from_le_bytes)
+        .map_err(|_| Errno::EFAULT)
 }
 
 /// The first buffer of a list that is not empty: (offset, length). One per call is enough, a

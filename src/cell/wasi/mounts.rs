@@ -1,11 +1,6 @@
 //! What a guest sees under `/`: mounted host folders and a small synthetic, read-only tree.
 
-use std::{
-    collections::BTreeMap,
-    os::fd::OwnedFd,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, os::fd::OwnedFd, path::Path, sync::Arc};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
@@ -49,7 +44,10 @@ pub enum Node {
 pub enum Folder {
     Synthetic(Arc<Synthetic>),
     Descriptors,
-    Host { mount: Arc<MountPoint>, fd: Arc<OwnedFd> },
+    Host {
+        mount: Arc<MountPoint>,
+        fd: Arc<OwnedFd>,
+    },
 }
 
 /// The parts of the synthetic tree that all calls share.
@@ -61,7 +59,9 @@ pub struct World {
 impl World {
     /// Builds `/bin`, `/dev`, `/etc` and `/usr` for the given program names.
     pub fn new(programs: &[String]) -> Self {
-        let bin = programs.iter().map(|name| (name.as_str(), Node::Program(name.clone())));
+        let bin = programs
+            .iter()
+            .map(|name| (name.as_str(), Node::Program(name.clone())));
         let bin = folder(2, bin);
         let device = |device| Node::Device(device);
         let dev = folder(
@@ -81,21 +81,34 @@ impl World {
         let etc = folder(
             4,
             [
-                ("passwd", text("root:x:0:0:root:/:/bin/sh\nagent:x:1000:1000:agent:/workspace:/bin/bash\n")),
+                (
+                    "passwd",
+                    text(
+                        "root:x:0:0:root:/:/bin/sh\nagent:x:1000:1000:agent:/workspace:/bin/bash\n",
+                    ),
+                ),
                 ("group", text("root:x:0:\nagent:x:1000:\n")),
                 ("hostname", text("hotcell\n")),
-                ("os-release", text("NAME=Hotcell\nID=hotcell\nPRETTY_NAME=\"Hotcell\"\n")),
+                (
+                    "os-release",
+                    text("NAME=Hotcell\nID=hotcell\nPRETTY_NAME=\"Hotcell\"\n"),
+                ),
                 ("shells", text("/bin/sh\n/bin/bash\n")),
             ],
         );
         let usr = folder(5, [("bin", Node::Link(b"/bin".to_vec()))]);
         let root = [("bin", bin), ("dev", dev), ("etc", etc), ("usr", usr)];
-        Self { root: root.map(|(name, node)| (name.into(), node)).into() }
+        Self {
+            root: root.map(|(name, node)| (name.into(), node)).into(),
+        }
     }
 }
 
 fn folder<'a>(ino: u64, names: impl IntoIterator<Item = (&'a str, Node)>) -> Node {
-    let names = names.into_iter().map(|(name, node)| (name.as_bytes().to_vec(), node)).collect();
+    let names = names
+        .into_iter()
+        .map(|(name, node)| (name.as_bytes().to_vec(), node))
+        .collect();
     Node::Folder(Arc::new(Synthetic { names, ino }))
 }
 
@@ -120,10 +133,16 @@ impl Mounts {
                 return Err(failed(Errno::ENOTSUP));
             }
             let root = open_host_folder(&mount.host).map_err(|errno| failed(errno.into()))?;
-            let point = MountPoint { root: Arc::new(root), writable: mount.writable, number };
+            let point = MountPoint {
+                root: Arc::new(root),
+                writable: mount.writable,
+                number,
+            };
             names.insert(name.into(), Node::Mount(Arc::new(point)));
         }
-        Ok(Self { root: Arc::new(Synthetic { names, ino: 1 }) })
+        Ok(Self {
+            root: Arc::new(Synthetic { names, ino: 1 }),
+        })
     }
 
     pub fn root(&self) -> Folder {
@@ -133,5 +152,10 @@ impl Mounts {
 
 /// Opens the folder an order names. The broker chose it; it is not a guest's path.
 fn open_host_folder(path: &Path) -> rustix::io::Result<OwnedFd> {
-    openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    openat(
+        CWD,
+        path,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
 }

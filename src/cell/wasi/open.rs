@@ -107,7 +107,15 @@ fn fixed_file(guest: &Guest, bytes: &[u8]) -> Result<Descriptor, Errno> {
     let fd = memfd_create(c"synthetic", MemfdFlags::CLOEXEC)?;
     let _written = rustix::io::write(&fd, bytes)?;
     seek(&fd, SeekFrom::Start(0))?;
-    Ok(file(guest, fd, None, How { read: true, ..How::default() }))
+    Ok(file(
+        guest,
+        fd,
+        None,
+        How {
+            read: true,
+            ..How::default()
+        },
+    ))
 }
 
 fn file(guest: &Guest, fd: OwnedFd, mount: Option<Arc<MountPoint>>, how: How) -> Descriptor {
@@ -154,7 +162,9 @@ fn open_host(
             let mut chain = walk.chain.clone();
             let (mount, fd) = (Arc::clone(mount), Arc::new(fd));
             chain.push(name.to_vec(), Folder::Host { mount, fd });
-            return Ok(Opened::Descriptor(Descriptor::Directory(OpenDirectory::new(chain))));
+            return Ok(Opened::Descriptor(Descriptor::Directory(
+                OpenDirectory::new(chain),
+            )));
         }
         if !found.is_regular() {
             return Err(Errno::ENOTSUP);
@@ -172,7 +182,12 @@ fn open_host(
         if changes {
             guest.call().note_change(walk.chain.path(name));
         }
-        return Ok(Opened::Descriptor(file(guest, fd, Some(Arc::clone(mount)), how)));
+        return Ok(Opened::Descriptor(file(
+            guest,
+            fd,
+            Some(Arc::clone(mount)),
+            how,
+        )));
     }
     Err(Errno::EBUSY)
 }
@@ -248,9 +263,20 @@ fn break_hard_link(
     }
     let copy_name = temporary_name()?;
     let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let copy = openat2(folder, &*copy_name, create, Mode::from_raw_mode(0o600), BENEATH)?;
+    let copy = openat2(
+        folder,
+        &*copy_name,
+        create,
+        Mode::from_raw_mode(0o600),
+        BENEATH,
+    )?;
     let copied = copy_all(source.as_fd(), copy.as_fd())
-        .and_then(|()| Ok(rustix::fs::fchmod(&copy, Mode::from_raw_mode(found.mode & 0o777))?))
+        .and_then(|()| {
+            Ok(rustix::fs::fchmod(
+                &copy,
+                Mode::from_raw_mode(found.mode & 0o777),
+            )?)
+        })
         .and_then(|()| Ok(renameat(folder, &*copy_name, folder, name)?));
     if copied.is_err() {
         let _removed = unlinkat(folder, &*copy_name, AtFlags::empty());
@@ -277,5 +303,5 @@ fn copy_all(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
 fn temporary_name() -> Result<String, Errno> {
     let mut random = [0; 12];
     getrandom::fill(&mut random).map_err(|_| Errno::EIO)?;
-    Ok(format!(".hotcell-{}", crate::cell::catalogue::hex(&random)))
+    Ok(format!(".hotcell-{}", crate::request::hexadecimal(&random)))
 }

@@ -41,7 +41,11 @@ pub fn path(caller: &mut Caller<'_, Guest>, at: u32, len: u32) -> Result<Vec<u8>
 /// Paths of a preview-1 call are relative to a folder's descriptor, always.
 fn relative(caller: &mut Caller<'_, Guest>, at: u32, len: u32) -> Result<Vec<u8>, Errno> {
     let path = path(caller, at, len)?;
-    if path.starts_with(b"/") { Err(Errno::EPERM) } else { Ok(path) }
+    if path.starts_with(b"/") {
+        Err(Errno::EPERM)
+    } else {
+        Ok(path)
+    }
 }
 
 pub fn path_open(
@@ -130,7 +134,11 @@ pub fn path_link(
     let from = relative(caller, from, from_len)?;
     let to = relative(caller, to, to_len)?;
     let guest = caller.data();
-    paths::link(guest, (base(guest, from_fd)?, &from), (base(guest, to_fd)?, &to))
+    paths::link(
+        guest,
+        (base(guest, from_fd)?, &from),
+        (base(guest, to_fd)?, &to),
+    )
 }
 
 pub fn path_readlink(
@@ -175,7 +183,11 @@ pub fn path_rename(
     let from = relative(caller, from, from_len)?;
     let to = relative(caller, to, to_len)?;
     let guest = caller.data();
-    paths::rename(guest, (base(guest, from_fd)?, &from), (base(guest, to_fd)?, &to))
+    paths::rename(
+        guest,
+        (base(guest, from_fd)?, &from),
+        (base(guest, to_fd)?, &to),
+    )
 }
 
 pub fn path_symlink(

@@ -1,10 +1,13 @@
 //! Changing and asking about names: every operation that takes a path but opening it.
 
-use std::{os::fd::OwnedFd, sync::{Arc, atomic::Ordering}};
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, atomic::Ordering},
+};
 
 use rustix::fs::{
-    AtFlags, Mode, OFlags, Timespec, Timestamps, linkat, mkdirat, openat2, renameat,
-    symlinkat, unlinkat, utimensat,
+    AtFlags, Mode, OFlags, Timespec, Timestamps, linkat, mkdirat, openat2, renameat, symlinkat,
+    unlinkat, utimensat,
 };
 
 use super::{
@@ -195,7 +198,13 @@ pub fn link(
         return Err(Errno::EROFS);
     }
     guest.call().take_inode()?;
-    linkat(&source.folder, &*source.name, &target.folder, &*target.name, AtFlags::empty())?;
+    linkat(
+        &source.folder,
+        &*source.name,
+        &target.folder,
+        &*target.name,
+        AtFlags::empty(),
+    )?;
     target.note(guest);
     Ok(())
 }
@@ -204,7 +213,11 @@ pub fn link(
 /// As Linux `symlink`. The text is free: only guests' own walks ever follow it.
 pub fn symlink(guest: &Guest, text: &[u8], base: Chain, path: &[u8]) -> Result<(), Errno> {
     if text.is_empty() || text.len() > PATH_BYTES_MAX || text.contains(&0) {
-        return Err(if text.is_empty() { Errno::ENOENT } else { Errno::ENAMETOOLONG });
+        return Err(if text.is_empty() {
+            Errno::ENOENT
+        } else {
+            Errno::ENAMETOOLONG
+        });
     }
     let place = match Name::find_to_change(base, path) {
         Err(Errno::EBUSY | Errno::EROFS) if exists(guest, path) => return Err(Errno::EEXIST),
@@ -278,7 +291,10 @@ pub fn set_open_mode(mount: &MountPoint, fd: &OwnedFd, mode: u32) -> Result<(), 
     Ok(rustix::fs::fchmod(fd, Mode::from_raw_mode(mode & 0o1777))?)
 }
 
-#[expect(unsafe_code, reason = "rustix and libc do not wrap fchmodat2, the one that takes flags")]
+#[expect(
+    unsafe_code,
+    reason = "rustix and libc do not wrap fchmodat2, the one that takes flags"
+)]
 fn change_mode_by_name(folder: &OwnedFd, name: &[u8], mode: u32) -> Result<(), Errno> {
     use std::os::fd::AsRawFd;
     let name = std::ffi::CString::new(name).map_err(|_| Errno::EINVAL)?;
@@ -286,9 +302,19 @@ fn change_mode_by_name(folder: &OwnedFd, name: &[u8], mode: u32) -> Result<(), E
     const FCHMODAT2: libc::c_long = 452;
     // SAFETY: the descriptor and the NUL-terminated name outlive the call, which only reads them.
     let result = unsafe {
-        libc::syscall(FCHMODAT2, folder.as_raw_fd(), name.as_ptr(), mode & 0o1777, libc::AT_SYMLINK_NOFOLLOW)
+        libc::syscall(
+            FCHMODAT2,
+            folder.as_raw_fd(),
+            name.as_ptr(),
+            mode & 0o1777,
+            libc::AT_SYMLINK_NOFOLLOW,
+        )
     };
-    if result == 0 { Ok(()) } else { Err(Errno::EACCES) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EACCES)
+    }
 }
 
 /// Sets access and modification time.

@@ -54,7 +54,11 @@ pub async fn poll_oneoff(
     let process = Arc::clone(&guest.process);
     let ready = wait_interruptibly(&process, |cx| {
         let ready = ready(&list, cx, sleep.as_mut());
-        if ready.is_empty() { Poll::Pending } else { Poll::Ready(ready) }
+        if ready.is_empty() {
+            Poll::Pending
+        } else {
+            Poll::Ready(ready)
+        }
     })
     .await?;
     super::descriptors::charge(guest, list.len() * 64);
@@ -74,7 +78,11 @@ pub async fn poll_oneoff(
         put(memory, at, &event)?;
         at = at.checked_add(EVENT_BYTES).ok_or(Errno::EFAULT)?;
     }
-    put(memory, out, &u32::try_from(ready.len()).unwrap_or(0).to_le_bytes())?;
+    put(
+        memory,
+        out,
+        &u32::try_from(ready.len()).unwrap_or(0).to_le_bytes(),
+    )?;
     Ok(())
 }
 
@@ -88,7 +96,9 @@ fn read(
     let mut list = Vec::new();
     let mut timeout: Option<Duration> = None;
     for index in 0..count {
-        let at = at.checked_add(index * SUBSCRIPTION_BYTES).ok_or(Errno::EFAULT)?;
+        let at = at
+            .checked_add(index * SUBSCRIPTION_BYTES)
+            .ok_or(Errno::EFAULT)?;
         let kind = word(memory, at.saturating_add(8))?.to_le_bytes()[0];
         let awaited = match kind {
             0 => match clock_wait(memory, at) {
@@ -105,7 +115,11 @@ fn read(
             },
             _ => return Err(Errno::EINVAL),
         };
-        list.push(Subscription { user: long(memory, at)?, kind, awaited });
+        list.push(Subscription {
+            user: long(memory, at)?,
+            kind,
+            awaited,
+        });
     }
     Ok((list, timeout))
 }

@@ -127,9 +127,11 @@ fn preview_1(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         system::sched_yield();
         system::proc_raise(signal: u32);
     }
-    linker.func_wrap(PREVIEW_1, "proc_exit", |code: u32| -> wasmtime::Result<()> {
-        Err(Exit::Code(code).into())
-    })?;
+    linker.func_wrap(
+        PREVIEW_1,
+        "proc_exit",
+        |code: u32| -> wasmtime::Result<()> { Err(Exit::Code(code).into()) },
+    )?;
     Ok(())
 }
 

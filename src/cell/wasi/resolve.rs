@@ -81,7 +81,11 @@ pub enum Target {
     /// A synthetic entry that is no folder.
     Node(Node),
     /// The name in a host folder; it may not exist.
-    Host { mount: Arc<MountPoint>, fd: Arc<std::os::fd::OwnedFd>, name: Vec<u8> },
+    Host {
+        mount: Arc<MountPoint>,
+        fd: Arc<std::os::fd::OwnedFd>,
+        name: Vec<u8>,
+    },
     /// A number in `/dev/fd`.
     Descriptor(u32),
     /// A name that the synthetic tree lacks.
@@ -218,9 +222,9 @@ fn enter(folder: &impl AsFd, name: &[u8]) -> Result<Entered, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match openat2(folder, name, flags, Mode::empty(), BENEATH) {
         Ok(fd) => Ok(Entered::Folder(Arc::new(fd))),
-        Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => {
-            read_link(folder, name).map(Entered::Link).map_err(|_| Errno::ENOTDIR)
-        }
+        Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => read_link(folder, name)
+            .map(Entered::Link)
+            .map_err(|_| Errno::ENOTDIR),
         Err(errno) => Err(errno.into()),
     }
 }

@@ -110,11 +110,17 @@ pub fn filetype(mode: u32) -> u8 {
 /// # Errors
 /// As Linux `statx`.
 pub fn host(mount: &MountPoint, folder: impl AsFd, name: &[u8]) -> Result<Stat, Errno> {
-    let empty = if name.is_empty() { AtFlags::EMPTY_PATH } else { AtFlags::empty() };
+    let empty = if name.is_empty() {
+        AtFlags::EMPTY_PATH
+    } else {
+        AtFlags::empty()
+    };
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | empty;
     let found = statx(folder, name, flags, StatxFlags::BASIC_STATS)?;
     let ns = |t: rustix::fs::StatxTimestamp| {
-        t.tv_sec.saturating_mul(1_000_000_000).saturating_add(i64::from(t.tv_nsec))
+        t.tv_sec
+            .saturating_mul(1_000_000_000)
+            .saturating_add(i64::from(t.tv_nsec))
     };
     Ok(Stat {
         dev: mount.number,
@@ -144,7 +150,11 @@ pub fn folder(folder: &Folder) -> Result<Stat, Errno> {
 /// A synthetic entry that is no folder.
 pub fn node(node: &Node) -> Stat {
     match node {
-        Node::Program(name) => fixed(REGULAR | 0o755, number(name.as_bytes()), program_text(name).len() as u64),
+        Node::Program(name) => fixed(
+            REGULAR | 0o755,
+            number(name.as_bytes()),
+            program_text(name).len() as u64,
+        ),
         Node::File(bytes) => fixed(REGULAR | 0o644, number(bytes), bytes.len() as u64),
         Node::Link(target) => fixed(LINK | 0o777, number(target), target.len() as u64),
         Node::Device(device) => device_stat(*device),
@@ -162,9 +172,10 @@ pub fn descriptor(descriptor: &Descriptor) -> Result<Stat, Errno> {
         Descriptor::File(file) => file.stat(),
         Descriptor::Directory(open) => folder(open.chain.folder()),
         Descriptor::Device(device) => Ok(device_stat(*device)),
-        Descriptor::Reader(_) | Descriptor::Writer(_) | Descriptor::Output(_) | Descriptor::Input(_) => {
-            Ok(fixed(FIFO | 0o600, 16, 0))
-        }
+        Descriptor::Reader(_)
+        | Descriptor::Writer(_)
+        | Descriptor::Output(_)
+        | Descriptor::Input(_) => Ok(fixed(FIFO | 0o600, 16, 0)),
     }
 }
 
@@ -178,7 +189,15 @@ fn device_stat(device: Device) -> Stat {
 }
 
 fn fixed(mode: u32, ino: u64, size: u64) -> Stat {
-    Stat { dev: 1, ino, nlink: 1, size, blocks: size.div_ceil(512), mode, ..Stat::default() }
+    Stat {
+        dev: 1,
+        ino,
+        nlink: 1,
+        size,
+        blocks: size.div_ceil(512),
+        mode,
+        ..Stat::default()
+    }
 }
 
 /// A stable inode number for a synthetic file (FNV-1a).
