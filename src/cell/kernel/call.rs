@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{Pid, Process, Status};
+use super::{Pid, Process, Status, turns::Turns};
 use crate::cell::{
     order::{CallId, Order},
     runtime::SLOTS_GUARANTEED,
@@ -32,6 +32,7 @@ pub struct Call {
     pub mounts: Mounts,
     /// Shell state the first process may load.
     pub state: Vec<u8>,
+    pub turns: Turns,
     keep_state: bool,
     started: Instant,
     fuel_left: AtomicI64,
@@ -70,6 +71,7 @@ impl Call {
             limits: order.limits.clone(),
             mounts,
             state: std::mem::take(&mut order.state),
+            turns: Turns::default(),
             keep_state: order.keep_state,
             started: Instant::now(),
             fuel_left: AtomicI64::new(i64::try_from(order.limits.fuel).unwrap_or(i64::MAX)),

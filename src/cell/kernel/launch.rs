@@ -86,10 +86,13 @@ fn launch(
                 return Poll::Ready(status);
             }
             let _running = runtime.ticker.running();
-            match body.as_mut() {
+            let polled = match body.as_mut() {
                 Some(body) => body.as_mut().poll(cx),
                 None => Poll::Ready(Status::Signaled(signal::ABRT)),
-            }
+            };
+            // A turn lasts until the process waits, for whatever reason.
+            process.give_turn_back();
+            polled
         })
         .await;
         drop(body.take());

@@ -10,6 +10,7 @@ mod pipe;
 mod process;
 pub mod signal;
 mod spawn;
+mod turns;
 mod wait;
 
 pub use call::{Call, STATE_BYTES_MAX};
@@ -20,4 +21,5 @@ pub use output::Output;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use process::{Inherited, Pid, Process, Status};
 pub use spawn::{SpawnRequest, exec, fork, spawn};
+pub use turns::NextTurn;
 pub use wait::{kill, wait};
