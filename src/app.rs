@@ -153,7 +153,7 @@ pub async fn executor(
     let options = CellOptions {
         executable,
         cache: config.cache.clone(),
-        calls_max: calls_max,
+        calls_max,
     };
     let cells = CellPool::start(options).await.context("no cell started")?;
     let admission = Admission::new(calls_max, config.calls_waiting_max);
