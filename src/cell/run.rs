@@ -31,6 +31,10 @@ use crate::outcome::{Captured, Outcome, StoppedBy};
 /// Events that may wait for the socket before guests that stream output wait too.
 const EVENTS_MAX: usize = 1_024;
 
+/// Most bytes of one stream that are kept, whatever the limits say: an outcome with two of them
+/// must fit a frame.
+const KEPT_BYTES_MAX: u64 = 16 << 20;
+
 /// How a cell is started.
 #[derive(Debug)]
 pub struct CellArguments {
@@ -81,7 +85,7 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
     socket.set_nonblocking(true)?;
     let (from_broker, to_broker) = UnixStream::from_std(socket)?.into_split();
     let (events, queue) = mpsc::channel(EVENTS_MAX);
-    let writer = tokio::spawn(write_frames(to_broker, queue));
+    let mut writer = tokio::spawn(write_frames(to_broker, queue));
     check_cache(&arguments.cache)?;
     let runtime = Runtime::new(arguments.calls_max)?;
     let world = World::new(runtime.programs.names());
@@ -100,11 +104,15 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
     cell.events.send(Event::Missing(missing)).await?;
 
     let mut frames = FrameReader::new(from_broker);
-    while let Some(message) = frames.next().await? {
+    loop {
+        let message = tokio::select! {
+            message = frames.next() => message?,
+            // A cell that can no longer answer must not look alive.
+            written = &mut writer => return Ok(written??),
+        };
+        let Some(message) = message else { break };
         match message {
-            Message::Run(id, order) => {
-                tokio::spawn(Arc::clone(&cell).run(id, *order));
-            }
+            Message::Run(id, order) => cell.begin(id, *order),
             Message::Cancel(id) => {
                 let call = cell.calls.lock().get(&id).cloned();
                 if let Some(call) = call {
@@ -155,15 +163,21 @@ impl Cell {
         })
     }
 
-    async fn run(self: Arc<Self>, id: CallId, mut order: Order) {
-        let event = match self.start(id, &mut order) {
-            Ok(started) => Event::Ended(id, Box::new(self.finish(started).await)),
-            Err(Unstarted::Absent) => Event::Ended(id, Box::new(absent(&order.program))),
-            Err(Unstarted::Failed(reason)) => Event::Failed(id, reason),
-        };
-        self.calls.lock().remove(&id);
-        // A closed channel means that the broker is gone and this process about to end.
-        let _sent = self.events.send(event).await;
+    /// Starts a call and answers when it ends. It is known when this returns, so that a cancel
+    /// right behind its order finds it.
+    fn begin(self: &Arc<Self>, id: CallId, mut order: Order) {
+        let started = self.start(id, &mut order);
+        let cell = Arc::clone(self);
+        tokio::spawn(async move {
+            let event = match started {
+                Ok(started) => Event::Ended(id, Box::new(cell.finish(started).await)),
+                Err(Unstarted::Absent) => Event::Ended(id, Box::new(absent(&order.program))),
+                Err(Unstarted::Failed(reason)) => Event::Failed(id, reason),
+            };
+            cell.calls.lock().remove(&id);
+            // A closed channel means that the broker is gone and this process about to end.
+            let _sent = cell.events.send(event).await;
+        });
     }
 
     fn start(&self, id: CallId, order: &mut Order) -> Result<Started, Unstarted> {
@@ -181,7 +195,7 @@ impl Cell {
         let call = Call::new(id, order, mounts);
         let output = |stream| match order.stream {
             true => Output::send(stream, id, self.events.clone()),
-            false => Output::keep(stream, call.limits.output_bytes),
+            false => Output::keep(stream, call.limits.output_bytes.min(KEPT_BYTES_MAX)),
         };
         let (stdout, stderr) = (output(Stream::Stdout), output(Stream::Stderr));
         let mut descriptors = Descriptors::new(&call);

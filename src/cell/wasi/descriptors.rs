@@ -30,6 +30,9 @@ pub const ROOT: u32 = 0x4000_0000;
 /// nanosecond.
 const CALL_FUEL: u64 = 2_000;
 const FDFLAG_APPEND: u32 = 1;
+/// Most bytes of output one write takes: what waits for the broker is chunks of this size, and
+/// none outgrows a frame.
+const OUTPUT_CHUNK_BYTES: usize = 64 << 10;
 
 /// Charges a host call that moved `bytes`.
 pub fn charge(guest: &Guest, bytes: usize) {
@@ -115,9 +118,11 @@ pub async fn fd_write(
     let wrote = match descriptor {
         Descriptor::File(file) => file.write(buffer, None)?,
         Descriptor::Output(output) => {
-            guest.call().count_output(buffer.len() as u64);
-            output.write(buffer).await;
-            buffer.len()
+            let kept = buffer.len().min(OUTPUT_CHUNK_BYTES);
+            let chunk = buffer.get(..kept).unwrap_or_default();
+            guest.call().count_output(chunk.len() as u64);
+            output.write(chunk).await;
+            chunk.len()
         }
         Descriptor::Writer(pipe) => {
             let process = Arc::clone(&guest.process);
