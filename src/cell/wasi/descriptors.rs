@@ -366,28 +366,26 @@ pub fn fd_prestat_dir_name(
     }
 }
 
-pub fn fd_readdir(
+pub async fn fd_readdir(
     caller: &mut Caller<'_, Guest>,
     fd: u32,
     out: u32,
     len: u32,
     cookie: u64,
     used: u32,
-) -> Result<(), Errno> {
+) -> Result<(), Stop> {
     let (memory, guest) = split(caller)?;
-    let entries = match guest.descriptors.get(fd)? {
-        Descriptor::Directory(open) => open.entries(cookie == 0)?,
-        _ => return Err(Errno::ENOTDIR),
+    let open = match guest.descriptors.get(fd)? {
+        Descriptor::Directory(open) => Arc::clone(open),
+        _ => return Err(Errno::ENOTDIR.into()),
     };
-    if cookie == 0 {
-        charge(guest, entries.len() * 64);
-    }
+    let listing = open.entries(cookie == 0).await?;
+    let first = usize::try_from(cookie).unwrap_or(usize::MAX);
+    let entries = listing.entries.get(first..).unwrap_or_default();
     let buffer = bytes_mut(memory, out, len)?;
     let mut filled = 0;
-    for (next, entry) in (1u64..)
-        .zip(entries.iter())
-        .skip(usize::try_from(cookie).unwrap_or(usize::MAX))
-    {
+    for (place, entry) in (1u64..).zip(entries) {
+        let next = cookie.saturating_add(place);
         let name_len = u32::try_from(entry.name.len()).unwrap_or(0).to_le_bytes();
         let head = [
             &next.to_le_bytes()[..],
@@ -406,11 +404,13 @@ pub fn fd_readdir(
             break;
         }
     }
+    charge(guest, filled);
     put(
         memory,
         used,
         &u32::try_from(filled).unwrap_or(u32::MAX).to_le_bytes(),
-    )
+    )?;
+    Ok(())
 }
 
 pub fn fd_renumber(caller: &mut Caller<'_, Guest>, from: u32, to: u32) -> Result<(), Errno> {

@@ -101,7 +101,6 @@ fn preview_1(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         descriptors::fd_pwrite(fd: u32, list: u32, count: u32, offset: u64, out: u32);
         descriptors::fd_prestat_get(fd: u32, out: u32);
         descriptors::fd_prestat_dir_name(fd: u32, out: u32, len: u32);
-        descriptors::fd_readdir(fd: u32, out: u32, len: u32, cookie: u64, used: u32);
         descriptors::fd_renumber(from: u32, to: u32);
         descriptors::fd_seek(fd: u32, offset: i64, whence: u32, out: u32);
         descriptors::fd_tell(fd: u32, out: u32);
@@ -123,6 +122,7 @@ fn preview_1(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     waiting! { linker, PREVIEW_1, stopping,
         descriptors::fd_read(fd: u32, list: u32, count: u32, out: u32);
         descriptors::fd_write(fd: u32, list: u32, count: u32, out: u32);
+        descriptors::fd_readdir(fd: u32, out: u32, len: u32, cookie: u64, used: u32);
         poll::poll_oneoff(subscriptions: u32, events: u32, count: u32, out: u32);
         system::sched_yield();
         system::proc_raise(signal: u32);
