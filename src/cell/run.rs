@@ -24,7 +24,7 @@ use super::{
     },
     order::{CallId, Event, Message, Order, Stdin, Stream},
     runtime::Runtime,
-    wasi::{Mounts, World},
+    wasi::{Errno, Mounts, World},
     wire::{FrameReader, write_frames},
 };
 use crate::outcome::{Captured, Outcome, StoppedBy};
@@ -229,8 +229,14 @@ impl Cell {
             cwd: order.cwd.clone().into_bytes(),
         };
         self.calls.lock().insert(id, Arc::clone(&call));
-        start_first(&self.runtime, &call, image, descriptors)
-            .map_err(|_| Unstarted::Failed("the process limit is below one".into()))?;
+        start_first(&self.runtime, &call, image, descriptors).map_err(|errno| {
+            Unstarted::Failed(match errno {
+                Errno::ENOMEM => {
+                    "its arguments and environment need more than the memory limit".into()
+                }
+                _ => "the process limit is below one, or the cell has no free slot".into(),
+            })
+        })?;
         Ok(Started {
             call,
             stdout,

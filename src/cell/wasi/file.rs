@@ -89,10 +89,13 @@ impl OpenFile {
             .get(..bytes.len().min(CHUNK_BYTES))
             .unwrap_or_default();
         self.call.take_written(bytes.len() as u64)?;
-        Ok(match offset {
-            None => rustix::io::write(&self.fd, bytes)?,
-            Some(offset) => rustix::io::pwrite(&self.fd, bytes, offset)?,
-        })
+        let wrote = match offset {
+            None => rustix::io::write(&self.fd, bytes),
+            Some(offset) => rustix::io::pwrite(&self.fd, bytes, offset),
+        };
+        let unused = bytes.len() - wrote.unwrap_or(0).min(bytes.len());
+        self.call.give_written(unused as u64);
+        Ok(wrote?)
     }
 
     /// Sets the length; growth counts as written, so that a sparse file is no way around the
@@ -106,7 +109,10 @@ impl OpenFile {
         }
         let grown = size.saturating_sub(self.stat()?.size);
         self.call.take_written(grown)?;
-        Ok(rustix::fs::ftruncate(&self.fd, size)?)
+        rustix::fs::ftruncate(&self.fd, size).map_err(|errno| {
+            self.call.give_written(grown);
+            errno.into()
+        })
     }
 
     /// Turns appending on or off.

@@ -231,14 +231,16 @@ fn open_name(
     if !mount.writable {
         return Err(Errno::EROFS);
     }
-    guest.call().take_inode()?;
     let mask = guest.process.umask.load(Ordering::Relaxed);
     let mode = Mode::from_raw_mode(how.mode & !mask & 0o777);
     flags |= OFlags::CREATE | OFlags::EXCL;
-    match openat2(folder, name, flags, mode, BENEATH) {
+    let created = guest
+        .call()
+        .with_inode(|| openat2(folder, name, flags, mode, BENEATH));
+    match created {
         // It appeared between the two tries, and nobody asked to be its creator.
-        Err(rustix::io::Errno::EXIST) if !how.exclusive => Err(Errno::EAGAIN),
-        created => Ok(created?),
+        Err(Errno::EEXIST) if !how.exclusive => Err(Errno::EAGAIN),
+        created => created,
     }
 }
 

@@ -7,6 +7,9 @@ use crate::cell::kernel::{Exit, Guest};
 
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
 const HOTCELL: &str = "hotcell";
+/// Fuel every host call costs before its bytes: about what a system call takes, at two units a
+/// nanosecond.
+const CALL_FUEL: u64 = 2_000;
 
 /// What a host function that can end the guest says.
 #[derive(Debug)]
@@ -53,6 +56,7 @@ fn valued_stopping(result: Result<u32, Stop>) -> wasmtime::Result<i32> {
 macro_rules! sync {
     ($linker:ident, $module:ident, $answer:ident, $($room:ident :: $name:ident ( $($arg:ident : $ty:ty),* ) ;)+) => {
         $($linker.func_wrap($module, stringify!($name), |mut caller: Caller<'_, Guest>, $($arg: $ty),*| {
+            caller.data().call().spend(CALL_FUEL);
             $answer($room::$name(&mut caller, $($arg),*))
         })?;)+
     };
@@ -61,6 +65,7 @@ macro_rules! sync {
 macro_rules! waiting {
     ($linker:ident, $module:ident, $answer:ident, $($room:ident :: $name:ident ( $($arg:ident : $ty:ty),* ) ;)+) => {
         $($linker.func_wrap_async($module, stringify!($name), |mut caller: Caller<'_, Guest>, ($($arg,)*): ($($ty,)*)| {
+            caller.data().call().spend(CALL_FUEL);
             Box::new(async move { $answer($room::$name(&mut caller, $($arg),*).await) })
         })?;)+
     };
@@ -161,6 +166,7 @@ fn hotcell(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         extra::proc_kill(pid: i32, signal: u32);
     }
     linker.func_wrap(HOTCELL, "sig_take", |caller: Caller<'_, Guest>| -> i64 {
+        caller.data().call().spend(CALL_FUEL);
         i64::from(caller.data().process.take_signals())
     })?;
     Ok(())
