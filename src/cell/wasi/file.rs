@@ -1,0 +1,204 @@
+//! Open regular files and open folders.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use rustix::fs::{Dir, Mode, OFlags, openat};
+
+use super::{
+    Errno,
+    mounts::{Folder, MountPoint, Node},
+    resolve::Chain,
+    stat::{self, Stat},
+};
+use crate::cell::kernel::Call;
+
+/// Most bytes one read or write of a regular file moves before the guest gets its turn's end
+/// checked (DESIGN §4).
+pub const CHUNK_BYTES: usize = 256 << 10;
+/// Most entries of a folder that are listed. Chosen: PATH-11's worst case.
+const ENTRIES_MAX: usize = 1_000_000;
+
+/// An open regular file; clones of its descriptor share the position.
+#[derive(Debug)]
+pub struct OpenFile {
+    pub fd: OwnedFd,
+    pub mount: Option<Arc<MountPoint>>,
+    pub readable: bool,
+    pub writable: bool,
+    pub append: AtomicBool,
+    pub call: Arc<Call>,
+}
+
+impl OpenFile {
+    /// # Errors
+    /// As Linux `fstat`.
+    pub fn stat(&self) -> Result<Stat, Errno> {
+        match &self.mount {
+            Some(mount) => stat::host(mount, &self.fd, b""),
+            None => {
+                let found = rustix::fs::fstat(&self.fd)?;
+                let size = found.st_size.cast_unsigned();
+                Ok(Stat {
+                    size,
+                    mode: 0o100_644,
+                    nlink: 1,
+                    ino: found.st_ino,
+                    ..Stat::default()
+                })
+            }
+        }
+    }
+
+    /// Reads at the position, or at `offset`.
+    ///
+    /// # Errors
+    /// EBADF when not opened for reading; what the host says.
+    pub fn read(&self, out: &mut [u8], offset: Option<u64>) -> Result<usize, Errno> {
+        if !self.readable {
+            return Err(Errno::EBADF);
+        }
+        let length = out.len().min(CHUNK_BYTES);
+        let out = out.get_mut(..length).unwrap_or_default();
+        Ok(match offset {
+            None => rustix::io::read(&self.fd, out)?,
+            Some(offset) => rustix::io::pread(&self.fd, out, offset)?,
+        })
+    }
+
+    /// Writes at the position, or at `offset`, within the call's limit of written bytes.
+    ///
+    /// # Errors
+    /// EBADF when not opened for writing; ENOSPC at the limit; what the host says.
+    pub fn write(&self, bytes: &[u8], offset: Option<u64>) -> Result<usize, Errno> {
+        if !self.writable {
+            return Err(Errno::EBADF);
+        }
+        let bytes = bytes
+            .get(..bytes.len().min(CHUNK_BYTES))
+            .unwrap_or_default();
+        self.call.take_written(bytes.len() as u64)?;
+        Ok(match offset {
+            None => rustix::io::write(&self.fd, bytes)?,
+            Some(offset) => rustix::io::pwrite(&self.fd, bytes, offset)?,
+        })
+    }
+
+    /// Sets the length; growth counts as written, so that a sparse file is no way around the
+    /// limit.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn set_size(&self, size: u64) -> Result<(), Errno> {
+        if !self.writable {
+            return Err(Errno::EINVAL);
+        }
+        let grown = size.saturating_sub(self.stat()?.size);
+        self.call.take_written(grown)?;
+        Ok(rustix::fs::ftruncate(&self.fd, size)?)
+    }
+
+    /// Turns appending on or off.
+    ///
+    /// # Errors
+    /// What the host says.
+    pub fn set_append(&self, append: bool) -> Result<(), Errno> {
+        let mut flags = rustix::fs::fcntl_getfl(&self.fd)?;
+        flags.set(OFlags::APPEND, append);
+        rustix::fs::fcntl_setfl(&self.fd, flags)?;
+        self.append.store(append, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// One entry of a folder, as read.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub name: Vec<u8>,
+    pub ino: u64,
+    /// Preview 1 `filetype`.
+    pub filetype: u8,
+}
+
+/// An open folder. Its entries are read once, when the listing starts.
+#[derive(Debug)]
+pub struct OpenDirectory {
+    pub chain: Chain,
+    entries: Mutex<Arc<Vec<Entry>>>,
+}
+
+impl OpenDirectory {
+    pub fn new(chain: Chain) -> Arc<Self> {
+        Arc::new(Self {
+            chain,
+            entries: Mutex::default(),
+        })
+    }
+
+    /// The entries with `.` and `..` first; `again` reads the folder anew.
+    ///
+    /// # Errors
+    /// What the host says.
+    pub fn entries(&self, again: bool) -> Result<Arc<Vec<Entry>>, Errno> {
+        let mut entries = self.entries.lock();
+        if again || entries.is_empty() {
+            *entries = Arc::new(list(self.chain.folder())?);
+        }
+        Ok(Arc::clone(&entries))
+    }
+}
+
+fn list(folder: &Folder) -> Result<Vec<Entry>, Errno> {
+    let own = stat::folder(folder)?.ino;
+    let dot = |name: &[u8]| Entry {
+        name: name.to_vec(),
+        ino: own,
+        filetype: 3,
+    };
+    let mut entries = vec![dot(b"."), dot(b"..")];
+    match folder {
+        Folder::Descriptors => {}
+        Folder::Synthetic(synthetic) => {
+            entries.extend(synthetic.names.iter().map(|(name, node)| {
+                let mode = match node {
+                    Node::Mount(_) => 0o040_000,
+                    other => stat::node(other).mode,
+                };
+                let (ino, filetype) = (stat::node(node).ino, stat::filetype(mode));
+                Entry {
+                    name: name.clone(),
+                    ino,
+                    filetype,
+                }
+            }));
+        }
+        Folder::Host { fd, .. } => {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let readable = openat(fd, c".", flags, Mode::empty())?;
+            for entry in Dir::new(readable)? {
+                let entry = entry?;
+                let name = entry.file_name().to_bytes();
+                if matches!(name, b"." | b"..") {
+                    continue;
+                }
+                if entries.len() >= ENTRIES_MAX {
+                    return Err(Errno::EOVERFLOW);
+                }
+                let mode = entry.file_type().as_raw_mode();
+                let filetype = stat::filetype(mode);
+                entries.push(Entry {
+                    name: name.to_vec(),
+                    ino: entry.ino(),
+                    filetype,
+                });
+            }
+        }
+    }
+    Ok(entries)
+}
