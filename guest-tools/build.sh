@@ -42,7 +42,7 @@ prepare() {
         cp -r "$(registry_source "$name")" "patched/$name"
         patch --quiet -p1 -d "patched/$name" < "$patch"
     done
-    cargo fetch --quiet --locked --target "$target"
+    cargo fetch --quiet --target "$target"
     mkdir -p patched/uucore-0.12.0/locales/utilities
     sed -n 's/^name = "\(uu_[a-z0-9_]*\)"$/\1/p' Cargo.lock | while read -r utility; do
         source=$(registry_source "$utility-0.12.0")
