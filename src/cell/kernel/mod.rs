@@ -14,7 +14,7 @@ mod turns;
 mod wait;
 
 pub use call::{Call, STATE_BYTES_MAX};
-pub use descriptor::{Descriptor, Descriptors, Device, Input};
+pub use descriptor::{Descriptor, Descriptors, Device, Input, NUMBERS_MAX};
 pub use guest::{Exit, FUEL_START, Guest, Image, Strings, settle_fuel};
 pub use launch::{start_first, wait_interruptibly};
 pub use output::Output;

@@ -140,6 +140,12 @@ impl Process {
         self.signals.lock().take()
     }
 
+    /// Resets caught signals: the program that caught them is being replaced.
+    pub fn exec_signals(&self, ignored: u32) {
+        let mut signals = self.signals.lock();
+        *signals = signals.over_exec(ignored);
+    }
+
     pub fn set_action(&self, signal: u32, action: Action) -> Action {
         self.signals.lock().set(signal, action)
     }
