@@ -8,6 +8,7 @@ mod health;
 mod idempotency;
 mod serve;
 mod sessions;
+mod slow_reader;
 mod stream;
 mod strict_json;
 
@@ -21,6 +22,7 @@ use crate::config::Tokens;
 use crate::executor::Executor;
 use crate::request::{RequestId, hexadecimal};
 
+pub use idempotency::KEPT as KEYS_KEPT;
 pub use serve::{Connections, serve};
 
 use idempotency::Idempotency;
@@ -36,7 +38,8 @@ pub struct Door {
 }
 
 impl Door {
-    /// Makes the door of one server.
+    /// Makes the door of one server. `begun` are the calls with an idempotency key, as agent and
+    /// key digest, that a previous server began: they do not run again.
     ///
     /// # Errors
     /// When the system gives no random bytes.
@@ -44,8 +47,9 @@ impl Door {
         executor: Arc<Executor>,
         tokens: Arc<Tokens>,
         body_bytes_max: usize,
+        begun: impl Iterator<Item = (String, String)>,
     ) -> std::io::Result<Self> {
-        let idempotency = Idempotency::default();
+        let idempotency = Idempotency::with_begun(begun);
         Ok(Self {
             executor,
             tokens,

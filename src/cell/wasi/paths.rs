@@ -111,20 +111,24 @@ pub fn stat(guest: &Guest, base: Chain, path: &[u8], follow: bool) -> Result<Sta
 /// # Errors
 /// As Linux `mkdir`; ENOSPC at the call's inode limit.
 pub fn make_folder(guest: &Guest, base: Chain, path: &[u8]) -> Result<(), Errno> {
-    let place = match Name::find_to_change(base, path) {
+    let place = match Name::find_to_change(base.clone(), path) {
         // The synthetic tree and mount points exist already.
-        Err(Errno::EBUSY | Errno::EROFS) if exists(guest, path) => return Err(Errno::EEXIST),
+        Err(Errno::EBUSY | Errno::EROFS) if exists(guest, base.clone(), path) => {
+            return Err(Errno::EEXIST);
+        }
         place => place?,
     };
-    guest.call().take_inode()?;
     let mode = 0o777 & !guest.process.umask.load(Ordering::Relaxed);
-    mkdirat(&place.folder, &*place.name, Mode::from_raw_mode(mode))?;
+    let mode = Mode::from_raw_mode(mode);
+    guest
+        .call()
+        .with_inode(|| mkdirat(&place.folder, &*place.name, mode))?;
     place.note(guest);
     Ok(())
 }
 
-fn exists(guest: &Guest, path: &[u8]) -> bool {
-    stat(guest, Chain::root(&guest.call().mounts), path, true).is_ok()
+fn exists(guest: &Guest, base: Chain, path: &[u8]) -> bool {
+    stat(guest, base, path, false).is_ok()
 }
 
 /// # Errors
@@ -197,14 +201,15 @@ pub fn link(
     if !source.mount.writable {
         return Err(Errno::EROFS);
     }
-    guest.call().take_inode()?;
-    linkat(
-        &source.folder,
-        &*source.name,
-        &target.folder,
-        &*target.name,
-        AtFlags::empty(),
-    )?;
+    guest.call().with_inode(|| {
+        linkat(
+            &source.folder,
+            &*source.name,
+            &target.folder,
+            &*target.name,
+            AtFlags::empty(),
+        )
+    })?;
     target.note(guest);
     Ok(())
 }
@@ -219,15 +224,18 @@ pub fn symlink(guest: &Guest, text: &[u8], base: Chain, path: &[u8]) -> Result<(
             Errno::ENAMETOOLONG
         });
     }
-    let place = match Name::find_to_change(base, path) {
-        Err(Errno::EBUSY | Errno::EROFS) if exists(guest, path) => return Err(Errno::EEXIST),
+    let place = match Name::find_to_change(base.clone(), path) {
+        Err(Errno::EBUSY | Errno::EROFS) if exists(guest, base.clone(), path) => {
+            return Err(Errno::EEXIST);
+        }
         place => place?,
     };
     if place.must_be_folder {
         return Err(Errno::ENOENT);
     }
-    guest.call().take_inode()?;
-    symlinkat(text, &place.folder, &*place.name)?;
+    guest
+        .call()
+        .with_inode(|| symlinkat(text, &place.folder, &*place.name))?;
     place.note(guest);
     Ok(())
 }
