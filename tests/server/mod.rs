@@ -18,6 +18,7 @@ pub struct Server {
     address: String,
     token: String,
     agent: ureq::Agent,
+    log: Arc<Mutex<Vec<u8>>>,
 }
 
 /// One HTTP answer.
@@ -29,7 +30,13 @@ pub struct HttpAnswer {
 
 impl Server {
     /// Starts a server on a free port and waits until it is ready.
+    #[allow(dead_code, reason = "not every suite runs the shipped guests")]
     pub fn start() -> Result<Self, String> {
+        Self::start_with(&[])
+    }
+
+    /// As [`Self::start`], with more variables in the server's environment.
+    pub fn start_with(environment: &[(&str, &std::path::Path)]) -> Result<Self, String> {
         let state = tempfile::tempdir().map_err(|error| format!("no state folder: {error}"))?;
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
@@ -39,6 +46,7 @@ impl Server {
         let mut child = Command::new(env!("CARGO_BIN_EXE_hotcell"))
             .args(["serve", "--listen", &address, "--state"])
             .arg(state.path())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -57,6 +65,7 @@ impl Server {
             address,
             token: String::new(),
             agent,
+            log: Arc::clone(&log),
         };
         server.wait_until_ready().map_err(|reason| {
             let log = log
@@ -117,8 +126,14 @@ impl Server {
         Ok(HttpAnswer { status, body })
     }
 
+    /// The first lines that the server and its cells printed.
+    #[allow(dead_code, reason = "not every suite reads the log")]
+    pub fn log(&self) -> String {
+        let log = self.log.lock().map(|log| log.clone()).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// The server's process.
-    #[allow(dead_code, reason = "not every suite looks at processes")]
     pub fn pid(&self) -> rustix::process::Pid {
         rustix::process::Pid::from_child(&self.child)
     }
