@@ -1,11 +1,11 @@
 ;; Asks for too many random bytes, then for as many as one call gives; status 42 when the first
 ;; asks were refused and the last changed every page.
-(memory (export "memory") 40)
+(memory (export "memory") 1100)
 (func $or_leave (param i32) (if (i32.eqz (local.get 0)) (then (call $proc_exit (i32.const 1)))))
 (func (export "_start") (local $at i32)
   (call $or_leave (call $random_get (i32.const 0) (i32.const -1)))
-  (call $or_leave (call $random_get (i32.const 0) (i32.const 67108864)))
-  (call $or_leave (call $random_get (i32.const 2600000) (i32.const 1048576)))
+  (call $or_leave (call $random_get (i32.const 4096) (i32.const 67108864)))
+  (call $or_leave (call $random_get (i32.const 71303168) (i32.const 1048576)))
   (if (call $random_get (i32.const 4096) (i32.const 1048576)) (then (call $proc_exit (i32.const 2))))
   (local.set $at (i32.const 4096))
   (loop $pages

@@ -216,7 +216,7 @@ const DOCUMENTED: &[(&str, u32)] = &[
         64,
     ),
     (
-        "(call $path_filestat_get (i32.const 0x40000000) (i32.const 1) (i32.const 61440) (i32.const 10) (i32.const 4096))",
+        "(call $path_filestat_get (i32.const 0x40000000) (i32.const 1) (i32.const 61441) (i32.const 10) (i32.const 4096))",
         0,
     ),
     (
