@@ -1,6 +1,11 @@
 //! The broker's side of the cells: starts one, restarts it when it dies, hands it orders and
 //! waits for outcomes. A cell is untrusted from its first guest on.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place that starts processes"
+)]
+
 use std::{
     collections::HashMap,
     os::{fd::OwnedFd, unix::net::UnixStream as StdStream},

@@ -15,7 +15,8 @@ use crate::http::RequestIds;
 use crate::policy::PolicyError;
 use crate::request::ToolRequest;
 use crate::session::Sessions;
-use crate::{telemetry, workspace};
+use crate::telemetry;
+use crate::workspace;
 
 /// Exit code after Ctrl-C, as shells have it.
 const INTERRUPTED: u8 = 130;

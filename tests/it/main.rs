@@ -10,4 +10,7 @@
 )]
 
 mod architecture;
+mod calls;
 mod door;
+mod process;
+mod run;
