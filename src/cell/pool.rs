@@ -366,6 +366,10 @@ impl CellPool {
                 Ok(status) if status.success() => {}
                 status => {
                     tracing::error!(name, ?status, "a guest could not be compiled");
+                    // The cell finds nothing, and calls stop waiting for it.
+                    if link.messages.send(Message::Load(name)).await.is_err() {
+                        return;
+                    }
                     continue;
                 }
             }

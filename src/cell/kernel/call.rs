@@ -327,14 +327,16 @@ impl Call {
         let mut table = self.table.lock();
         let stopped_by = table.stopped_by;
         let fuel_left = self.fuel_left.load(Ordering::Relaxed).max(0);
+        let exit_code = match (stopped_by, table.first_status) {
+            (Some(by), _) => by.exit_code(),
+            (None, Some(status)) => status.code(),
+            (None, None) => 137,
+        };
+        // A refusal is named only when the call failed: a program may have coped with it.
+        let refused = table.refused.filter(|_| exit_code != 0);
         Ending {
-            exit_code: match (stopped_by, table.first_status) {
-                (Some(by), _) => by.exit_code(),
-                (None, Some(status)) => status.code(),
-                (None, None) => 137,
-            },
-            // A refusal is named only when the call failed: a program may have coped with it.
-            stopped_by: stopped_by.or(table.refused),
+            exit_code,
+            stopped_by: stopped_by.or(refused),
             state: table.new_state.take().filter(|_| stopped_by.is_none()),
             changed: std::mem::take(&mut table.changed).into_iter().collect(),
             changed_more: table.changed_more,
