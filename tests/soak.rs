@@ -140,10 +140,7 @@ fn one_call(server: &Server, client: usize, number: usize) -> Result<(), String>
             Some(file.clone()),
         ),
         4 => (
-            (
-                "grep",
-                json!({ "pattern": "^alpha" }),
-            ),
+            ("grep", json!({ "pattern": "^alpha" })),
             0,
             Some(format!("alpha {client}")),
         ),
