@@ -165,16 +165,16 @@ impl Executor {
             // A caller that no longer listens has hung up, which ends the call elsewhere.
             let _gone = output.send((Stream::Stdout, Vec::new()));
         }
-        match prepared {
-            Prepared::Run(order) => Ok(self.cells.run(grant, *order, output).await?),
-            Prepared::Answered(outcome) => {
-                if let Some(output) = output {
-                    let _gone = output.send((Stream::Stdout, outcome.stdout.head.clone()));
-                    let _gone = output.send((Stream::Stderr, outcome.stderr.head.clone()));
-                }
-                Ok(outcome)
-            }
+        let outcome = match prepared {
+            Prepared::Run(order) => self.cells.run(grant, *order, output.clone()).await?,
+            Prepared::Answered(outcome) => outcome,
+        };
+        if let Some(output) = output {
+            // What was not output of a guest, such as that there is no such program.
+            let _gone = output.send((Stream::Stdout, outcome.stdout.head.clone()));
+            let _gone = output.send((Stream::Stderr, outcome.stderr.head.clone()));
         }
+        Ok(outcome)
     }
 
     async fn told_to_end(&self, hung_up: oneshot::Receiver<()>) {

@@ -202,7 +202,7 @@ fn output_comes_as_it_is_written_and_the_answer_last() {
         started.elapsed() < Duration::from_millis(900),
         "not held back to the end"
     );
-    assert!(next("\"two\\n\"").contains("stderr"));
+    assert!(next("\"text\":\"two").contains("stderr"));
     next("event: answer");
     assert!(next("data: ").contains("\"exitCode\":4"));
 }

@@ -309,6 +309,10 @@ pub fn fd_filestat_set_times(
     let times = times(accessed, modified, flags)?;
     match caller.data().descriptors.get(fd)? {
         Descriptor::File(file) if file.mount.as_ref().is_some_and(|m| m.writable) => {
+            if file.stat()?.nlink > 1 {
+                // One of its names may be outside.
+                return Err(Errno::EMLINK);
+            }
             Ok(futimens(&file.fd, &times)?)
         }
         Descriptor::Directory(open) => match open.chain.folder() {
