@@ -1,5 +1,11 @@
 //! Embeds the guests of dist/ into the binary, as its manifest names them.
 
+#![allow(
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a build script fails by panicking and gets its input from the environment"
+)]
+
 use std::{env, fmt::Write, fs, path::Path};
 
 #[derive(serde::Deserialize)]

@@ -12,13 +12,15 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::audit::Audit;
-use crate::cell::pool::{CellOptions, CellPool};
+use crate::cell::{CellOptions, CellPool};
 use crate::config::{Config, State, Tokens};
 use crate::executor::{Admission, Executor};
 use crate::http::{self, Connections, Door};
 use crate::policy::{self, Policy};
 use crate::session::Sessions;
 
+/// Name of the server's record.
+const RECORD: &str = "serve";
 /// How often the token file is looked at.
 const TOKENS_EVERY: Duration = Duration::from_secs(1);
 /// How often idle sessions are looked for.
@@ -48,9 +50,18 @@ impl App {
         let lock = state.lock()?;
         let tokens = Arc::new(Tokens::open(state.path())?);
         tokens.first_start()?;
+        let records = config.state.join("audit");
+        let begun = Audit::begun_keys(&records, RECORD, http::KEYS_KEPT)
+            .context("the record of the previous server cannot be read")?;
+        let begun = begun.into_iter().map(|key| (key.agent, key.key_sha256));
         let sessions = Sessions::open(state.path(), config.sessions_max)?;
-        let executor = executor(config, executable, "serve", sessions, config.calls_max).await?;
-        let door = Door::new(executor.clone(), tokens.clone(), config.body_bytes_max)?;
+        let executor = executor(config, executable, RECORD, sessions, config.calls_max).await?;
+        let door = Door::new(
+            executor.clone(),
+            tokens.clone(),
+            config.body_bytes_max,
+            begun,
+        )?;
         let router = http::router(Arc::new(door));
         Ok(Self {
             executor,

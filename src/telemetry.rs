@@ -1,5 +1,7 @@
 //! Logs on standard error. Secrets and tool input never enter a log line.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging with a filter such as `info` or `hotcell=debug`.
@@ -12,6 +14,7 @@ pub fn start(filter: &str) -> Result<(), String> {
     let _already = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .try_init();
     Ok(())

@@ -3,6 +3,17 @@
 //!
 //! `HOTCELL_CASE=text` (or an argument) keeps the cases whose name contains it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test says what it found, and starts the programs it compares"
+)]
+
 mod server;
 
 use std::process::ExitCode;

@@ -4,11 +4,14 @@
 //! doors nor runners; it is handed plain values.
 
 mod event;
+mod recent;
 mod writer;
 
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 pub use event::{Finished, Intent, Verdict};
+pub use recent::BegunKey;
 pub use writer::{AuditError, Durable};
 
 /// The record of one server or of `hotcell run`.
@@ -26,6 +29,18 @@ impl Audit {
         Ok(Self {
             writer: writer::Writer::open(folder, name)?,
         })
+    }
+
+    /// Calls with an idempotency key that may have run within `age` before now, from the record.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn begun_keys(folder: &Path, name: &str, age: Duration) -> std::io::Result<Vec<BegunKey>> {
+        recent::begun_keys(
+            &folder.join(format!("{name}.jsonl")),
+            age,
+            SystemTime::now(),
+        )
     }
 
     /// Records what is about to run; the answer resolves once that is durable.

@@ -20,8 +20,9 @@ pub const MEMORY_BYTES_MAX: usize = 256 << 20;
 /// Native stack that Wasm code may use in one process, in bytes. Chosen: a shell function
 /// nests about 1,000 deep in it.
 pub const WASM_STACK_BYTES: usize = 2 << 20;
-/// A guest's slice of a worker thread, in milliseconds (DESIGN: at most 5).
-pub const SLICE_MS: u64 = 4;
+/// A guest's slice of a worker thread, in milliseconds (DESIGN: at most 5; the less, the sooner a
+/// neighbour's short call gets through; a switch costs a few microseconds).
+pub const SLICE_MS: u64 = 1;
 /// Fuel after which a guest's readings are made fresh (DESIGN §4: about 10 M).
 pub const FUEL_INTERVAL: u64 = 10_000_000;
 

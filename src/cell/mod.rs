@@ -7,8 +7,8 @@ mod compile;
 mod deadline;
 mod engine;
 mod kernel;
-pub mod order;
-pub mod pool;
+mod order;
+mod pool;
 mod programs;
 mod run;
 mod runtime;
@@ -16,4 +16,6 @@ mod wasi;
 mod wire;
 
 pub use compile::compile;
+pub use order::{Mount, Order, Stdin, Stream};
+pub use pool::{CellError, CellOptions, CellPool};
 pub use run::{CellArguments, cell_main};

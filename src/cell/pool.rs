@@ -1,6 +1,11 @@
 //! The broker's side of the cells: starts one, restarts it when it dies, hands it orders and
 //! waits for outcomes. A cell is untrusted from its first guest on.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place that starts processes"
+)]
+
 use std::{
     collections::HashMap,
     os::{fd::OwnedFd, unix::net::UnixStream as StdStream},
@@ -8,7 +13,7 @@ use std::{
     process::Stdio,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -23,8 +28,8 @@ use tokio::{
 
 use super::{
     catalogue::{Catalogue, NEEDED_FIRST},
-    order::{CallId, Event, Message, Order, Stream},
-    wire::{FrameReader, WireError, write_frames},
+    order::{CallId, Event, Message, Order, Stdin, Stream},
+    wire::{FRAME_BYTES_MAX, FrameReader, WireError, write_frames},
 };
 use crate::outcome::{Captured, Outcome, StoppedBy};
 use crate::policy::Grant;
@@ -39,6 +44,11 @@ const RESTART_PAUSE: Duration = Duration::from_millis(100);
 const READY_WAIT: Duration = Duration::from_secs(60);
 /// Longest wait for a cell to end once its socket is closed.
 const STOP_WAIT: Duration = Duration::from_secs(2);
+/// How far past its wall limit a call's answer may be before its cell is taken for hung and
+/// ended, with every call in it. Chosen: far above any overshoot of a loaded machine.
+const STALL_WAIT: Duration = Duration::from_secs(10);
+/// What an order may weigh beyond its long fields, in bytes.
+const ORDER_BYTES_SPARE: usize = 1 << 20;
 
 /// Why an order could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -84,12 +94,18 @@ struct Link {
     last_call: AtomicU64,
     /// The modules that are needed first are mapped.
     ready: watch::Sender<bool>,
+    /// The cell has told what it lacks; it may do so once.
+    told_missing: AtomicBool,
+    /// A call's answer is overdue: the cell is to be ended.
+    stalled: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
 struct Waiting {
     answer: oneshot::Sender<Result<Outcome, CellError>>,
-    chunks: Option<mpsc::UnboundedSender<(Stream, Vec<u8>)>>,
+    sink: Option<mpsc::UnboundedSender<(Stream, Vec<u8>)>>,
+    /// Bytes of output the cell may still send for this call.
+    output_left: u64,
 }
 
 impl CellPool {
@@ -128,7 +144,7 @@ impl CellPool {
     }
 
     /// Runs one order. Dropping the future cancels the call and every process of it. `sink` gets
-    /// output as it comes when the order says `stream`.
+    /// output as it comes when the order says `stream`; it holds at most the call's output limit.
     ///
     /// # Errors
     /// No cell is ready, or the order cannot be started. A cell that dies is an outcome.
@@ -136,16 +152,30 @@ impl CellPool {
         &self,
         grant: Grant,
         mut order: Order,
-        sink: Option<mpsc::Sender<(Stream, Vec<u8>)>>,
+        sink: Option<mpsc::UnboundedSender<(Stream, Vec<u8>)>>,
     ) -> Result<Outcome, CellError> {
         order.limits = grant.into_limits();
+        let weight = weight(&order);
+        if weight > FRAME_BYTES_MAX - ORDER_BYTES_SPARE {
+            return Err(CellError::Refused(format!(
+                "its input of {weight} bytes is over the limit of {} bytes",
+                FRAME_BYTES_MAX - ORDER_BYTES_SPARE
+            )));
+        }
+        let overdue = Duration::from_millis(order.limits.wall_ms).saturating_add(STALL_WAIT);
+        // One chunk may be on its way when the limit is hit.
+        let output_left = order.limits.output_stop_bytes.saturating_add(1 << 20);
         let link = tokio::time::timeout(READY_WAIT, self.ready_link())
             .await
             .map_err(|_| CellError::NotReady)??;
         let id = link.last_call.fetch_add(1, Ordering::Relaxed) + 1;
         let (answer, outcome) = oneshot::channel();
-        let (chunks, passing) = sink.map(pass_on).unzip();
-        link.waiting.lock().insert(id, Waiting { answer, chunks });
+        let waiting = Waiting {
+            answer,
+            sink,
+            output_left,
+        };
+        link.waiting.lock().insert(id, waiting);
         let mut running = RunningCall {
             link: Arc::clone(&link),
             id,
@@ -153,13 +183,20 @@ impl CellPool {
         };
         let sent = link.messages.send(Message::Run(id, Box::new(order))).await;
         let outcome = match sent {
-            Ok(()) => outcome.await.unwrap_or_else(|_| Ok(cell_died())),
-            Err(_) => Ok(cell_died()),
+            Ok(()) => match tokio::time::timeout(overdue, outcome).await {
+                Ok(outcome) => outcome.unwrap_or_else(|_| Ok(cell_died())),
+                Err(_) => {
+                    link.stalled.send_replace(true);
+                    link.waiting.lock().remove(&id);
+                    Ok(cell_died())
+                }
+            },
+            Err(_) => {
+                link.waiting.lock().remove(&id);
+                Ok(cell_died())
+            }
         };
         running.done = true;
-        if let Some(passing) = passing {
-            let _passed = passing.await;
-        }
         outcome
     }
 
@@ -178,12 +215,16 @@ impl CellPool {
             let link = links.wait_for(Option::is_some).await;
             let link = link.map_err(|_| CellError::Stopped)?.clone();
             let Some(link) = link else { continue };
-            // The sender lives in the link: an error means this cell died, so look for the next.
             let mut ready = link.ready.subscribe();
-            if ready.wait_for(|ready| *ready).await.is_ok() {
-                return Ok(link);
+            tokio::select! {
+                _ready = ready.wait_for(|ready| *ready) => {}
+                // This cell died before it was ready: look for the next.
+                changed = links.changed() => {
+                    changed.map_err(|_| CellError::Stopped)?;
+                    continue;
+                }
             }
-            links.changed().await.map_err(|_| CellError::Stopped)?;
+            return Ok(link);
         }
     }
 
@@ -224,23 +265,40 @@ impl CellPool {
             waiting: Mutex::default(),
             last_call: AtomicU64::new(0),
             ready: watch::channel(false).0,
+            told_missing: AtomicBool::new(false),
+            stalled: watch::channel(false).0,
         });
         self.link.send_replace(Some(Arc::clone(&link)));
-        let writer = tokio::spawn(write_frames(to_cell, queue));
+        let mut stalled = link.stalled.subscribe();
+        let mut writer = tokio::spawn(write_frames(to_cell, queue));
         let mut frames = FrameReader::new(from_cell);
         let result = loop {
             tokio::select! {
                 frame = frames.next() => match frame {
-                    Ok(Some(event)) => self.handle(&link, event),
+                    Ok(Some(event)) => match self.handle(&link, event) {
+                        Ok(()) => {}
+                        Err(error) => break Err(error),
+                    },
                     Ok(None) => break Ok(()),
                     Err(error) => break Err(error),
                 },
+                // An order that cannot be sent must not be waited for.
+                written = &mut writer => break written.unwrap_or(Ok(())),
+                _ = stalled.changed() => break Err(WireError::Broken("its calls do not end")),
                 _ = stop.changed() => break Ok(()),
             }
         };
+        // From here on new calls wait for the next cell.
+        self.link.send_replace(None);
         writer.abort();
         drop(frames);
-        if tokio::time::timeout(STOP_WAIT, child.wait()).await.is_err() {
+        // A cell that broke a rule is not asked to end.
+        let patience = if result.is_ok() {
+            STOP_WAIT
+        } else {
+            Duration::ZERO
+        };
+        if tokio::time::timeout(patience, child.wait()).await.is_err() {
             let _killed = child.kill().await;
         }
         for (_, waiting) in link.waiting.lock().drain() {
@@ -249,9 +307,16 @@ impl CellPool {
         result
     }
 
-    fn handle(self: &Arc<Self>, link: &Arc<Link>, event: Event) {
+    /// Takes one event. The cell may be hostile: what it may send is bounded.
+    fn handle(self: &Arc<Self>, link: &Arc<Link>, event: Event) -> Result<(), WireError> {
         match event {
-            Event::Missing(names) => {
+            Event::Missing(mut names) => {
+                if link.told_missing.swap(true, Ordering::Relaxed) {
+                    return Err(WireError::Broken("it lists missing guests twice"));
+                }
+                let shipped = Catalogue::shipped().ok();
+                names.retain(|name| shipped.is_some_and(|s| s.module(name).is_some()));
+                names.dedup();
                 if !names
                     .iter()
                     .any(|name| NEEDED_FIRST.contains(&name.as_str()))
@@ -266,17 +331,21 @@ impl CellPool {
                 tracing::info!(name, loaded, "guest compiled");
             }
             Event::Output(id, stream, bytes) => {
-                if let Some(Waiting {
-                    chunks: Some(chunks),
-                    ..
-                }) = link.waiting.lock().get(&id)
-                {
-                    let _gone = chunks.send((stream, bytes));
+                let mut waiting = link.waiting.lock();
+                let Some(call) = waiting.get_mut(&id) else {
+                    return Ok(());
+                };
+                let left = call.output_left.checked_sub(bytes.len() as u64);
+                call.output_left =
+                    left.ok_or(WireError::Broken("it sends more output than it may"))?;
+                if let Some(sink) = &call.sink {
+                    let _gone = sink.send((stream, bytes));
                 }
             }
             Event::Ended(id, outcome) => link.answer(id, Ok(*outcome)),
             Event::Failed(id, reason) => link.answer(id, Err(CellError::Refused(reason))),
         }
+        Ok(())
     }
 
     /// Compiles `names` one after the other, each in a child of its own.
@@ -369,23 +438,15 @@ impl Drop for RunningCall {
     }
 }
 
-/// Passes a call's chunks on at its reader's pace, so that a slow reader holds up no other call
-/// of the cell. What waits here is at most the call's hard output limit.
-fn pass_on(
-    sink: mpsc::Sender<(Stream, Vec<u8>)>,
-) -> (
-    mpsc::UnboundedSender<(Stream, Vec<u8>)>,
-    tokio::task::JoinHandle<()>,
-) {
-    let (chunks, mut queue) = mpsc::unbounded_channel();
-    let passing = tokio::spawn(async move {
-        while let Some(chunk) = queue.recv().await {
-            if sink.send(chunk).await.is_err() {
-                return;
-            }
-        }
-    });
-    (chunks, passing)
+/// The bytes of an order's long fields, which callers choose.
+fn weight(order: &Order) -> usize {
+    let strings = order.arguments.iter().chain(&order.environment);
+    let stdin = match &order.stdin {
+        Stdin::Bytes(bytes) => bytes.len(),
+        Stdin::Empty | Stdin::Inherit => 0,
+    };
+    let lists: usize = strings.map(|string| string.len() + 5).sum();
+    lists + stdin + order.state.len() + order.cwd.len()
 }
 
 fn cell_died() -> Outcome {

@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use anyhow::Context;
 use parking_lot::Mutex;
 use tokio::{io::AsyncReadExt, net::UnixStream, sync::mpsc};
 
@@ -23,13 +24,17 @@ use super::{
     },
     order::{CallId, Event, Message, Order, Stdin, Stream},
     runtime::Runtime,
-    wasi::{Mounts, World},
+    wasi::{Errno, Mounts, World},
     wire::{FrameReader, write_frames},
 };
 use crate::outcome::{Captured, Outcome, StoppedBy};
 
 /// Events that may wait for the socket before guests that stream output wait too.
 const EVENTS_MAX: usize = 1_024;
+
+/// Most bytes of one stream that are kept, whatever the limits say: an outcome with two of them
+/// must fit a frame.
+const KEPT_BYTES_MAX: u64 = 16 << 20;
 
 /// How a cell is started.
 #[derive(Debug)]
@@ -54,6 +59,7 @@ struct Cell {
 /// # Errors
 /// The engine cannot be built, or the broker breaks the protocol.
 pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
+    raise_descriptor_limit()?;
     // New files get exactly the mode a guest's own mask leaves.
     rustix::process::umask(rustix::fs::Mode::empty());
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -64,6 +70,17 @@ pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
     // A blocked read of an inherited terminal must not keep the process.
     runtime.shutdown_background();
     served
+}
+
+/// Guests' open files are ours to hold, and the usual soft limit is 1,024 for all calls.
+fn raise_descriptor_limit() -> anyhow::Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, limit).context("the limit of open files cannot be raised")
 }
 
 #[expect(
@@ -81,7 +98,7 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
     socket.set_nonblocking(true)?;
     let (from_broker, to_broker) = UnixStream::from_std(socket)?.into_split();
     let (events, queue) = mpsc::channel(EVENTS_MAX);
-    let writer = tokio::spawn(write_frames(to_broker, queue));
+    let mut writer = tokio::spawn(write_frames(to_broker, queue));
     check_cache(&arguments.cache)?;
     let runtime = Runtime::new(arguments.calls_max)?;
     let world = World::new(runtime.programs.names());
@@ -100,11 +117,15 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
     cell.events.send(Event::Missing(missing)).await?;
 
     let mut frames = FrameReader::new(from_broker);
-    while let Some(message) = frames.next().await? {
+    loop {
+        let message = tokio::select! {
+            message = frames.next() => message?,
+            // A cell that can no longer answer must not look alive.
+            written = &mut writer => return Ok(written??),
+        };
+        let Some(message) = message else { break };
         match message {
-            Message::Run(id, order) => {
-                tokio::spawn(Arc::clone(&cell).run(id, *order));
-            }
+            Message::Run(id, order) => cell.begin(id, *order),
             Message::Cancel(id) => {
                 let call = cell.calls.lock().get(&id).cloned();
                 if let Some(call) = call {
@@ -155,15 +176,21 @@ impl Cell {
         })
     }
 
-    async fn run(self: Arc<Self>, id: CallId, mut order: Order) {
-        let event = match self.start(id, &mut order) {
-            Ok(started) => Event::Ended(id, Box::new(self.finish(started).await)),
-            Err(Unstarted::Absent) => Event::Ended(id, Box::new(absent(&order.program))),
-            Err(Unstarted::Failed(reason)) => Event::Failed(id, reason),
-        };
-        self.calls.lock().remove(&id);
-        // A closed channel means that the broker is gone and this process about to end.
-        let _sent = self.events.send(event).await;
+    /// Starts a call and answers when it ends. It is known when this returns, so that a cancel
+    /// right behind its order finds it.
+    fn begin(self: &Arc<Self>, id: CallId, mut order: Order) {
+        let started = self.start(id, &mut order);
+        let cell = Arc::clone(self);
+        tokio::spawn(async move {
+            let event = match started {
+                Ok(started) => Event::Ended(id, Box::new(cell.finish(started).await)),
+                Err(Unstarted::Absent) => Event::Ended(id, Box::new(absent(&order.program))),
+                Err(Unstarted::Failed(reason)) => Event::Failed(id, reason),
+            };
+            cell.calls.lock().remove(&id);
+            // A closed channel means that the broker is gone and this process about to end.
+            let _sent = cell.events.send(event).await;
+        });
     }
 
     fn start(&self, id: CallId, order: &mut Order) -> Result<Started, Unstarted> {
@@ -181,7 +208,7 @@ impl Cell {
         let call = Call::new(id, order, mounts);
         let output = |stream| match order.stream {
             true => Output::send(stream, id, self.events.clone()),
-            false => Output::keep(stream, call.limits.output_bytes),
+            false => Output::keep(stream, call.limits.output_bytes.min(KEPT_BYTES_MAX)),
         };
         let (stdout, stderr) = (output(Stream::Stdout), output(Stream::Stderr));
         let mut descriptors = Descriptors::new(&call);
@@ -202,8 +229,14 @@ impl Cell {
             cwd: order.cwd.clone().into_bytes(),
         };
         self.calls.lock().insert(id, Arc::clone(&call));
-        start_first(&self.runtime, &call, image, descriptors)
-            .map_err(|_| Unstarted::Failed("the process limit is below one".into()))?;
+        start_first(&self.runtime, &call, image, descriptors).map_err(|errno| {
+            Unstarted::Failed(match errno {
+                Errno::ENOMEM => {
+                    "its arguments and environment need more than the memory limit".into()
+                }
+                _ => "the process limit is below one, or the cell has no free slot".into(),
+            })
+        })?;
         Ok(Started {
             call,
             stdout,

@@ -9,7 +9,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::{
     engine::{self, FUEL_INTERVAL, Ticker},
-    kernel::{Call, FUEL_START, Guest, settle_fuel},
+    kernel::{Call, FUEL_START, Guest, NextTurn, settle_fuel},
     programs::Programs,
     wasi::{self, Errno},
 };
@@ -66,7 +66,11 @@ impl Runtime {
         store.epoch_deadline_callback(|mut store| {
             settle_fuel(&mut store);
             // Back to the task, which sees whether the process must end.
-            Ok(UpdateDeadline::Yield(1))
+            let process = Arc::clone(&store.data().process);
+            Ok(UpdateDeadline::YieldCustom(
+                1,
+                Box::pin(NextTurn::new(process)),
+            ))
         });
         Ok(store)
     }

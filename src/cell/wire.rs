@@ -15,6 +15,8 @@ pub enum WireError {
     Io(#[from] std::io::Error),
     #[error("a frame of {0} bytes is over the limit of {FRAME_BYTES_MAX}")]
     TooLarge(usize),
+    #[error("{0}")]
+    Broken(&'static str),
     #[error("a frame could not be decoded")]
     Decode(#[from] postcard::Error),
 }

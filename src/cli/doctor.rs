@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::app;
-use crate::cell::pool::{CellOptions, CellPool};
+use crate::cell::{CellOptions, CellPool};
 use crate::cli::{Common, runtime, say};
 use crate::config::{Settings, State, StateError, Tokens};
 

@@ -10,11 +10,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::cell::{CellArguments, cell_main, compile};
-
 use clap::{Parser, Subcommand};
 
+use crate::cell::{self, CellArguments};
 use crate::config::Flags;
+use crate::telemetry;
 
 /// Exit code for a wrong command line or configuration (sysexits.h, EX_USAGE).
 const USAGE: u8 = 64;
@@ -67,7 +67,7 @@ enum Command {
     Compile {
         #[arg(long)]
         cache: PathBuf,
-        module: String,
+        name: String,
     },
 }
 
@@ -119,13 +119,16 @@ pub fn main() -> ExitCode {
         Some(Command::Doctor(args)) => doctor::main(&args),
         Some(Command::Warm(args)) => warm::main(&args),
         Some(Command::Cell { cache, calls }) => {
+            let started = telemetry::start("warn").map_err(|reason| anyhow::anyhow!(reason));
             let arguments = CellArguments {
                 cache,
                 calls_max: calls,
             };
-            cell_main(arguments).map(|()| 0)
+            started
+                .and_then(|()| cell::cell_main(arguments))
+                .map(|()| 0)
         }
-        Some(Command::Compile { cache, module }) => compile(&cache, &module).map(|()| 0),
+        Some(Command::Compile { cache, name }) => cell::compile(&cache, &name).map(|()| 0),
     };
     match result {
         Ok(code) => code.into(),
@@ -161,10 +164,11 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
     }
 }

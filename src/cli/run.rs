@@ -15,14 +15,13 @@ use crate::http::RequestIds;
 use crate::policy::PolicyError;
 use crate::request::ToolRequest;
 use crate::session::Sessions;
-use crate::{telemetry, workspace};
+use crate::telemetry;
+use crate::workspace;
 
 /// Exit code after Ctrl-C, as shells have it.
 const INTERRUPTED: u8 = 130;
 /// Exit code when the reader of our output is gone, as of a process ended by SIGPIPE.
 const BROKEN_PIPE: u8 = 141;
-/// Pieces of output on their way to a slow terminal before the guest has to wait.
-const CHUNKS_WAITING_MAX: usize = 16;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -46,7 +45,7 @@ pub(super) struct Args {
 
 /// Ends with the call's exit code, or one of ours.
 pub(super) fn main(args: Args) -> u8 {
-    match prepare(args).and_then(|prepared| Ok(runtime()?.block_on(prepared.run())?)) {
+    match prepare(args).and_then(|prepared| runtime()?.block_on(prepared.run())) {
         Ok(code) => code,
         Err(error) => {
             complain(&error);
@@ -167,7 +166,7 @@ impl Prepared {
             timeout_ms: None,
             idempotency_sha256: None,
         };
-        let (output, chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
+        let (output, chunks) = mpsc::unbounded_channel();
         let streams = Streams {
             output: (!self.json).then_some(output),
             stdin_inherited: !std::io::stdin().is_terminal(),
@@ -186,7 +185,7 @@ impl Prepared {
 
 async fn show(
     call: impl Future<Output = Result<Answer, ExecuteError>>,
-    mut chunks: mpsc::Receiver<Chunk>,
+    mut chunks: mpsc::UnboundedReceiver<Chunk>,
     as_json: bool,
 ) -> anyhow::Result<u8> {
     tokio::pin!(call);
@@ -239,10 +238,10 @@ impl PassingFolder {
 
 impl Drop for PassingFolder {
     fn drop(&mut self) {
-        if let Some(folder) = self.path.parent() {
-            if let Err(error) = std::fs::remove_dir_all(folder) {
-                tracing::warn!(%error, "the call's /tmp stays behind");
-            }
+        if let Some(folder) = self.path.parent()
+            && let Err(error) = std::fs::remove_dir_all(folder)
+        {
+            tracing::warn!(%error, "the call's /tmp stays behind");
         }
     }
 }

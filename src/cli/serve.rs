@@ -73,11 +73,14 @@ pub(super) fn main(args: &Args) -> anyhow::Result<u8> {
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            anyhow!("{address} is in use: choose another with --listen, such as --listen 127.0.0.1:0")
+    TcpListener::bind(address).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            anyhow!(
+                "{address} is in use: choose another with --listen, such as --listen 127.0.0.1:0"
+            )
+        } else {
+            anyhow!(error).context(format!("cannot listen on {address}"))
         }
-        _ => anyhow!(error).context(format!("cannot listen on {address}")),
     })
 }
 

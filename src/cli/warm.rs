@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use crate::app;
-use crate::cell::pool::{CellOptions, CellPool};
+use crate::cell::{CellOptions, CellPool};
 use crate::cli::{Common, runtime, say};
 use crate::config::Settings;
 

@@ -288,6 +288,13 @@ pub fn home_folder() -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
+/// A folder of guests to use instead of the shipped ones (`HOTCELL_DIST`), in debug builds only.
+pub fn debug_guests() -> Option<PathBuf> {
+    cfg!(debug_assertions)
+        .then(|| environment("HOTCELL_DIST").map(PathBuf::from))
+        .flatten()
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads the environment"

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use keys::{ConfigError, Flags, Origin, Setting, Settings, home_folder};
+pub use keys::{ConfigError, Flags, Origin, Setting, Settings, debug_guests, home_folder};
 pub use state::{State, StateError};
 pub use tokens::{TokenError, Tokens};
 
@@ -38,11 +38,4 @@ pub struct Config {
     pub session_idle: Duration,
     /// How long running calls may finish when the server is told to stop.
     pub drain: Duration,
-}
-
-/// Guests to use instead of the embedded ones; debug builds only.
-#[cfg(debug_assertions)]
-#[expect(clippy::disallowed_methods, reason = "config reads the environment")]
-pub fn debug_guests() -> Option<PathBuf> {
-    std::env::var_os("HOTCELL_DIST").map(PathBuf::from)
 }

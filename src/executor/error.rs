@@ -1,7 +1,7 @@
 //! Why a call has no answer: one variant for each thing a client can do differently.
 
 use crate::audit::AuditError;
-use crate::cell::pool::CellError;
+use crate::cell::CellError;
 use crate::executor::admission::Full;
 use crate::policy::Denial;
 use crate::session::SessionError;

@@ -8,6 +8,7 @@ use crate::executor::tools::{self, Tool};
 use crate::outcome::Outcome;
 use crate::request::ToolRequest;
 use crate::session::Session;
+use crate::workspace::WORKSPACE;
 
 /// A request whose tool exists and whose fields have the right types.
 #[derive(Debug)]
@@ -74,18 +75,24 @@ impl Call {
     }
 
     /// Keeps the shell state that a shell left which ended by itself. Answers whether it did,
-    /// or nothing where there is no state to keep.
+    /// or nothing where there is no state to keep. `call_folder_only`: the request named a
+    /// folder for this call alone.
     pub(super) async fn keep_state(
         &self,
         session: &Session,
         outcome: &mut Outcome,
+        call_folder_only: bool,
     ) -> Option<bool> {
         if !self.is_bash() || !session.keeps_state() {
             return None;
         }
-        let stopped = outcome.stopped_by.is_some();
-        let Some(state) = outcome.state.take().filter(|_| !stopped) else {
+        // A cell hands out a state only of a shell that ended by itself.
+        let Some(state) = outcome.state.take() else {
             return Some(false);
+        };
+        let state = match call_folder_only {
+            true => session.with_own_folder(&state, WORKSPACE),
+            false => state,
         };
         match session.commit_state(state).await {
             Ok(()) => Some(true),
@@ -125,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_is_named() {
+    fn every_wrong_field_of_bash_is_named() {
         refused("python", json!({}), "Unknown tool: python");
         refused("bash", json!("ls"), "`input` must be an object");
         refused("bash", json!({}), "command is required");
@@ -171,6 +178,10 @@ mod tests {
             json!({"command": "ls", "encoding": "hex"}),
             "input.encoding must be",
         );
+    }
+
+    #[test]
+    fn every_wrong_field_of_a_file_tool_is_named() {
         refused("read", json!({}), "read: input.file_path is required");
         refused(
             "read",

@@ -14,14 +14,14 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::audit::{Audit, Durable, Finished, Intent, Verdict};
-use crate::cell::pool::CellPool;
+use crate::cell::CellPool;
 use crate::outcome::{Outcome, StoppedBy};
 use crate::policy::{self, Decision, Grant, Policy};
 use crate::quantity;
 use crate::request::{RequestId, ToolRequest};
 use crate::session::{InUse, Sessions};
 
-pub use crate::cell::order::Stream;
+pub use crate::cell::Stream;
 pub use admission::{Admission, Full};
 pub use answer::{Answer, Encoding};
 pub use error::ExecuteError;
@@ -29,7 +29,7 @@ pub use tools::{TOOLS, Tool, schemas};
 
 use admission::Place;
 use input::Call;
-use order::Prepared;
+use order::{Asked, Prepared};
 
 /// A piece of output as it came.
 pub type Chunk = (Stream, Vec<u8>);
@@ -38,7 +38,7 @@ pub type Chunk = (Stream, Vec<u8>);
 #[derive(Debug, Default)]
 pub struct Streams {
     /// Gets output as it comes; first an empty chunk once the call is admitted and recorded.
-    pub output: Option<mpsc::Sender<Chunk>>,
+    pub output: Option<mpsc::UnboundedSender<Chunk>>,
     /// The call reads this process's standard input.
     pub stdin_inherited: bool,
 }
@@ -57,13 +57,10 @@ pub struct Executor {
 
 /// A call that may run, or whose denial is to be told.
 struct Admitted {
-    request: ToolRequest,
-    call: Call,
-    session: InUse,
+    asked: Asked,
     place: Place,
     decision: Decision,
     intent: Durable,
-    streams: Streams,
     started: Instant,
 }
 
@@ -86,16 +83,18 @@ impl Executor {
         let place = self.admission.enter(&session, call.in_order()).await?; // bounded, in order
         let decision = policy::decide(&self.policy, &request, SystemTime::now()); // pure
         let intent = self.record_intent(&request, &session, &decision); // on its way to the disk
-        let started = Instant::now();
-        let admitted = Admitted {
+        let asked = Asked {
             request,
             call,
             session,
+            streams,
+        };
+        let admitted = Admitted {
+            asked,
             place,
             decision,
             intent,
-            streams,
-            started,
+            started: Instant::now(),
         };
         // In a task of its own: a client that hangs up must not lose the outcome's record.
         let (client, hung_up) = oneshot::channel();
@@ -110,13 +109,10 @@ impl Executor {
         hung_up: oneshot::Receiver<()>,
     ) -> Result<Answer, ExecuteError> {
         let Admitted {
-            request,
-            call,
-            session,
+            mut asked,
             place,
             decision,
             mut intent,
-            streams,
             started,
         } = admitted;
         let grant = match decision {
@@ -126,25 +122,34 @@ impl Executor {
                 return Err(ExecuteError::Denied(denial));
             }
         };
-        if streams.output.is_some() || !self.audit.healthy() {
+        let streamed = asked.streams.output.is_some();
+        if streamed || !self.audit.healthy() {
             intent.wait().await?; // nothing may leave before the intent is durable
         }
         let clamped_ms = grant.wall_clamped().then_some(grant.limits().wall_ms);
-        let streamed = streams.output.is_some();
         let mut result = tokio::select! {
-            result = self.run(grant, &request, &call, &session, streams) => result,
+            result = self.run(grant, &mut asked) => result,
             () = self.told_to_end(hung_up) => Ok(ended(StoppedBy::Cancelled)),
         };
+        let Asked {
+            request,
+            call,
+            session,
+            ..
+        } = asked;
         let state_kept = match &mut result {
-            Ok(outcome) => call.keep_state(&session, outcome).await,
+            Ok(outcome) => {
+                call.keep_state(&session, outcome, request.working_dir.is_some())
+                    .await
+            }
             Err(_) => None,
         };
         self.record_outcome(&request.id, &result, started);
         drop((place, session)); // the next call need not wait for our record to reach the disk
         intent.wait().await?;
-        let encoding = call.encoding();
+        let (id, encoding) = (request.id, call.encoding());
         result.map(|outcome| Answer {
-            id: request.id,
+            id,
             outcome,
             state_kept,
             clamped_ms,
@@ -153,35 +158,23 @@ impl Executor {
         })
     }
 
-    async fn run(
-        &self,
-        grant: Grant,
-        request: &ToolRequest,
-        call: &Call,
-        session: &InUse,
-        streams: Streams,
-    ) -> Result<Outcome, ExecuteError> {
-        if let Some(output) = &streams.output {
+    async fn run(&self, grant: Grant, asked: &mut Asked) -> Result<Outcome, ExecuteError> {
+        let prepared = asked.prepare(&self.policy, &grant).await?;
+        let output = asked.streams.output.take();
+        if let Some(output) = &output {
             // A caller that no longer listens has hung up, which ends the call elsewhere.
-            let _gone = output.send((Stream::Stdout, Vec::new())).await;
+            let _gone = output.send((Stream::Stdout, Vec::new()));
         }
-        match call
-            .prepare(request, session, &self.policy, &grant, &streams)
-            .await?
-        {
-            Prepared::Run(order) => Ok(self.cells.run(grant, *order, streams.output).await?),
-            Prepared::Answered(outcome) => {
-                if let Some(output) = streams.output {
-                    let _gone = output
-                        .send((Stream::Stdout, outcome.stdout.head.clone()))
-                        .await;
-                    let _gone = output
-                        .send((Stream::Stderr, outcome.stderr.head.clone()))
-                        .await;
-                }
-                Ok(outcome)
-            }
+        let outcome = match prepared {
+            Prepared::Run(order) => self.cells.run(grant, *order, output.clone()).await?,
+            Prepared::Answered(outcome) => outcome,
+        };
+        if let Some(output) = output {
+            // What was not output of a guest, such as that there is no such program.
+            let _gone = output.send((Stream::Stdout, outcome.stdout.head.clone()));
+            let _gone = output.send((Stream::Stderr, outcome.stderr.head.clone()));
         }
+        Ok(outcome)
     }
 
     async fn told_to_end(&self, hung_up: oneshot::Receiver<()>) {

@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use crate::cell::order::{Mount, Order, Stdin};
+use crate::cell::{Mount, Order, Stdin};
 use crate::executor::Streams;
 use crate::executor::error::ExecuteError;
 use crate::executor::input::Call;
-use crate::executor::tools::Kind;
+use crate::executor::tools::{Kind, Tool};
 use crate::outcome::{Captured, Outcome};
 use crate::policy::{Grant, Policy};
 use crate::request::ToolRequest;
-use crate::session::Session;
+use crate::session::{InUse, Session, SessionError};
 use crate::workspace::{TMP, WORKSPACE, guest_path};
 
 /// What every guest finds in its environment before the policy and the call add to it.
@@ -28,15 +28,26 @@ pub(super) enum Prepared {
     Answered(Outcome),
 }
 
-impl Call {
+/// A checked call with what it needs to run.
+pub(super) struct Asked {
+    pub(super) request: ToolRequest,
+    pub(super) call: Call,
+    pub(super) session: InUse,
+    pub(super) streams: Streams,
+}
+
+impl Asked {
     pub(super) async fn prepare(
         &self,
-        request: &ToolRequest,
-        session: &Session,
         policy: &Policy,
         grant: &Grant,
-        streams: &Streams,
     ) -> Result<Prepared, ExecuteError> {
+        let Self {
+            request,
+            call,
+            session,
+            streams,
+        } = self;
         let mut order = Order {
             environment: environment(policy, &request.input),
             cwd: working_folder(request, session)?,
@@ -45,11 +56,11 @@ impl Call {
             stream: streams.output.is_some(),
             ..Order::default()
         };
-        if !self.is_bash() {
-            return Ok(match self.files_input(&request.input, session) {
+        if !call.is_bash() {
+            return Ok(match files_input(call.tool, &request.input, session) {
                 Ok(input) => {
                     order.program = "files".to_owned();
-                    order.arguments = vec![b"files".to_vec(), self.tool.name.into()];
+                    order.arguments = vec![b"files".to_vec(), call.tool.name.into()];
                     order.stdin = Stdin::Bytes(input);
                     Prepared::Run(Box::new(order))
                 }
@@ -59,7 +70,7 @@ impl Call {
         if request.input.get("restart") == Some(&Value::Bool(true)) {
             session.commit_state(Vec::new()).await.map_err(|source| {
                 let path = session.workspace().to_owned();
-                crate::session::SessionError::Disk { path, source }
+                SessionError::Disk { path, source }
             })?;
         }
         let Some(command) = request.input.get("command").and_then(Value::as_str) else {
@@ -76,30 +87,25 @@ impl Call {
         };
         Ok(Prepared::Run(Box::new(order)))
     }
+}
 
-    /// The tool's input for the files guest, with its paths as guests see them.
-    fn files_input(&self, input: &Value, session: &Session) -> Result<Vec<u8>, String> {
-        let mut input = input.clone();
-        for field in self
-            .tool
-            .fields
-            .iter()
-            .filter(|field| field.kind == Kind::Path)
+/// The tool's input for the files guest, with its paths as guests see them.
+fn files_input(tool: &Tool, input: &Value, session: &Session) -> Result<Vec<u8>, String> {
+    let mut input = input.clone();
+    for field in tool.fields.iter().filter(|field| field.kind == Kind::Path) {
+        if let Some(value) = input.get_mut(field.name)
+            && let Some(path) = value.as_str()
         {
-            if let Some(value) = input.get_mut(field.name)
-                && let Some(path) = value.as_str()
-            {
-                let path = guest_path(path, session.workspace());
-                *value = path
-                    .map_err(|error| format!("{}: {error}", self.tool.name))?
-                    .into();
-            }
+            let path = guest_path(path, session.workspace());
+            *value = path
+                .map_err(|error| format!("{}: {error}", tool.name))?
+                .into();
         }
-        if let Some(fields) = input.as_object_mut() {
-            fields.remove("encoding");
-        }
-        serde_json::to_vec(&input).map_err(|error| error.to_string())
     }
+    if let Some(fields) = input.as_object_mut() {
+        fields.remove("encoding");
+    }
+    serde_json::to_vec(&input).map_err(|error| error.to_string())
 }
 
 fn environment(policy: &Policy, input: &Value) -> Vec<Vec<u8>> {
@@ -126,15 +132,16 @@ fn environment(policy: &Policy, input: &Value) -> Vec<Vec<u8>> {
 }
 
 fn working_folder(request: &ToolRequest, session: &Session) -> Result<String, ExecuteError> {
+    let folder = session.folder().unwrap_or_else(|| WORKSPACE.to_owned());
     let Some(asked) = &request.working_dir else {
-        return Ok(WORKSPACE.to_owned());
+        return Ok(folder);
     };
     let path = guest_path(asked, session.workspace())
         .map_err(|error| ExecuteError::Invalid(format!("workingDir: {error}")))?;
     Ok(if path.starts_with('/') {
         path
     } else {
-        format!("{WORKSPACE}/{path}")
+        format!("{folder}/{path}")
     })
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::http::error::{Refusal, json};
 
 /// How long a key is kept. From the design.
-pub(super) const KEPT: Duration = Duration::from_secs(15 * 60);
+pub const KEPT: Duration = Duration::from_secs(15 * 60);
 /// Most keys kept. Chosen, not measured.
 const KEYS_MAX: usize = 20_000;
 /// Most bytes of answers kept. Chosen, not measured.
@@ -50,7 +50,8 @@ enum Progress {
 
 #[derive(Debug)]
 struct Entry {
-    request: [u8; 32],
+    /// Digest of the body; not known of calls that a previous server began.
+    request: Option<[u8; 32]>,
     since: Instant,
     progress: watch::Receiver<Progress>,
 }
@@ -93,6 +94,29 @@ pub(super) struct Waiting {
 }
 
 impl Idempotency {
+    /// Keys that a previous server began are interrupted from the start.
+    pub(super) fn with_begun(begun: impl Iterator<Item = Key>) -> Self {
+        let since = Instant::now();
+        let progress = watch::channel(Progress::Interrupted(None)).1;
+        let entry = |key| {
+            (
+                key,
+                Entry {
+                    request: None,
+                    since,
+                    progress: progress.clone(),
+                },
+            )
+        };
+        let entries = begun.take(KEYS_MAX).map(entry).collect();
+        Self {
+            kept: Arc::new(Mutex::new(Kept {
+                entries,
+                ..Kept::default()
+            })),
+        }
+    }
+
     /// Joins the call with this key, or begins it.
     ///
     /// # Errors
@@ -108,7 +132,7 @@ impl Idempotency {
         kept.sweep(now);
         let key = (agent.to_owned(), key);
         if let Some(entry) = kept.entries.get(&key) {
-            if entry.request != request {
+            if entry.request.is_some_and(|known| known != request) {
                 let message = "this Idempotency-Key was used with another body: choose a new key";
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
                 return Err(Refusal::new(status, "idempotency_mismatch", message));
@@ -134,7 +158,7 @@ impl Idempotency {
         kept.entries.insert(
             key.clone(),
             Entry {
-                request,
+                request: Some(request),
                 since: now,
                 progress: receiver,
             },
@@ -285,5 +309,15 @@ mod tests {
         let begin = || keys.begin("ann", "k".to_owned(), [1; 32]).unwrap();
         drop(here(begin()).0);
         assert!(elsewhere(begin()).wait().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_a_previous_server_began_is_interrupted() {
+        let begun = [("ann".to_owned(), "k".to_owned())];
+        let keys = Idempotency::with_begun(begun.into_iter());
+        let begin = |agent: &str| keys.begin(agent, "k".to_owned(), [1; 32]).unwrap();
+        let error = elsewhere(begin("ann")).wait().await.unwrap_err();
+        assert_eq!(error.status, StatusCode::CONFLICT);
+        let _other = here(begin("bob"));
     }
 }

@@ -10,9 +10,13 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::http::slow_reader::SlowReaderLimit;
+
 /// Time a client has to send a request's head; an idle kept connection ends after it too.
 /// Chosen, not measured.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+/// Time in which a client must take some of an answer. Chosen, not measured.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Largest request head. Chosen, not measured.
 const HEAD_BYTES_MAX: usize = 32 << 10;
 /// Wait after a failed accept, such as for want of descriptors.
@@ -84,7 +88,10 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(
+            TokioIo::new(SlowReaderLimit::new(stream, WRITE_TIME_MAX)),
+            TowerToHyperService::new(router),
+        );
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,

@@ -20,8 +20,8 @@ use crate::http::error::Refusal;
 use crate::http::idempotency::Stored;
 use crate::request::{RequestId, ToolRequest};
 
-/// Pieces of output on their way to a slow client before the guest has to wait.
-const CHUNKS_WAITING_MAX: usize = 16;
+/// Events on their way to a slow client; what is behind them is bounded by the call's output limit.
+const EVENTS_WAITING_MAX: usize = 16;
 
 /// Runs a call and answers with its events. Refusals before it starts keep their own status.
 pub(super) async fn run(
@@ -30,7 +30,7 @@ pub(super) async fn run(
     encoding: Encoding,
 ) -> Result<Response, Refusal> {
     let id = request.id.clone();
-    let (output, mut chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
+    let (output, mut chunks) = mpsc::unbounded_channel();
     let streams = Streams {
         output: Some(output),
         stdin_inherited: false,
@@ -45,7 +45,7 @@ pub(super) async fn run(
     if !started {
         return Ok(events(vec![last_event(call.await, &id)?]));
     }
-    let (events, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
+    let (events, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
     tokio::spawn(async move {
         let mut writer = Writer::new(encoding);
         tokio::select! {
@@ -85,7 +85,7 @@ impl Writer {
     async fn send_all(
         &mut self,
         mut call: Call,
-        mut chunks: mpsc::Receiver<Chunk>,
+        mut chunks: mpsc::UnboundedReceiver<Chunk>,
         events: &mpsc::Sender<Bytes>,
         id: &RequestId,
     ) {

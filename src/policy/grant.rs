@@ -34,7 +34,7 @@ impl Grant {
         &self.limits
     }
 
-    /// Consumes the grant for the one run it allows.
+    /// Consumes the permission; what is left are the ceilings the run is held to.
     pub fn into_limits(self) -> Limits {
         self.limits
     }

@@ -76,6 +76,24 @@ impl Session {
             .clone()
     }
 
+    /// The session's folder, as a guest path: where its last shell was. A state record starts
+    /// with it and a NUL (guest-start's `state`).
+    pub fn folder(&self) -> Option<String> {
+        let state = self.state();
+        let end = state.iter().position(|&byte| byte == 0)?;
+        String::from_utf8(state.get(..end)?.to_vec()).ok()
+    }
+
+    /// `state` with this session's present folder (`otherwise` when it has none yet) in place of
+    /// the one the shell ended in.
+    pub fn with_own_folder(&self, state: &[u8], otherwise: &str) -> Vec<u8> {
+        let folder = self.folder().unwrap_or_else(|| otherwise.to_owned());
+        match state.iter().position(|&byte| byte == 0) {
+            Some(end) => [folder.as_bytes(), state.get(end..).unwrap_or_default()].concat(),
+            None => state.to_vec(),
+        }
+    }
+
     /// Keeps a new shell state, replacing the file in one step. An unchanged one costs nothing.
     ///
     /// # Errors

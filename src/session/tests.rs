@@ -80,7 +80,7 @@ fn a_session_in_use_is_not_deleted_and_a_deleted_one_leaves_nothing() {
     let session = sessions.enter("ann", Some(&name("x"))).unwrap();
     let locked = session.workspace().join("locked/inner");
     std::fs::create_dir_all(&locked).unwrap();
-    let none = std::os::unix::fs::PermissionsExt::from_mode(0);
+    let none = std::os::unix::fs::PermissionsExt::from_mode(0o000);
     std::fs::set_permissions(session.workspace().join("locked"), none).unwrap();
     assert!(matches!(
         sessions.delete("ann", &name("x")),

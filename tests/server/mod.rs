@@ -29,14 +29,36 @@ pub struct HttpAnswer {
 
 impl Server {
     /// Starts a server on a free port and waits until it is ready.
+    #[allow(dead_code, reason = "one suite starts it traced only")]
     pub fn start() -> Result<Self, String> {
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_hotcell")))
+    }
+
+    /// As [`Self::start`], with every program start of it and its children written to `trace`.
+    #[allow(dead_code, reason = "one suite traces")]
+    pub fn start_traced(trace: &std::path::Path) -> Result<Self, String> {
+        let mut command = Command::new("strace");
+        command.args([
+            "-f",
+            "-qq",
+            "-s",
+            "4096",
+            "-e",
+            "trace=execve,execveat",
+            "-o",
+        ]);
+        command.arg(trace).arg(env!("CARGO_BIN_EXE_hotcell"));
+        Self::start_as(command)
+    }
+
+    fn start_as(mut command: Command) -> Result<Self, String> {
         let state = tempfile::tempdir().map_err(|error| format!("no state folder: {error}"))?;
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .map_err(|error| format!("no free port: {error}"))?
             .port();
         let address = format!("127.0.0.1:{port}");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hotcell"))
+        let mut child = command
             .args(["serve", "--listen", &address, "--state"])
             .arg(state.path())
             .stdin(Stdio::null())

@@ -12,7 +12,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{Pid, Process, Status};
+use super::{Pid, Process, Status, turns::Turns};
 use crate::cell::{
     order::{CallId, Order},
     runtime::SLOTS_GUARANTEED,
@@ -24,6 +24,10 @@ use crate::outcome::{CHANGED_MAX, StoppedBy, Usage};
 /// Largest shell state a session keeps, in bytes. Chosen, not measured.
 pub const STATE_BYTES_MAX: usize = 1 << 20;
 
+/// Entries of a process table, ended processes that nobody waited for included. Chosen: far more
+/// background jobs than a script forgets.
+const ENTRIES_MAX: usize = 16_384;
+
 /// What all processes of a call share.
 #[derive(Debug)]
 pub struct Call {
@@ -32,6 +36,7 @@ pub struct Call {
     pub mounts: Mounts,
     /// Shell state the first process may load.
     pub state: Vec<u8>,
+    pub turns: Turns,
     keep_state: bool,
     started: Instant,
     fuel_left: AtomicI64,
@@ -70,6 +75,7 @@ impl Call {
             limits: order.limits.clone(),
             mounts,
             state: std::mem::take(&mut order.state),
+            turns: Turns::default(),
             keep_state: order.keep_state,
             started: Instant::now(),
             fuel_left: AtomicI64::new(i64::try_from(order.limits.fuel).unwrap_or(i64::MAX)),
@@ -123,7 +129,8 @@ impl Call {
         if self.has_ended() {
             return Err(Errno::EAGAIN);
         }
-        if table.alive >= self.limits.processes {
+        let zombies = table.processes.len() >= ENTRIES_MAX;
+        if table.alive >= self.limits.processes || zombies {
             table.refused.get_or_insert(StoppedBy::Processes);
             return Err(Errno::EAGAIN);
         }
@@ -199,12 +206,14 @@ impl Call {
 
     /// Takes linear memory for a process; false at the limit.
     pub fn take_memory(&self, bytes: u64) -> bool {
-        let held = self.memory_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if held > self.limits.memory_bytes {
-            self.memory_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return false;
-        }
-        self.memory_peak_bytes.fetch_max(held, Ordering::Relaxed);
+        let most = self.limits.memory_bytes;
+        let take = |held: u64| held.checked_add(bytes).filter(|held| *held <= most);
+        let taken = self
+            .memory_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        let Ok(before) = taken else { return false };
+        self.memory_peak_bytes
+            .fetch_max(before + bytes, Ordering::Relaxed);
         true
     }
 
@@ -230,16 +239,21 @@ impl Call {
     /// # Errors
     /// ENOSPC at the limit.
     pub fn take_written(&self, bytes: u64) -> Result<(), Errno> {
-        let total = self
+        let most = self.limits.written_bytes;
+        let take = |total: u64| total.checked_add(bytes).filter(|total| *total <= most);
+        let taken = self
             .written_bytes
-            .fetch_add(bytes, Ordering::Relaxed)
-            .saturating_add(bytes);
-        if total > self.limits.written_bytes {
-            self.written_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        if taken.is_err() {
             self.refuse(StoppedBy::Disk);
             return Err(Errno::ENOSPC);
         }
         Ok(())
+    }
+
+    /// Gives back room that was taken and not used.
+    pub fn give_written(&self, bytes: u64) {
+        self.written_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Takes room for one new file, folder or link.
@@ -248,10 +262,28 @@ impl Call {
     /// ENOSPC at the limit.
     pub fn take_inode(&self) -> Result<(), Errno> {
         if self.inodes.fetch_add(1, Ordering::Relaxed) >= self.limits.inodes {
+            self.give_inode();
             self.refuse(StoppedBy::Inodes);
             return Err(Errno::ENOSPC);
         }
         Ok(())
+    }
+
+    /// Gives back the room of a name that could not be made.
+    pub fn give_inode(&self) {
+        self.inodes.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Makes a name with `make`, within the limit.
+    ///
+    /// # Errors
+    /// As [`Self::take_inode`], or what `make` says.
+    pub fn with_inode<T>(&self, make: impl FnOnce() -> rustix::io::Result<T>) -> Result<T, Errno> {
+        self.take_inode()?;
+        make().map_err(|errno| {
+            self.give_inode();
+            errno.into()
+        })
     }
 
     /// Counts output; ends the call past the hard limit.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use wasmtime::{AsContextMut, Memory, ResourceLimiter};
 
 use super::{Call, Descriptors, Process, signal};
-use crate::cell::{programs::Module, runtime::Runtime};
+use crate::cell::{programs::Module, runtime::Runtime, wasi::Errno};
 use crate::outcome::StoppedBy;
 
 /// Fuel a store starts with; the budget that counts is the call's.
@@ -24,6 +24,25 @@ pub struct Image {
     pub cwd: Vec<u8>,
 }
 
+impl Image {
+    /// What the cell holds for the strings of a program.
+    pub fn bytes(&self) -> u64 {
+        (self.arguments.0.len() + self.environment.0.len() + self.cwd.len()) as u64
+    }
+
+    /// Counts the strings as memory of `call`.
+    ///
+    /// # Errors
+    /// ENOMEM at the limit.
+    pub fn take_memory(&self, call: &Call) -> Result<u64, Errno> {
+        if !call.take_memory(self.bytes()) {
+            call.refuse(StoppedBy::Memory);
+            return Err(Errno::ENOMEM);
+        }
+        Ok(self.bytes())
+    }
+}
+
 /// A list of NUL-terminated strings in one buffer.
 #[derive(Debug, Clone, Default)]
 pub struct Strings(pub Vec<u8>);
@@ -36,6 +55,17 @@ impl Strings {
             bytes.push(0);
         }
         Self(bytes)
+    }
+
+    /// The list with `strings` in place of its first one.
+    pub fn with_first_replaced<S: AsRef<[u8]>>(
+        &self,
+        strings: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let first = self.iter().next().map_or(0, |first| first.len() + 1);
+        let mut list = Self::from_list(strings);
+        list.0.extend(self.0.get(first..).unwrap_or_default());
+        list
     }
 
     /// Each string without its NUL.
@@ -75,18 +105,23 @@ pub struct Guest {
     /// The program it becomes, after `proc_exec`.
     pub next: Option<(Image, Descriptors)>,
     fuel_seen: u64,
-    memory_held: u64,
+    /// What of the call's memory is counted for the linear memory, and for the image's strings.
+    linear_held: u64,
+    strings_held: u64,
     memory_refused: bool,
 }
 
 impl Guest {
+    /// # Errors
+    /// ENOMEM when the call has no memory for the program's strings.
     pub fn new(
         runtime: &Arc<Runtime>,
         process: &Arc<Process>,
         descriptors: Descriptors,
         image: Image,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, Errno> {
+        let strings_held = image.take_memory(&process.call)?;
+        Ok(Self {
             runtime: Arc::clone(runtime),
             process: Arc::clone(process),
             descriptors,
@@ -94,9 +129,10 @@ impl Guest {
             memory: None,
             next: None,
             fuel_seen: FUEL_START,
-            memory_held: 0,
+            linear_held: 0,
+            strings_held,
             memory_refused: false,
-        }
+        })
     }
 
     pub fn call(&self) -> &Arc<Call> {
@@ -108,9 +144,11 @@ impl Guest {
         self.memory_refused
     }
 
-    /// Forgets the old program's memory and fuel; its store is gone.
+    /// Forgets the old program's memory and fuel; its store is gone. The new one's strings are
+    /// counted already.
     pub fn become_next(&mut self, image: Image, descriptors: Descriptors) {
         self.give_memory();
+        self.strings_held = image.bytes();
         self.image = image;
         self.descriptors = descriptors;
         self.memory = None;
@@ -118,9 +156,8 @@ impl Guest {
     }
 
     fn give_memory(&mut self) {
-        self.process
-            .call
-            .give_memory(std::mem::take(&mut self.memory_held));
+        let held = std::mem::take(&mut self.linear_held) + std::mem::take(&mut self.strings_held);
+        self.process.call.give_memory(held);
     }
 }
 
@@ -145,16 +182,20 @@ impl ResourceLimiter for Guest {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let call = &self.process.call;
-        let more = desired.saturating_sub(current) as u64;
+        // Over the module's own maximum the engine refuses after us, so nothing may be taken.
+        if current > desired || maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let more = (desired as u64).saturating_sub(self.linear_held);
         if desired as u64 > call.limits.memory_process_bytes || !call.take_memory(more) {
             self.memory_refused = true;
             call.refuse(StoppedBy::Memory);
             return Ok(false);
         }
-        self.memory_held += more;
+        self.linear_held += more;
         Ok(true)
     }
 

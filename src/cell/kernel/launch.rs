@@ -39,8 +39,32 @@ pub fn start_first(
     };
     let slot = runtime.take_slot(call)?;
     let process = call.admit(|pid| Process::new(call, pid, inherited))?;
-    start(Guest::new(runtime, &process, descriptors, image), slot);
+    let unstarted = Unstarted::new(&process);
+    let guest = Guest::new(runtime, &process, descriptors, image)?;
+    unstarted.started();
+    start(guest, slot);
     Ok(())
+}
+
+/// Takes an admitted process back out of the table unless it was started.
+pub struct Unstarted(Option<Arc<Process>>);
+
+impl Unstarted {
+    pub fn new(process: &Arc<Process>) -> Self {
+        Self(Some(Arc::clone(process)))
+    }
+
+    pub fn started(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unstarted {
+    fn drop(&mut self) {
+        if let Some(process) = self.0.take() {
+            process.call.abandon(process.pid);
+        }
+    }
 }
 
 /// Starts the process of `guest` from the beginning of its program.
@@ -86,10 +110,13 @@ fn launch(
                 return Poll::Ready(status);
             }
             let _running = runtime.ticker.running();
-            match body.as_mut() {
+            let polled = match body.as_mut() {
                 Some(body) => body.as_mut().poll(cx),
                 None => Poll::Ready(Status::Signaled(signal::ABRT)),
-            }
+            };
+            // A turn lasts until the process waits, for whatever reason.
+            process.give_turn_back();
+            polled
         })
         .await;
         drop(body.take());
@@ -108,6 +135,7 @@ struct Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         drop(self.slot.take());
+        self.process.give_turn_back();
         self.process
             .exited(self.status.unwrap_or(Status::Signaled(signal::ABRT)));
     }

@@ -10,14 +10,16 @@ mod pipe;
 mod process;
 pub mod signal;
 mod spawn;
+mod turns;
 mod wait;
 
 pub use call::{Call, STATE_BYTES_MAX};
-pub use descriptor::{Descriptor, Descriptors, Device, Input};
+pub use descriptor::{Descriptor, Descriptors, Device, Input, NUMBERS_MAX};
 pub use guest::{Exit, FUEL_START, Guest, Image, Strings, settle_fuel};
 pub use launch::{start_first, wait_interruptibly};
 pub use output::Output;
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use process::{Inherited, Pid, Process, Status};
 pub use spawn::{SpawnRequest, exec, fork, spawn};
+pub use turns::NextTurn;
 pub use wait::{kill, wait};

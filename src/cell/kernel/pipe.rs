@@ -12,6 +12,8 @@ use crate::cell::wasi::Errno;
 
 /// What a pipe holds before its writer waits, in bytes (as on Linux, pipe(7)).
 pub const PIPE_BYTES: usize = 64 << 10;
+/// Writes up to this size are never split (Linux PIPE_BUF).
+const ATOMIC_BYTES: usize = 4096;
 
 #[derive(Debug, Default)]
 struct Buffer {
@@ -35,7 +37,14 @@ fn wake(wakers: Vec<Waker>) {
     wakers.into_iter().for_each(Waker::wake);
 }
 
+/// Tasks that may wait at one end before all are woken to ask again: those whose process ended
+/// do not come back.
+const WAITING_MAX: usize = 256;
+
 fn remember(waiting: &mut Vec<Waker>, cx: &Context<'_>) {
+    if waiting.len() >= WAITING_MAX {
+        waiting.drain(..).for_each(Waker::wake);
+    }
     if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
         waiting.push(cx.waker().clone());
     }
@@ -112,9 +121,12 @@ impl PipeWriter {
         if buffer.reader_gone {
             return Poll::Ready(Err(Errno::EPIPE));
         }
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
         let room = PIPE_BYTES.saturating_sub(buffer.bytes.len());
-        // Small writes are kept whole, as POSIX asks of writes up to PIPE_BUF (4096 bytes).
-        if room == 0 || (bytes.len() <= 4096 && room < bytes.len()) {
+        // Small writes are kept whole, as POSIX asks of writes up to PIPE_BUF.
+        if room == 0 || (bytes.len() <= ATOMIC_BYTES && room < bytes.len()) {
             remember(&mut buffer.writers_waiting, cx);
             return Poll::Pending;
         }
@@ -130,7 +142,7 @@ impl PipeWriter {
     pub fn poll_ready(&self, cx: &Context<'_>) -> Poll<usize> {
         let mut buffer = self.0.lock();
         let room = PIPE_BYTES.saturating_sub(buffer.bytes.len());
-        if room == 0 && !buffer.reader_gone {
+        if room < ATOMIC_BYTES && !buffer.reader_gone {
             remember(&mut buffer.writers_waiting, cx);
             return Poll::Pending;
         }

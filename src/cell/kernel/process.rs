@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::Waker,
 };
@@ -51,6 +51,8 @@ pub struct Process {
     waker: Mutex<Option<Waker>>,
     children: Mutex<Vec<Arc<Process>>>,
     status: Mutex<Option<Status>>,
+    /// It holds one of its call's turns.
+    has_turn: AtomicBool,
 }
 
 /// What a child takes over from who starts it.
@@ -76,6 +78,7 @@ impl Process {
             waker: Mutex::new(None),
             children: Mutex::new(Vec::new()),
             status: Mutex::new(None),
+            has_turn: AtomicBool::new(false),
         })
     }
 
@@ -91,6 +94,17 @@ impl Process {
     pub fn wake(&self) {
         if let Some(waker) = self.waker.lock().as_ref() {
             waker.wake_by_ref();
+        }
+    }
+
+    pub fn set_turn(&self, has_turn: bool) {
+        self.has_turn.store(has_turn, Ordering::SeqCst);
+    }
+
+    /// Gives its turn back, if it holds one.
+    pub fn give_turn_back(&self) {
+        if self.has_turn.swap(false, Ordering::SeqCst) {
+            self.call.turns.give_back();
         }
     }
 
@@ -124,6 +138,12 @@ impl Process {
 
     pub fn take_signals(&self) -> u32 {
         self.signals.lock().take()
+    }
+
+    /// Resets caught signals: the program that caught them is being replaced.
+    pub fn exec_signals(&self, ignored: u32) {
+        let mut signals = self.signals.lock();
+        *signals = signals.over_exec(ignored);
     }
 
     pub fn set_action(&self, signal: u32, action: Action) -> Action {

@@ -65,6 +65,11 @@ impl Signals {
         Self { pending: 0, ..self }
     }
 
+    /// What another program begins with: what is ignored stays ignored (POSIX `exec`), and `more`.
+    pub fn over_exec(self, more: u32) -> Self {
+        Self::starting(self.ignored | more)
+    }
+
     /// Sets a disposition and answers the old one. KILL and STOP stay default.
     pub fn set(&mut self, signal: u32, action: Action) -> Action {
         let bit = 1 << signal;

@@ -1,20 +1,26 @@
 //! Starting programs: spawn, exec and fork.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    ops::Range,
+    sync::{Arc, atomic::Ordering},
+};
 
 use wasmtime::{AsContextMut, Caller, Extern, Memory};
 
 use super::{
     Descriptors, Guest, Image, Inherited, Pid, Process,
     guest::Strings,
-    launch::{start, start_forked},
-    signal::Signals,
+    launch::{Unstarted, start, start_forked},
 };
 use crate::cell::wasi::{Errno, Executable, executable};
 
 /// Deepest chain of `#!` interpreters (Linux: 5, fs/exec.c).
 const INTERPRETERS_MAX: usize = 5;
 const PAGE_BYTES: usize = 4096;
+/// Bytes of memory a fork looks at before other guests get their turn.
+const COPY_AT_ONCE: usize = 8 << 20;
+/// Fuel a start costs: what making an instance takes, at two units a nanosecond.
+const START_FUEL: u64 = 200_000;
 
 /// A program to start, as the guest described it. Untrusted.
 #[derive(Debug)]
@@ -35,22 +41,23 @@ pub struct SpawnRequest {
 /// ENOENT, EACCES, ENOEXEC, EBADF; EAGAIN and EMFILE at a limit.
 pub fn spawn(parent: &Guest, request: SpawnRequest) -> Result<Pid, Errno> {
     let call = parent.call();
+    call.spend(START_FUEL);
     let descriptors = parent.descriptors.chosen(&request.descriptors)?;
     let image = image(parent, &request)?;
     let inherited = Inherited {
         parent: parent.process.pid,
         group: (!request.new_group).then_some(parent.process.group),
         umask: parent.process.umask.load(Ordering::Relaxed),
-        signals: Signals::starting(request.ignored_signals),
+        signals: parent.process.signals().over_exec(request.ignored_signals),
     };
     let slot = parent.runtime.take_slot(call)?;
     let process = call.admit(|pid| Process::new(call, pid, inherited))?;
+    let unstarted = Unstarted::new(&process);
+    let guest = Guest::new(&parent.runtime, &process, descriptors, image)?;
+    unstarted.started();
     parent.process.adopt(Arc::clone(&process));
     let pid = process.pid;
-    start(
-        Guest::new(&parent.runtime, &process, descriptors, image),
-        slot,
-    );
+    start(guest, slot);
     Ok(pid)
 }
 
@@ -59,8 +66,11 @@ pub fn spawn(parent: &Guest, request: SpawnRequest) -> Result<Pid, Errno> {
 /// # Errors
 /// As [`spawn`], with the caller unchanged.
 pub fn exec(guest: &mut Guest, request: &SpawnRequest) -> Result<(), Errno> {
+    guest.call().spend(START_FUEL);
     let descriptors = guest.descriptors.chosen(&request.descriptors)?;
     let image = image(guest, request)?;
+    let _counted = image.take_memory(guest.call())?;
+    guest.process.exec_signals(request.ignored_signals);
     guest.next = Some((image, descriptors));
     Ok(())
 }
@@ -68,20 +78,18 @@ pub fn exec(guest: &mut Guest, request: &SpawnRequest) -> Result<(), Errno> {
 /// Finds the module for a program path, following `#!` lines.
 fn image(guest: &Guest, request: &SpawnRequest) -> Result<Image, Errno> {
     let mut path = request.program.clone();
-    let mut arguments: Vec<Vec<u8>> = request.arguments.iter().map(<[u8]>::to_vec).collect();
+    let mut arguments = request.arguments.clone();
     for _ in 0..INTERPRETERS_MAX {
         match executable(guest, &request.cwd, &path)? {
             Executable::Program(name) => {
                 let module = guest.runtime.programs.find(&name).ok_or(Errno::ENOENT)?;
                 // Multicall modules choose what to do by this name.
-                match arguments.first_mut() {
-                    Some(first) if base_name(first) != name.as_bytes() => *first = name.into(),
-                    Some(_) => {}
-                    None => arguments.push(name.into()),
+                if arguments.iter().next().map(base_name) != Some(name.as_bytes()) {
+                    arguments = arguments.with_first_replaced([name.as_bytes()]);
                 }
                 return Ok(Image {
                     module,
-                    arguments: Strings::from_list(&arguments),
+                    arguments,
                     environment: request.environment.clone(),
                     cwd: request.cwd.clone(),
                 });
@@ -91,11 +99,8 @@ fn image(guest: &Guest, request: &SpawnRequest) -> Result<Image, Errno> {
                 argument,
             } => {
                 let script = std::mem::replace(&mut path, interpreter.clone());
-                let rest = arguments.split_off(arguments.len().min(1));
-                arguments = vec![interpreter];
-                arguments.extend(argument);
-                arguments.push(script);
-                arguments.extend(rest);
+                let first = [Some(interpreter), argument, Some(script)];
+                arguments = arguments.with_first_replaced(first.iter().flatten());
             }
         }
     }
@@ -131,8 +136,11 @@ pub async fn fork(caller: &mut Caller<'_, Guest>, argument: i32) -> Result<Pid, 
     };
     let slot = runtime.take_slot(&call)?;
     let process = call.admit(|pid| Process::new(&call, pid, inherited))?;
-    let unstarted = Unstarted(Some(Arc::clone(&process)));
-    let guest = Guest::new(&runtime, &process, descriptors, parent.image.clone());
+    let unstarted = Unstarted::new(&process);
+    let guest = Guest::new(&runtime, &process, descriptors, parent.image.clone())?;
+    // Instance, and every page looked at.
+    let look = memory.data_size(&*caller) as u64 / 4;
+    call.spend(START_FUEL + look);
 
     let mut store = runtime.store(guest).map_err(|_| Errno::ENOMEM)?;
     let instance = pre
@@ -150,13 +158,20 @@ pub async fn fork(caller: &mut Caller<'_, Guest>, argument: i32) -> Result<Pid, 
             .await
             .map_err(|_| Errno::ENOMEM)?;
     }
-    copy_live(
-        memory,
-        caller,
-        copy.data_mut(&mut store),
-        live_from,
-        fresh_bytes,
-    );
+    let end = memory.data_size(&*caller);
+    for start in (live_from.min(end) / PAGE_BYTES * PAGE_BYTES..end).step_by(COPY_AT_ONCE) {
+        let range = start..end.min(start + COPY_AT_ONCE);
+        copy_live(
+            memory,
+            caller,
+            copy.data_mut(&mut store),
+            range,
+            fresh_bytes,
+        );
+        if end - start > COPY_AT_ONCE {
+            tokio::task::yield_now().await;
+        }
+    }
     let global = instance
         .get_global(&mut store, "__stack_pointer")
         .ok_or(Errno::ENOSYS)?;
@@ -171,46 +186,27 @@ pub async fn fork(caller: &mut Caller<'_, Guest>, argument: i32) -> Result<Pid, 
     Ok(pid)
 }
 
-/// Copies the pages that differ. The new instance already has the module's initial data, its
+/// Copies the pages of `range` that differ. The new instance already has the module's initial data, its
 /// memory past `fresh_bytes` is zero, and what lies below the stack pointer is dead.
 fn copy_live(
     memory: Memory,
     caller: &Caller<'_, Guest>,
     to: &mut [u8],
-    live_from: usize,
+    range: Range<usize>,
     fresh_bytes: usize,
 ) {
-    let first_page = live_from / PAGE_BYTES;
-    let from = memory.data(caller);
-    let pages = from
-        .chunks(PAGE_BYTES)
-        .zip(to.chunks_mut(PAGE_BYTES))
-        .enumerate();
-    for (index, (old, new)) in pages.skip(first_page) {
-        let same = if index * PAGE_BYTES < fresh_bytes {
+    let starts = range.clone().step_by(PAGE_BYTES);
+    let from = memory.data(caller).get(range.clone()).unwrap_or_default();
+    let to = to.get_mut(range).unwrap_or_default();
+    let pages = from.chunks(PAGE_BYTES).zip(to.chunks_mut(PAGE_BYTES));
+    for (start, (old, new)) in starts.zip(pages) {
+        let same = if start < fresh_bytes {
             old == &*new
         } else {
             old.iter().all(|&b| b == 0)
         };
         if !same {
             new.copy_from_slice(old);
-        }
-    }
-}
-
-/// Takes a process back out of the table unless it was started.
-struct Unstarted(Option<Arc<Process>>);
-
-impl Unstarted {
-    fn started(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unstarted {
-    fn drop(&mut self) {
-        if let Some(process) = self.0.take() {
-            process.call.abandon(process.pid);
         }
     }
 }

@@ -26,14 +26,14 @@ use crate::cell::kernel::{
 
 /// Where `/` answers: outside every descriptor table (guest-start registers it).
 pub const ROOT: u32 = 0x4000_0000;
-/// Fuel a host call costs beyond its bytes: about what a system call takes, at two units a
-/// nanosecond.
-const CALL_FUEL: u64 = 2_000;
 const FDFLAG_APPEND: u32 = 1;
+/// Most bytes of output one write takes: what waits for the broker is chunks of this size, and
+/// none outgrows a frame.
+const OUTPUT_CHUNK_BYTES: usize = 64 << 10;
 
-/// Charges a host call that moved `bytes`.
+/// Charges the `bytes` a host call moved; the call itself is charged where it is registered.
 pub fn charge(guest: &Guest, bytes: usize) {
-    guest.call().spend(CALL_FUEL + bytes as u64 / 4);
+    guest.call().spend(bytes as u64 / 4);
 }
 
 /// Where a path relative to `fd` starts.
@@ -115,9 +115,11 @@ pub async fn fd_write(
     let wrote = match descriptor {
         Descriptor::File(file) => file.write(buffer, None)?,
         Descriptor::Output(output) => {
-            guest.call().count_output(buffer.len() as u64);
-            output.write(buffer).await;
-            buffer.len()
+            let kept = buffer.len().min(OUTPUT_CHUNK_BYTES);
+            let chunk = buffer.get(..kept).unwrap_or_default();
+            guest.call().count_output(chunk.len() as u64);
+            output.write(chunk).await;
+            chunk.len()
         }
         Descriptor::Writer(pipe) => {
             let process = Arc::clone(&guest.process);
@@ -294,7 +296,6 @@ pub fn fd_filestat_set_size(
     fd: u32,
     size: u64,
 ) -> Result<(), Errno> {
-    charge(caller.data(), 0);
     file(caller.data(), fd)?.set_size(size)
 }
 
@@ -308,6 +309,10 @@ pub fn fd_filestat_set_times(
     let times = times(accessed, modified, flags)?;
     match caller.data().descriptors.get(fd)? {
         Descriptor::File(file) if file.mount.as_ref().is_some_and(|m| m.writable) => {
+            if file.stat()?.nlink > 1 {
+                // One of its names may be outside.
+                return Err(Errno::EMLINK);
+            }
             Ok(futimens(&file.fd, &times)?)
         }
         Descriptor::Directory(open) => match open.chain.folder() {
@@ -361,28 +366,26 @@ pub fn fd_prestat_dir_name(
     }
 }
 
-pub fn fd_readdir(
+pub async fn fd_readdir(
     caller: &mut Caller<'_, Guest>,
     fd: u32,
     out: u32,
     len: u32,
     cookie: u64,
     used: u32,
-) -> Result<(), Errno> {
+) -> Result<(), Stop> {
     let (memory, guest) = split(caller)?;
-    let entries = match guest.descriptors.get(fd)? {
-        Descriptor::Directory(open) => open.entries(cookie == 0)?,
-        _ => return Err(Errno::ENOTDIR),
+    let open = match guest.descriptors.get(fd)? {
+        Descriptor::Directory(open) => Arc::clone(open),
+        _ => return Err(Errno::ENOTDIR.into()),
     };
-    if cookie == 0 {
-        charge(guest, entries.len() * 64);
-    }
+    let listing = open.entries(cookie == 0).await?;
+    let first = usize::try_from(cookie).unwrap_or(usize::MAX);
+    let entries = listing.entries.get(first..).unwrap_or_default();
     let buffer = bytes_mut(memory, out, len)?;
     let mut filled = 0;
-    for (next, entry) in (1u64..)
-        .zip(entries.iter())
-        .skip(usize::try_from(cookie).unwrap_or(usize::MAX))
-    {
+    for (place, entry) in (1u64..).zip(entries) {
+        let next = cookie.saturating_add(place);
         let name_len = u32::try_from(entry.name.len()).unwrap_or(0).to_le_bytes();
         let head = [
             &next.to_le_bytes()[..],
@@ -401,11 +404,13 @@ pub fn fd_readdir(
             break;
         }
     }
+    charge(guest, filled);
     put(
         memory,
         used,
         &u32::try_from(filled).unwrap_or(u32::MAX).to_le_bytes(),
-    )
+    )?;
+    Ok(())
 }
 
 pub fn fd_renumber(caller: &mut Caller<'_, Guest>, from: u32, to: u32) -> Result<(), Errno> {

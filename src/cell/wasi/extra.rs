@@ -17,7 +17,7 @@ use super::{
     stat::{self, Stat},
 };
 use crate::cell::kernel::{
-    self, Descriptor, Exit, Guest, SpawnRequest, Strings,
+    self, Descriptor, Exit, Guest, NUMBERS_MAX, SpawnRequest, Strings,
     signal::{Action, SIGNALS},
 };
 
@@ -64,7 +64,7 @@ fn read_spawn(caller: &mut Caller<'_, Guest>, at: u32) -> Result<SpawnRequest, E
     };
     charge(
         guest,
-        request.arguments.0.len() + request.environment.0.len(),
+        2 * (request.arguments.0.len() + request.environment.0.len()),
     );
     Ok(request)
 }
@@ -81,7 +81,6 @@ pub async fn proc_exec(caller: &mut Caller<'_, Guest>, spawn: u32) -> Result<u32
 }
 
 pub async fn proc_fork(caller: &mut Caller<'_, Guest>, argument: i32) -> Result<u32, Stop> {
-    charge(caller.data(), 64 << 10);
     Ok(kernel::fork(caller, argument).await?)
 }
 
@@ -141,7 +140,8 @@ pub fn proc_umask(caller: &mut Caller<'_, Guest>, mask: u32) -> Result<u32, Errn
 
 /// Copies as much of `from` as fits and answers its whole length.
 fn give(caller: &mut Caller<'_, Guest>, from: &[u8], out: u32, len: u32) -> Result<u32, Errno> {
-    let (memory, _) = split(caller)?;
+    let (memory, guest) = split(caller)?;
+    charge(guest, from.len());
     let kept = from.get(..from.len().min(len as usize)).unwrap_or_default();
     put(memory, out, kept)?;
     u32::try_from(from.len()).map_err(|_| Errno::EOVERFLOW)
@@ -171,8 +171,7 @@ pub fn fd_pipe(caller: &mut Caller<'_, Guest>, out: u32) -> Result<u32, Errno> {
             return Err(errno);
         }
     };
-    let (memory, guest) = split(caller)?;
-    charge(guest, 0);
+    let (memory, _) = split(caller)?;
     put(
         memory,
         out,
@@ -182,6 +181,9 @@ pub fn fd_pipe(caller: &mut Caller<'_, Guest>, out: u32) -> Result<u32, Errno> {
 }
 
 pub fn fd_dup(caller: &mut Caller<'_, Guest>, fd: u32, least: u32) -> Result<u32, Errno> {
+    if least >= NUMBERS_MAX {
+        return Err(Errno::EINVAL);
+    }
     let descriptors = &mut caller.data_mut().descriptors;
     let copy = descriptors.get(fd)?.clone();
     descriptors.add(least, copy)
@@ -300,6 +302,7 @@ pub fn state_save(caller: &mut Caller<'_, Guest>, at: u32, len: u32) -> Result<u
         return Err(Errno::E2BIG);
     }
     let (memory, guest) = split(caller)?;
+    charge(guest, len as usize);
     guest
         .call()
         .offer_state(guest.process.pid, bytes(memory, at, len)?)?;

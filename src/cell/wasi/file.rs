@@ -18,12 +18,17 @@ use super::{
     stat::{self, Stat},
 };
 use crate::cell::kernel::Call;
+use crate::outcome::StoppedBy;
 
 /// Most bytes one read or write of a regular file moves before the guest gets its turn's end
 /// checked (DESIGN §4).
 pub const CHUNK_BYTES: usize = 256 << 10;
 /// Most entries of a folder that are listed. Chosen: PATH-11's worst case.
 const ENTRIES_MAX: usize = 1_000_000;
+/// Entries listed before other guests get their turn.
+const ENTRIES_AT_ONCE: usize = 4_096;
+/// Fuel one listed entry costs: what reading it takes, at two units a nanosecond.
+const ENTRY_FUEL: u64 = 600;
 
 /// An open regular file; clones of its descriptor share the position.
 #[derive(Debug)]
@@ -84,10 +89,13 @@ impl OpenFile {
             .get(..bytes.len().min(CHUNK_BYTES))
             .unwrap_or_default();
         self.call.take_written(bytes.len() as u64)?;
-        Ok(match offset {
-            None => rustix::io::write(&self.fd, bytes)?,
-            Some(offset) => rustix::io::pwrite(&self.fd, bytes, offset)?,
-        })
+        let wrote = match offset {
+            None => rustix::io::write(&self.fd, bytes),
+            Some(offset) => rustix::io::pwrite(&self.fd, bytes, offset),
+        };
+        let unused = bytes.len() - wrote.unwrap_or(0).min(bytes.len());
+        self.call.give_written(unused as u64);
+        Ok(wrote?)
     }
 
     /// Sets the length; growth counts as written, so that a sparse file is no way around the
@@ -101,7 +109,10 @@ impl OpenFile {
         }
         let grown = size.saturating_sub(self.stat()?.size);
         self.call.take_written(grown)?;
-        Ok(rustix::fs::ftruncate(&self.fd, size)?)
+        rustix::fs::ftruncate(&self.fd, size).map_err(|errno| {
+            self.call.give_written(grown);
+            errno.into()
+        })
     }
 
     /// Turns appending on or off.
@@ -130,53 +141,97 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct OpenDirectory {
     pub chain: Chain,
-    entries: Mutex<Arc<Vec<Entry>>>,
+    entries: Mutex<Arc<Listing>>,
 }
 
 impl OpenDirectory {
-    pub fn new(chain: Chain) -> Arc<Self> {
+    pub fn new(call: &Arc<Call>, chain: Chain) -> Arc<Self> {
         Arc::new(Self {
-            chain,
-            entries: Mutex::default(),
+            chain: chain.closed(),
+            entries: Mutex::new(Arc::new(Listing::new(call))),
         })
     }
 
     /// The entries with `.` and `..` first; `again` reads the folder anew.
     ///
     /// # Errors
-    /// What the host says.
-    pub fn entries(&self, again: bool) -> Result<Arc<Vec<Entry>>, Errno> {
-        let mut entries = self.entries.lock();
-        if again || entries.is_empty() {
-            *entries = Arc::new(list(self.chain.folder())?);
+    /// What the host says; ENOMEM at the call's limit.
+    pub async fn entries(&self, again: bool) -> Result<Arc<Listing>, Errno> {
+        let known = Arc::clone(&self.entries.lock());
+        if !again && !known.entries.is_empty() {
+            return Ok(known);
         }
-        Ok(Arc::clone(&entries))
+        let call = Arc::clone(&known.call);
+        drop(known);
+        // The old listing's memory is free for the new one.
+        *self.entries.lock() = Arc::new(Listing::new(&call));
+        let listing = Arc::new(list(&call, self.chain.folder()).await?);
+        *self.entries.lock() = Arc::clone(&listing);
+        Ok(listing)
     }
 }
 
-fn list(folder: &Folder) -> Result<Vec<Entry>, Errno> {
+/// A folder's entries, counted as memory of the call.
+#[derive(Debug)]
+pub struct Listing {
+    pub entries: Vec<Entry>,
+    bytes: u64,
+    call: Arc<Call>,
+}
+
+impl Listing {
+    fn new(call: &Arc<Call>) -> Self {
+        Self {
+            entries: Vec::new(),
+            bytes: 0,
+            call: Arc::clone(call),
+        }
+    }
+
+    fn push(&mut self, entry: Entry) -> Result<(), Errno> {
+        let bytes = (size_of::<Entry>() + entry.name.len().next_multiple_of(16) + 16) as u64;
+        if !self.call.take_memory(bytes) {
+            self.call.refuse(StoppedBy::Memory);
+            return Err(Errno::ENOMEM);
+        }
+        self.bytes += bytes;
+        self.call.spend(ENTRY_FUEL);
+        self.entries.push(entry);
+        Ok(())
+    }
+}
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        self.call.give_memory(self.bytes);
+    }
+}
+
+async fn list(call: &Arc<Call>, folder: &Folder) -> Result<Listing, Errno> {
     let own = stat::folder(folder)?.ino;
-    let dot = |name: &[u8]| Entry {
-        name: name.to_vec(),
-        ino: own,
-        filetype: 3,
-    };
-    let mut entries = vec![dot(b"."), dot(b"..")];
+    let mut listing = Listing::new(call);
+    for name in [&b"."[..], b".."] {
+        listing.push(Entry {
+            name: name.to_vec(),
+            ino: own,
+            filetype: 3,
+        })?;
+    }
     match folder {
         Folder::Descriptors => {}
         Folder::Synthetic(synthetic) => {
-            entries.extend(synthetic.names.iter().map(|(name, node)| {
+            for (name, node) in &synthetic.names {
                 let mode = match node {
                     Node::Mount(_) => 0o040_000,
                     other => stat::node(other).mode,
                 };
                 let (ino, filetype) = (stat::node(node).ino, stat::filetype(mode));
-                Entry {
+                listing.push(Entry {
                     name: name.clone(),
                     ino,
                     filetype,
-                }
-            }));
+                })?;
+            }
         }
         Folder::Host { fd, .. } => {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -187,18 +242,21 @@ fn list(folder: &Folder) -> Result<Vec<Entry>, Errno> {
                 if matches!(name, b"." | b"..") {
                     continue;
                 }
-                if entries.len() >= ENTRIES_MAX {
+                if listing.entries.len() >= ENTRIES_MAX {
                     return Err(Errno::EOVERFLOW);
+                }
+                if listing.entries.len().is_multiple_of(ENTRIES_AT_ONCE) {
+                    tokio::task::yield_now().await;
                 }
                 let mode = entry.file_type().as_raw_mode();
                 let filetype = stat::filetype(mode);
-                entries.push(Entry {
+                listing.push(Entry {
                     name: name.to_vec(),
                     ino: entry.ino(),
                     filetype,
-                });
+                })?;
             }
         }
     }
-    Ok(entries)
+    Ok(listing)
 }

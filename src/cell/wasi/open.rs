@@ -48,7 +48,7 @@ pub fn open(guest: &Guest, base: Chain, path: &[u8], how: How) -> Result<Descrip
             Target::Absent if how.create => return Err(Errno::EROFS),
             Target::Absent => return Err(Errno::ENOENT),
             Target::Descriptor(number) => return guest.descriptors.get(number).cloned(),
-            Target::Folder(folder) => return open_folder(walk.chain, &folder, how),
+            Target::Folder(folder) => return open_folder(guest, walk.chain, &folder, how),
             Target::Node(Node::Link(target)) if how.follow || walk.must_be_folder => target,
             Target::Node(node) => return open_node(guest, &node, how, walk.must_be_folder),
             Target::Host { mount, fd, name } => {
@@ -67,7 +67,12 @@ pub fn open(guest: &Guest, base: Chain, path: &[u8], how: How) -> Result<Descrip
     Err(Errno::ELOOP)
 }
 
-fn open_folder(chain: Chain, folder: &Folder, how: How) -> Result<Descriptor, Errno> {
+fn open_folder(
+    guest: &Guest,
+    chain: Chain,
+    folder: &Folder,
+    how: How,
+) -> Result<Descriptor, Errno> {
     if how.create && how.exclusive {
         return Err(Errno::EEXIST);
     }
@@ -75,7 +80,10 @@ fn open_folder(chain: Chain, folder: &Folder, how: How) -> Result<Descriptor, Er
         return Err(Errno::EISDIR);
     }
     let _readable: Stat = stat::folder(folder)?;
-    Ok(Descriptor::Directory(OpenDirectory::new(chain)))
+    Ok(Descriptor::Directory(OpenDirectory::new(
+        guest.call(),
+        chain,
+    )))
 }
 
 fn open_node(
@@ -161,9 +169,9 @@ fn open_host(
             }
             let mut chain = walk.chain.clone();
             let (mount, fd) = (Arc::clone(mount), Arc::new(fd));
-            chain.push(name.to_vec(), Folder::Host { mount, fd });
+            chain.push(name.to_vec(), Folder::Host { mount, fd })?;
             return Ok(Opened::Descriptor(Descriptor::Directory(
-                OpenDirectory::new(chain),
+                OpenDirectory::new(guest.call(), chain),
             )));
         }
         if !found.is_regular() {
@@ -223,14 +231,16 @@ fn open_name(
     if !mount.writable {
         return Err(Errno::EROFS);
     }
-    guest.call().take_inode()?;
     let mask = guest.process.umask.load(Ordering::Relaxed);
     let mode = Mode::from_raw_mode(how.mode & !mask & 0o777);
     flags |= OFlags::CREATE | OFlags::EXCL;
-    match openat2(folder, name, flags, mode, BENEATH) {
+    let created = guest
+        .call()
+        .with_inode(|| openat2(folder, name, flags, mode, BENEATH));
+    match created {
         // It appeared between the two tries, and nobody asked to be its creator.
-        Err(rustix::io::Errno::EXIST) if !how.exclusive => Err(Errno::EAGAIN),
-        created => Ok(created?),
+        Err(Errno::EEXIST) if !how.exclusive => Err(Errno::EAGAIN),
+        created => created,
     }
 }
 
@@ -245,7 +255,10 @@ fn follow_flag() -> OFlags {
 
 /// Gives `name` a copy of its content under a new inode, so that writing in place cannot reach
 /// a file outside through a second link.
-fn break_hard_link(
+///
+/// # Errors
+/// ENOSPC at a limit, EBUSY when the name changes meanwhile, what the host says.
+pub fn break_hard_link(
     guest: &Guest,
     mount: &MountPoint,
     folder: &OwnedFd,

@@ -16,6 +16,11 @@ pub const PATH_BYTES_MAX: usize = 4095;
 const NAME_BYTES_MAX: usize = 255;
 /// Links followed in one path (Linux: 40, path_resolution(7)).
 const LINKS_MAX: u32 = 40;
+/// Components walked in one path, those of links included. Chosen: three times what fits one path.
+const STEPS_MAX: u32 = 8_192;
+/// Longest guest path of a place, in bytes, however it was reached. Chosen: twice what a path
+/// may have, for programs that go down step by step.
+const CHAIN_BYTES_MAX: usize = 2 * PATH_BYTES_MAX;
 
 /// How every host file is reached: beneath its folder, through no link, on the same filesystem.
 #[cfg(not(feature = "broken-plain-join"))]
@@ -29,25 +34,56 @@ pub const BENEATH: ResolveFlags = ResolveFlags::empty();
 
 /// Every folder from `/` to a place, each with its name; `/` has the empty name.
 #[derive(Debug, Clone)]
-pub struct Chain(Vec<(Vec<u8>, Folder)>);
+pub struct Chain {
+    above: Vec<(Vec<u8>, Above)>,
+    name: Vec<u8>,
+    folder: Folder,
+    /// Bytes of all names.
+    bytes: usize,
+}
+
+/// A folder above the last one.
+#[derive(Debug, Clone)]
+enum Above {
+    Open(Folder),
+    /// Its descriptor was given back; it is found again by name from the mount's root.
+    Closed,
+}
 
 impl Chain {
     pub fn root(mounts: &Mounts) -> Self {
-        Self(vec![(Vec::new(), mounts.root())])
+        Self {
+            above: Vec::new(),
+            name: Vec::new(),
+            folder: mounts.root(),
+            bytes: 0,
+        }
     }
 
     /// The last folder.
     pub fn folder(&self) -> &Folder {
-        match self.0.last() {
-            Some((_, folder)) => folder,
-            None => &Folder::Descriptors,
+        &self.folder
+    }
+
+    /// The chain for keeping: a deep place then holds one descriptor of the host, not one for
+    /// each folder above it.
+    pub fn closed(mut self) -> Self {
+        let mut below_mount = false;
+        for (_, above) in &mut self.above {
+            let in_mount = matches!(above, Above::Closed | Above::Open(Folder::Host { .. }));
+            // The mount's own root is open anyway.
+            if in_mount && std::mem::replace(&mut below_mount, true) {
+                *above = Above::Closed;
+            }
         }
+        self
     }
 
     /// The guest path of the last folder, or of `name` in it.
     pub fn path(&self, name: &[u8]) -> String {
         let mut path = Vec::new();
-        for (part, _) in self.0.iter().skip(1) {
+        let names = self.above.iter().map(|(name, _)| name);
+        for part in names.chain([&self.name]).skip(1) {
             path.push(b'/');
             path.extend_from_slice(part);
         }
@@ -58,18 +94,61 @@ impl Chain {
         String::from_utf8_lossy(&path).into_owned()
     }
 
-    pub fn push(&mut self, name: Vec<u8>, folder: Folder) {
-        self.0.push((name, folder));
-    }
-
-    fn up(&mut self) {
-        if self.0.len() > 1 {
-            self.0.pop();
+    /// Goes down into `folder`.
+    ///
+    /// # Errors
+    /// ENAMETOOLONG for a place too deep to be named.
+    pub fn push(&mut self, name: Vec<u8>, folder: Folder) -> Result<(), Errno> {
+        self.bytes += name.len() + 1;
+        if self.bytes > CHAIN_BYTES_MAX {
+            return Err(Errno::ENAMETOOLONG);
         }
+        let above = std::mem::replace(&mut self.folder, folder);
+        let above_name = std::mem::replace(&mut self.name, name);
+        self.above.push((above_name, Above::Open(above)));
+        Ok(())
     }
 
-    fn to_root(&mut self) {
-        self.0.truncate(1);
+    fn up(&mut self) -> Result<(), Errno> {
+        let Some((name, above)) = self.above.pop() else {
+            return Ok(());
+        };
+        self.bytes -= self.name.len() + 1;
+        self.folder = match above {
+            Above::Open(folder) => folder,
+            Above::Closed => self.reopened(&name)?,
+        };
+        self.name = name;
+        Ok(())
+    }
+
+    /// Finds the folder `last`, which was closed, from the nearest open one above it.
+    fn reopened(&self, last: &[u8]) -> Result<Folder, Errno> {
+        let open = self.above.iter().enumerate().rev();
+        let mut open = open.filter_map(|(index, (_, above))| match above {
+            Above::Open(Folder::Host { mount, fd }) => Some((index, mount, fd)),
+            Above::Open(_) | Above::Closed => None,
+        });
+        let (index, mount, fd) = open.next().ok_or(Errno::ENOENT)?;
+        let (mount, mut fd) = (Arc::clone(mount), Arc::clone(fd));
+        let names = self.above.iter().skip(index + 1).map(|(name, _)| &**name);
+        for name in names.chain([last]) {
+            fd = match enter(&fd, name)? {
+                Entered::Folder(inner) => inner,
+                // Somebody put a link where the folder was.
+                Entered::Link(_) => return Err(Errno::ENOENT),
+            };
+        }
+        Ok(Folder::Host { mount, fd })
+    }
+
+    fn to_root(&mut self) -> Result<(), Errno> {
+        while !self.above.is_empty() {
+            self.above.truncate(1);
+            self.up()?;
+        }
+        self.bytes = 0;
+        Ok(())
     }
 }
 
@@ -103,6 +182,7 @@ pub struct Walk {
     /// The path ended in `/` or `/.`: what it names must be a folder.
     pub must_be_folder: bool,
     links_left: u32,
+    steps_left: u32,
 }
 
 impl Walk {
@@ -117,6 +197,7 @@ impl Walk {
             name: Vec::new(),
             must_be_folder: false,
             links_left: LINKS_MAX,
+            steps_left: STEPS_MAX,
         };
         walk.push_path(path)?;
         Ok(walk)
@@ -133,7 +214,7 @@ impl Walk {
             return Err(Errno::EINVAL);
         }
         if path.starts_with(b"/") {
-            self.chain.to_root();
+            self.chain.to_root()?;
         }
         if self.pending.is_empty() && matches!(path, [.., b'/'] | [.., b'/', b'.'] | [b'.']) {
             self.must_be_folder = true;
@@ -165,20 +246,22 @@ impl Walk {
     /// ENOENT, ENOTDIR, EACCES, ELOOP, EXDEV on the way.
     pub fn target(&mut self) -> Result<Target, Errno> {
         while let Some(name) = self.pending.pop() {
+            self.steps_left = self.steps_left.checked_sub(1).ok_or(Errno::ELOOP)?;
             if name == b".." {
-                self.chain.up();
+                self.chain.up()?;
                 continue;
             }
             match self.chain.folder().clone() {
                 Folder::Synthetic(folder) => match folder.names.get(&name) {
                     Some(Node::Folder(inner)) => {
-                        self.chain.push(name, Folder::Synthetic(Arc::clone(inner)));
+                        self.chain
+                            .push(name, Folder::Synthetic(Arc::clone(inner)))?;
                     }
                     Some(Node::Mount(mount)) => {
                         let (mount, fd) = (Arc::clone(mount), Arc::clone(&mount.root));
-                        self.chain.push(name, Folder::Host { mount, fd });
+                        self.chain.push(name, Folder::Host { mount, fd })?;
                     }
-                    Some(Node::DescriptorFolder) => self.chain.push(name, Folder::Descriptors),
+                    Some(Node::DescriptorFolder) => self.chain.push(name, Folder::Descriptors)?,
                     Some(Node::Link(target)) if !self.pending.is_empty() => self.follow(target)?,
                     found if self.pending.is_empty() => {
                         let found = found.cloned();
@@ -202,7 +285,7 @@ impl Walk {
                     return Ok(Target::Host { mount, fd, name });
                 }
                 Folder::Host { mount, fd } => match enter(&fd, &name)? {
-                    Entered::Folder(fd) => self.chain.push(name, Folder::Host { mount, fd }),
+                    Entered::Folder(fd) => self.chain.push(name, Folder::Host { mount, fd })?,
                     Entered::Link(target) => self.follow(&target)?,
                 },
             }

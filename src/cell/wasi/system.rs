@@ -21,6 +21,7 @@ fn sizes(
 ) -> Result<(), Errno> {
     let (memory, guest) = split(caller)?;
     let strings = strings(guest);
+    super::descriptors::charge(guest, strings.0.len() * 4);
     let number = u32::try_from(strings.iter().count()).map_err(|_| Errno::EOVERFLOW)?;
     let bytes = u32::try_from(strings.0.len()).map_err(|_| Errno::EOVERFLOW)?;
     put(memory, count, &number.to_le_bytes())?;
@@ -35,6 +36,7 @@ fn copy(
 ) -> Result<(), Errno> {
     let (memory, guest) = split(caller)?;
     let strings = strings(guest);
+    super::descriptors::charge(guest, strings.0.len() * 16);
     put(memory, bytes, &strings.0)?;
     let mut at = bytes;
     for (index, string) in (0u32..).zip(strings.iter()) {

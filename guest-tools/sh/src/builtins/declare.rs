@@ -1,0 +1,645 @@
+//! `declare`, `typeset`, `local`, `export`, `readonly`, `unset`.
+
+use super::{Argument, shown};
+use crate::{
+    ast::{AssignedValue, Bytes, Simple},
+    execute::{Run, Unwind},
+    known,
+    names::{Symbol, intern, is_name},
+    quote,
+    shell::Shell,
+    variables::{Associative, Value, Variable, flag},
+};
+
+#[derive(Default)]
+struct Flags {
+    set: u16,
+    clear: u16,
+    print: bool,
+    functions: bool,
+    function_names: bool,
+    global: bool,
+    export_functions: bool,
+    inherit: bool,
+}
+
+const USAGE: &str = "declare [-aAfFgiIlnrtux] [name[=value] ...] or declare -p [-aAfFilnrtux] [name ...]";
+
+/// A declaration command without array literals, reached through `command` or a variable.
+pub fn plain(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
+    let arguments: Vec<Argument> = words.iter().cloned().map(Argument::Text).collect();
+    declare(shell, &Simple::default(), &arguments)
+}
+
+pub fn declare(shell: &mut Shell, simple: &Simple, arguments: &[Argument]) -> Run<i32> {
+    let name = match &arguments[0] {
+        Argument::Text(text) => text.clone(),
+        Argument::Array(_) => return Ok(1),
+    };
+    let mut flags = Flags::default();
+    match name.as_slice() {
+        b"export" => flags.set |= flag::EXPORT,
+        b"readonly" => flags.set |= flag::READONLY,
+        _ => {}
+    }
+    let mut rest = &arguments[1..];
+    while let Some(Argument::Text(word)) = rest.first() {
+        if word == b"--" {
+            rest = &rest[1..];
+            break;
+        }
+        let (Some(&sign @ (b'-' | b'+')), true) = (word.first(), word.len() > 1) else { break };
+        for &letter in &word[1..] {
+            if let Err(status) = option(shell, &name, sign, letter, &mut flags) {
+                return Ok(status);
+            }
+        }
+        rest = &rest[1..];
+    }
+    if name == b"local" {
+        if shell.function_depth() == 0 {
+            shell.builtin_error(b"local", format_args!("can only be used in a function"));
+            return Ok(1);
+        }
+        if matches!(rest, [Argument::Text(dash)] if dash == b"-") {
+            let saved = (shell.options.clone(), shell.shopt);
+            if let Some(scope) = shell.scopes.iter_mut().rev().find(|scope| !scope.temporary) {
+                scope.options.get_or_insert(saved);
+            }
+            return Ok(0);
+        }
+    }
+    if flags.functions || flags.function_names {
+        return Ok(functions(shell, &flags, rest));
+    }
+    if flags.export_functions {
+        return Ok(export_functions(shell, rest));
+    }
+    if rest.is_empty() {
+        return list(shell, &name, &flags);
+    }
+    if flags.print && !matches!(name.as_slice(), b"export" | b"readonly") {
+        return print_named(shell, &name, rest);
+    }
+    let mut status = 0;
+    for argument in rest {
+        match one(shell, simple, &name, &flags, argument) {
+            Ok(code) => status |= code,
+            Err(Unwind::Discard(code)) => status |= code,
+            Err(unwind) => return Err(unwind),
+        }
+    }
+    Ok(status)
+}
+
+fn option(
+    shell: &mut Shell,
+    name: &[u8],
+    sign: u8,
+    letter: u8,
+    flags: &mut Flags,
+) -> Result<(), i32> {
+    let bit = match letter {
+        b'a' => flag::INDEXED,
+        b'A' => flag::ASSOCIATIVE,
+        b'i' => flag::INTEGER,
+        b'l' => flag::LOWER,
+        b'u' => flag::UPPER,
+        b'n' if name == b"export" => {
+            flags.clear |= flag::EXPORT;
+            flags.set &= !flag::EXPORT;
+            return Ok(());
+        }
+        b'n' => flag::NAMEREF,
+        b'r' => flag::READONLY,
+        b't' => flag::TRACE,
+        b'x' => flag::EXPORT,
+        b'p' => {
+            flags.print = true;
+            return Ok(());
+        }
+        b'f' if name == b"export" => {
+            flags.export_functions = true;
+            return Ok(());
+        }
+        b'f' => {
+            flags.functions = true;
+            return Ok(());
+        }
+        b'F' => {
+            flags.function_names = true;
+            return Ok(());
+        }
+        b'g' => {
+            flags.global = true;
+            return Ok(());
+        }
+        b'I' => {
+            flags.inherit = true;
+            return Ok(());
+        }
+        b'c' => return Ok(()),
+        other => return Err(shell.bad_option(name, other, USAGE)),
+    };
+    if sign == b'-' {
+        flags.set |= bit;
+    } else {
+        flags.clear |= bit;
+    }
+    Ok(())
+}
+
+/// Declares one name.
+fn one(
+    shell: &mut Shell,
+    simple: &Simple,
+    command: &[u8],
+    flags: &Flags,
+    argument: &Argument,
+) -> Run<i32> {
+    let (name_text, subscript, append, value) = match argument {
+        Argument::Array(place) => {
+            let Some(assignment) = simple.words[*place].assignment.as_deref() else {
+                return Ok(1);
+            };
+            (assignment.name.text().to_vec(), None, assignment.append, None)
+        }
+        Argument::Text(text) => match crate::parse::split_assignment(text) {
+            Some(split) => (
+                text[..split.name_end].to_vec(),
+                split.subscript.map(|(start, end)| text[start..end].to_vec()),
+                split.append,
+                Some(text[split.value..].to_vec()),
+            ),
+            None => {
+                let (name, subscript) = match text.iter().position(|&b| b == b'[') {
+                    Some(open) if text.last() == Some(&b']') => {
+                        (text[..open].to_vec(), Some(text[open + 1..text.len() - 1].to_vec()))
+                    }
+                    _ => (text.clone(), None),
+                };
+                (name, subscript, false, None)
+            }
+        },
+    };
+    if !is_name(&name_text) {
+        let text = match argument {
+            Argument::Text(text) => shown(text),
+            Argument::Array(_) => shown(&name_text),
+        };
+        shell.builtin_error(command, format_args!("`{text}': not a valid identifier"));
+        return Ok(1);
+    }
+    let mut name = intern(&name_text);
+    let in_function = shell.function_depth() > 0;
+    let local = in_function
+        && !flags.global
+        && matches!(command, b"local" | b"declare" | b"typeset");
+    if local {
+        if shell.variable(name).is_some_and(|v| v.flags & flag::READONLY != 0)
+            && !shell.is_local(name)
+        {
+            let text = shown(&name_text);
+            shell.builtin_error(command, format_args!("{text}: readonly variable"));
+            return Ok(1);
+        }
+        let inherited = flags.inherit.then(|| shell.variable(name).cloned()).flatten();
+        shell.make_local(name);
+        if let Some(inherited) = inherited {
+            *shell.slot(name) = Some(inherited);
+        }
+    } else if flags.set & flag::NAMEREF == 0 && flags.clear & flag::NAMEREF == 0 {
+        name = shell.follow(name).0;
+    }
+    if flags.global && in_function {
+        return global(shell, simple, command, flags, argument, name, value, append);
+    }
+    change(shell, simple, command, flags, argument, name, subscript, value, append)
+}
+
+/// `declare -g`: works on the outermost variable of that name.
+#[expect(clippy::too_many_arguments, reason = "passes on what `change` takes")]
+fn global(
+    shell: &mut Shell,
+    simple: &Simple,
+    command: &[u8],
+    flags: &Flags,
+    argument: &Argument,
+    name: Symbol,
+    value: Option<Bytes>,
+    append: bool,
+) -> Run<i32> {
+    let place = shell
+        .scopes
+        .iter()
+        .enumerate()
+        .find_map(|(n, scope)| Some((n, scope.saved.iter().position(|(s, _)| *s == name)?)));
+    let Some((scope, entry)) = place else {
+        return change(shell, simple, command, flags, argument, name, None, value, append);
+    };
+    // Bring the hidden variable to the front for as long as it is changed.
+    let hidden = shell.scopes[scope].saved[entry].1.take();
+    let visible = std::mem::replace(shell.slot(name), hidden);
+    let answer = change(shell, simple, command, flags, argument, name, None, value, append);
+    let hidden = std::mem::replace(shell.slot(name), visible);
+    shell.scopes[scope].saved[entry].1 = hidden;
+    answer
+}
+
+#[expect(clippy::too_many_arguments, reason = "everything a declaration can say")]
+fn change(
+    shell: &mut Shell,
+    simple: &Simple,
+    command: &[u8],
+    flags: &Flags,
+    argument: &Argument,
+    name: Symbol,
+    subscript: Option<Bytes>,
+    value: Option<Bytes>,
+    append: bool,
+) -> Run<i32> {
+    let old = shell.variable(name).map_or(0, |v| v.flags);
+    let assigns = value.is_some() || matches!(argument, Argument::Array(_));
+    let text = shown(name.text());
+    if old & flag::READONLY != 0 && (assigns || flags.clear & flag::READONLY != 0) {
+        shell.builtin_error(command, format_args!("{text}: readonly variable"));
+        return Ok(1);
+    }
+    if flags.set & flag::ASSOCIATIVE != 0 && old & flag::INDEXED != 0 {
+        shell.builtin_error(
+            command,
+            format_args!("{text}: cannot convert indexed to associative array"),
+        );
+        return Ok(1);
+    }
+    if flags.set & flag::INDEXED != 0 && old & flag::ASSOCIATIVE != 0 {
+        shell.builtin_error(
+            command,
+            format_args!("{text}: cannot convert associative to indexed array"),
+        );
+        return Ok(1);
+    }
+    if flags.set & flag::NAMEREF != 0
+        && let Some(target) = &value
+    {
+        if target == name.text() && shell.function_depth() == 0 {
+            shell.builtin_error(
+                command,
+                format_args!("{text}: nameref variable self references not allowed"),
+            );
+            return Ok(1);
+        }
+        let base = target.split(|&b| b == b'[').next().unwrap_or_default();
+        if !is_name(base) && !target.is_empty() {
+            let target = shown(target);
+            shell.builtin_error(
+                command,
+                format_args!("`{target}': invalid variable name for name reference"),
+            );
+            return Ok(1);
+        }
+    }
+    set_flags(shell, flags, name, subscript.is_some());
+    match argument {
+        Argument::Array(place) => {
+            if let Some(assignment) = simple.words[*place].assignment.as_deref()
+                && let AssignedValue::Array(elements) = &assignment.value
+            {
+                shell.assign_elements(name, elements, append)?;
+            }
+        }
+        Argument::Text(_) => {
+            if let Some(value) = value {
+                assign_text(shell, flags, name, subscript, value, append)?;
+            }
+        }
+    }
+    if flags.set & flag::READONLY != 0 {
+        shell.slot(name).get_or_insert_default().flags |= flag::READONLY;
+    }
+    Ok(0)
+}
+
+fn set_flags(shell: &mut Shell, flags: &Flags, name: Symbol, has_subscript: bool) {
+    let mut set = flags.set & !flag::READONLY;
+    if has_subscript && set & flag::ASSOCIATIVE == 0 && !shell.is_associative(name) {
+        set |= flag::INDEXED;
+    }
+    let slot = shell.slot(name).get_or_insert_default();
+    if set & flag::LOWER != 0 {
+        slot.flags &= !flag::UPPER;
+    }
+    if set & flag::UPPER != 0 {
+        slot.flags &= !flag::LOWER;
+    }
+    slot.flags = (slot.flags | set) & !(flags.clear | flag::STANDING);
+    if set & flag::ASSOCIATIVE != 0 && !matches!(slot.value, Value::Associative(_)) {
+        let mut items = Associative::default();
+        if let Value::Scalar(text) = &slot.value {
+            items.set(b"0".to_vec(), text.clone());
+            slot.value = Value::Associative(items);
+        }
+    } else if set & flag::INDEXED != 0
+        && let Value::Scalar(text) = &mut slot.value
+    {
+        let text = std::mem::take(text);
+        slot.value = Value::Indexed([(0, text)].into());
+    }
+}
+
+fn assign_text(
+    shell: &mut Shell,
+    flags: &Flags,
+    name: Symbol,
+    subscript: Option<Bytes>,
+    value: Bytes,
+    append: bool,
+) -> Run<()> {
+    if flags.set & flag::NAMEREF != 0 {
+        shell.slot(name).get_or_insert_default().value = Value::Scalar(value);
+        return Ok(());
+    }
+    if let Some(subscript) = subscript {
+        return shell.set_element(name, &subscript, value, append);
+    }
+    let array = flags.set & (flag::INDEXED | flag::ASSOCIATIVE) != 0
+        || shell.variable(name).is_some_and(Variable::is_array);
+    if array && value.first() == Some(&b'(') && value.last() == Some(&b')') {
+        let elements =
+            crate::parse::elements(&value[1..value.len() - 1], shell.line, shell.settings());
+        return shell.assign_elements(name, &elements, append);
+    }
+    shell.assign(name, value, append)
+}
+
+fn functions(shell: &mut Shell, flags: &Flags, rest: &[Argument]) -> i32 {
+    let mut status = 0;
+    let mut names: Vec<Bytes> = Vec::new();
+    for argument in rest {
+        if let Argument::Text(name) = argument {
+            names.push(name.clone());
+        }
+    }
+    let every = names.is_empty();
+    if every {
+        names = shell.functions.keys().cloned().collect();
+        names.sort();
+    }
+    for name in names {
+        if !shell.functions.contains_key(&name) {
+            status = 1;
+            continue;
+        }
+        if flags.set & flag::READONLY != 0 || flags.set & flag::EXPORT != 0 {
+            if let Some(function) = shell.functions.get_mut(&name) {
+                function.readonly |= flags.set & flag::READONLY != 0;
+                function.exported |= flags.set & flag::EXPORT != 0;
+            }
+            continue;
+        }
+        let text = if flags.function_names {
+            if every { format!("declare -f {}\n", shown(&name)) } else { format!("{}\n", shown(&name)) }
+                .into_bytes()
+        } else {
+            let Some(body) = shell.function_body(&name) else { continue };
+            crate::print::function(&name, &body).into_bytes()
+        };
+        shell.write_out(&text);
+    }
+    status
+}
+
+fn export_functions(shell: &mut Shell, rest: &[Argument]) -> i32 {
+    let mut status = 0;
+    for argument in rest {
+        let Argument::Text(name) = argument else { continue };
+        match shell.functions.get_mut(name) {
+            Some(function) => function.exported = true,
+            None => {
+                let text = shown(name);
+                shell.builtin_error(b"export", format_args!("{text}: not a function"));
+                status = 1;
+            }
+        }
+    }
+    status
+}
+
+fn list(shell: &mut Shell, command: &[u8], flags: &Flags) -> Run<i32> {
+    let wanted = flags.set;
+    let mut out = Bytes::new();
+    for name in shell.names() {
+        let Some(variable) = shell.variable(name) else { continue };
+        if wanted != 0 && variable.flags & wanted != wanted {
+            continue;
+        }
+        if command == b"local" && !shell.is_local(name) {
+            continue;
+        }
+        if flags.print || wanted != 0 {
+            out.extend(shell.declaration(name));
+        } else if !matches!(variable.value, Value::Unset) || variable.flags & flag::DYNAMIC != 0 {
+            out.extend(shell.set_line(name));
+        }
+    }
+    shell.write_out(&out);
+    Ok(0)
+}
+
+fn print_named(shell: &mut Shell, command: &[u8], rest: &[Argument]) -> Run<i32> {
+    let mut status = 0;
+    for argument in rest {
+        let Argument::Text(text) = argument else { continue };
+        let name = intern(text);
+        if shell.variable(name).is_some() {
+            let line = shell.declaration(name);
+            shell.write_out(&line);
+        } else {
+            let text = shown(text);
+            shell.builtin_error(command, format_args!("{text}: not found"));
+            status = 1;
+        }
+    }
+    Ok(status)
+}
+
+impl Shell {
+    /// True when the running function has made `name` local.
+    pub fn is_local(&self, name: Symbol) -> bool {
+        self.scopes
+            .iter()
+            .rev()
+            .find(|scope| !scope.temporary)
+            .is_some_and(|scope| scope.saved.iter().any(|(saved, _)| *saved == name))
+    }
+
+    /// The line `declare -p` prints.
+    pub fn declaration(&mut self, name: Symbol) -> Bytes {
+        let letters = self.attribute_letters(name);
+        let letters = if letters.is_empty() { "-".to_owned() } else { letters };
+        let mut out = format!("declare -{letters} ").into_bytes();
+        out.extend_from_slice(name.text());
+        let Some(variable) = self.variable(name).cloned() else { return out };
+        if variable.flags & flag::DYNAMIC != 0 && !crate::special::is_array(name) {
+            let value = self.dynamic_value(name).unwrap_or_default();
+            out.push(b'=');
+            out.extend(quote::double(&value));
+            out.push(b'\n');
+            return out;
+        }
+        match &variable.value {
+            _ if variable.flags & flag::DYNAMIC != 0 => {
+                let items = self.dynamic_items(name);
+                out.extend(array_text(&items, false));
+            }
+            Value::Unset => {}
+            Value::Scalar(text) => {
+                out.push(b'=');
+                out.extend(quote::double(text));
+            }
+            Value::Indexed(_) => {
+                let items = self.items(name);
+                out.extend(array_text(&items, false));
+            }
+            Value::Associative(_) => {
+                let items = self.items(name);
+                out.extend(array_text(&items, true));
+            }
+        }
+        out.push(b'\n');
+        out
+    }
+
+    /// The line `set` prints.
+    pub fn set_line(&mut self, name: Symbol) -> Bytes {
+        let mut out = name.text().to_vec();
+        let array = self.variable(name).is_some_and(Variable::is_array);
+        if array {
+            let items = self.items(name);
+            out.extend(array_text(&items, self.is_associative(name)));
+        } else {
+            out.push(b'=');
+            out.extend(quote::when_needed(&self.get_text(name)));
+        }
+        out.push(b'\n');
+        out
+    }
+
+    /// Sets a variable or element given by name.
+    pub fn set_named(&mut self, text: &[u8], value: Bytes) -> Run<()> {
+        if let Some(open) = text.iter().position(|&b| b == b'[')
+            && text.last() == Some(&b']')
+        {
+            let name = intern(&text[..open]);
+            let (name, _) = self.follow(name);
+            let inner = &text[open + 1..text.len() - 1];
+            let subscript = crate::parse::subscript(inner, self.line, self.settings());
+            let key = self.subscript_key(name, &subscript)?;
+            return self.set_element(name, &key, value, false);
+        }
+        self.set(intern(text), value)
+    }
+}
+
+fn array_text(items: &[(Bytes, Bytes)], associative: bool) -> Bytes {
+    let mut out = b"=(".to_vec();
+    for (place, (key, value)) in items.iter().enumerate() {
+        if place > 0 && !associative {
+            out.push(b' ');
+        }
+        out.push(b'[');
+        out.extend(if associative { key_text(key) } else { key.clone() });
+        out.extend_from_slice(b"]=");
+        out.extend(quote::double(value));
+        if associative {
+            out.push(b' ');
+        }
+    }
+    out.push(b')');
+    out
+}
+
+fn key_text(key: &[u8]) -> Bytes {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_-./:=%+,".contains(b) || *b >= 0x80;
+    if key.iter().all(plain) { key.to_vec() } else { quote::double(key) }
+}
+
+pub fn unset(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
+    let mut mode = b' ';
+    let mut rest = &words[1..];
+    while let Some(word) = rest.first() {
+        match word.as_slice() {
+            b"-v" | b"-f" | b"-n" => mode = word[1],
+            b"--" => {
+                rest = &rest[1..];
+                break;
+            }
+            option if option.len() > 1 && option[0] == b'-' => {
+                return Ok(shell.bad_option(b"unset", option[1], "unset [-f] [-v] [-n] [name ...]"));
+            }
+            _ => break,
+        }
+        rest = &rest[1..];
+    }
+    let mut status = 0;
+    for word in rest {
+        match unset_one(shell, mode, word) {
+            Ok(code) => status |= code,
+            Err(Unwind::Discard(code)) => status |= code,
+            Err(unwind) => return Err(unwind),
+        }
+    }
+    Ok(status)
+}
+
+fn unset_one(shell: &mut Shell, mode: u8, word: &[u8]) -> Run<i32> {
+    if mode == b'f' {
+        if shell.functions.get(word).is_some_and(|function| function.readonly) {
+            let text = shown(word);
+            shell.builtin_error(b"unset", format_args!("{text}: cannot unset: readonly function"));
+            return Ok(1);
+        }
+        shell.functions.remove(word);
+        return Ok(0);
+    }
+    let open = word.iter().position(|&b| b == b'[');
+    let base = &word[..open.unwrap_or(word.len())];
+    if !is_name(base) {
+        if mode == b' ' && shell.functions.remove(word).is_some() {
+            return Ok(0);
+        }
+        let text = shown(word);
+        shell.builtin_error(b"unset", format_args!("`{text}': not a valid identifier"));
+        return Ok(1);
+    }
+    let name = intern(base);
+    let target = if mode == b'n' { (name, None) } else { shell.follow(name) };
+    let readonly = shell.variable(target.0).is_some_and(|v| v.flags & flag::READONLY != 0);
+    if readonly {
+        let text = shown(base);
+        shell.builtin_error(b"unset", format_args!("{text}: cannot unset: readonly variable"));
+        return Ok(1);
+    }
+    if let Some(open) = open {
+        let inner = word[open + 1..].strip_suffix(b"]").unwrap_or(&word[open + 1..]).to_vec();
+        let key = if matches!(inner.as_slice(), b"@" | b"*") {
+            inner
+        } else {
+            let subscript = crate::parse::subscript(&inner, shell.line, shell.settings());
+            shell.subscript_key(target.0, &subscript)?
+        };
+        shell.unset_element(target.0, &key)?;
+        return Ok(0);
+    }
+    if let Some(subscript) = target.1 {
+        shell.unset_element(target.0, &subscript)?;
+        return Ok(0);
+    }
+    if shell.variable(target.0).is_none() && mode == b' ' {
+        shell.functions.remove(word);
+        return Ok(0);
+    }
+    shell.unset(target.0)?;
+    let _ = known::IFS;
+    Ok(0)
+}

@@ -1,0 +1,395 @@
+//! `type`, `command`, `builtin`, `hash`, `enable`, `help`, `compgen`.
+
+use super::{find, names, shown};
+use crate::{ast::Bytes, execute::{Lookup, Run}, known, shell::Shell, system};
+
+const KEYWORDS: [&str; 22] = [
+    "if", "then", "else", "elif", "fi", "case", "esac", "for", "select", "while", "until", "do",
+    "done", "in", "function", "time", "{", "}", "!", "[[", "]]", "coproc",
+];
+
+fn is_keyword(name: &[u8]) -> bool {
+    KEYWORDS.iter().any(|keyword| keyword.as_bytes() == name)
+}
+
+pub fn builtin(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
+    let rest = match words.get(1) {
+        Some(word) if word == b"--" => &words[2..],
+        _ => &words[1..],
+    };
+    let Some(name) = rest.first() else { return Ok(0) };
+    match find(name) {
+        Some(run) => run(shell, rest),
+        None => {
+            let text = shown(name);
+            shell.builtin_error(b"builtin", format_args!("{text}: not a shell builtin"));
+            Ok(1)
+        }
+    }
+}
+
+pub fn command(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
+    let (mut short, mut long, mut default_path) = (false, false, false);
+    let mut rest = &words[1..];
+    while let Some(word) = rest.first() {
+        if word == b"--" {
+            rest = &rest[1..];
+            break;
+        }
+        if word.len() < 2 || word[0] != b'-' {
+            break;
+        }
+        for &letter in &word[1..] {
+            match letter {
+                b'v' => short = true,
+                b'V' => long = true,
+                b'p' => default_path = true,
+                other => {
+                    return Ok(shell.bad_option(
+                        b"command",
+                        other,
+                        "command [-pVv] command [arg ...]",
+                    ));
+                }
+            }
+        }
+        rest = &rest[1..];
+    }
+    if rest.is_empty() {
+        return Ok(0);
+    }
+    if short || long {
+        let mut found = false;
+        for name in rest {
+            found |= describe(shell, name, if long { Style::Long } else { Style::Command }, false);
+            if long && !found {
+                let text = shown(name);
+                shell.builtin_error(b"command", format_args!("{text}: not found"));
+            }
+        }
+        return Ok(i32::from(!found));
+    }
+    match shell.look_up_command(&rest[0], false) {
+        Lookup::Builtin(run) => run(shell, rest),
+        _ => {
+            let saved = default_path.then(|| shell.get(known::PATH)).flatten();
+            if default_path {
+                shell.set(known::PATH, b"/bin".to_vec())?;
+            }
+            let answer = shell.run_program(rest);
+            if let Some(saved) = saved {
+                shell.set(known::PATH, saved)?;
+            }
+            answer
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    /// `command -v`.
+    Command,
+    /// `type`, `command -V`.
+    Long,
+    /// `type -t`.
+    Word,
+    /// `type -p`.
+    Path,
+}
+
+/// Writes what `name` is; `false` when nothing is called that.
+fn describe(shell: &mut Shell, name: &[u8], style: Style, every: bool) -> bool {
+    let text = shown(name);
+    let mut found = false;
+    let write = |shell: &mut Shell, word: &str, long: String, command: Bytes| match style {
+        Style::Word => {
+            shell.write_out(format!("{word}\n").as_bytes());
+        }
+        Style::Long => {
+            shell.write_out(long.as_bytes());
+        }
+        Style::Command => {
+            shell.write_out(&[command.as_slice(), b"\n"].concat());
+        }
+        Style::Path => {}
+    };
+    if let Some(value) = shell.aliases.get(name).cloned()
+        && shell.shopt & crate::options::shopt::EXPAND_ALIASES != 0
+    {
+        let value_text = shown(&value);
+        let quoted = crate::quote::single(&value);
+        let line = [b"alias ", name, b"=", quoted.as_slice()].concat();
+        write(shell, "alias", format!("{text} is aliased to `{value_text}'\n"), line);
+        found = true;
+    }
+    if is_keyword(name) && (every || !found) {
+        write(shell, "keyword", format!("{text} is a shell keyword\n"), name.to_vec());
+        found = true;
+    }
+    if shell.functions.contains_key(name) && (every || !found) {
+        let body = match shell.function_body(name) {
+            Some(body) if style == Style::Long => crate::print::function(name, &body),
+            _ => String::new(),
+        };
+        write(shell, "function", format!("{text} is a function\n{body}"), name.to_vec());
+        found = true;
+    }
+    if find(name).is_some() && !shell.disabled_builtins.contains(name) && (every || !found) {
+        let special = shell.options.posix && super::is_special(name);
+        let kind = if special { "a special shell builtin" } else { "a shell builtin" };
+        write(shell, "builtin", format!("{text} is {kind}\n"), name.to_vec());
+        found = true;
+    }
+    if found && !every {
+        return true;
+    }
+    let hashed = shell.hashed.get(name).cloned();
+    let paths = if name.contains(&b'/') {
+        let executable = system::stat(name, true).is_ok_and(|s| s.is_file() && s.mode & 0o111 != 0);
+        if executable { vec![name.to_vec()] } else { Vec::new() }
+    } else {
+        shell.search_path_all(name)
+    };
+    for path in paths {
+        if found && !every {
+            break;
+        }
+        let path_text = shown(&path);
+        match style {
+            Style::Path => {
+                shell.write_out(format!("{path_text}\n").as_bytes());
+            }
+            _ => {
+                let long = if hashed.as_ref() == Some(&path) && !every {
+                    format!("{text} is hashed ({path_text})\n")
+                } else {
+                    format!("{text} is {path_text}\n")
+                };
+                write(shell, "file", long, path);
+            }
+        }
+        found = true;
+    }
+    found
+}
+
+pub fn kind(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
+    let mut style = Style::Long;
+    let (mut every, mut no_functions, mut force_path) = (false, false, false);
+    let mut rest = &words[1..];
+    while let Some(word) = rest.first() {
+        if word == b"--" {
+            rest = &rest[1..];
+            break;
+        }
+        if word.len() < 2 || word[0] != b'-' {
+            break;
+        }
+        for &letter in &word[1..] {
+            match letter {
+                b't' => style = Style::Word,
+                b'p' => style = Style::Path,
+                b'P' => {
+                    style = Style::Path;
+                    force_path = true;
+                }
+                b'a' => every = true,
+                b'f' => no_functions = true,
+                other => return Ok(shell.bad_option(b"type", other, "type [-afptP] name [name ...]")),
+            }
+        }
+        rest = &rest[1..];
+    }
+    let mut status = 0;
+    for name in rest {
+        let hidden = if no_functions || force_path { shell.functions.remove(name) } else { None };
+        let found = if force_path {
+            let paths = shell.search_path_all(name);
+            for path in paths.iter().take(if every { usize::MAX } else { 1 }) {
+                shell.write_out(&[path.as_slice(), b"\n"].concat());
+            }
+            !paths.is_empty()
+        } else {
+            describe(shell, name, style, every)
+        };
+        if let Some(function) = hidden {
+            shell.functions.insert(name.clone(), function);
+        }
+        if !found {
+            status = 1;
+            if style == Style::Long {
+                let text = shown(name);
+                shell.builtin_error(b"type", format_args!("{text}: not found"));
+            }
+        }
+    }
+    Ok(status)
+}
+
+pub fn hash(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
+    let mut rest = &words[1..];
+    match rest.first().map(Vec::as_slice) {
+        Some(b"-r") => {
+            shell.hashed.clear();
+            return Ok(0);
+        }
+        Some(b"-d") => {
+            for name in &rest[1..] {
+                shell.hashed.remove(name);
+            }
+            return Ok(0);
+        }
+        Some(b"-p") => {
+            if let (Some(path), Some(name)) = (rest.get(1), rest.get(2)) {
+                shell.hashed.insert(name.clone(), path.clone());
+            }
+            return Ok(0);
+        }
+        Some(b"-t") => {
+            let mut status = 0;
+            for name in &rest[1..] {
+                match shell.hashed.get(name).cloned() {
+                    Some(path) => {
+                        shell.write_out(&[path.as_slice(), b"\n"].concat());
+                    }
+                    None => {
+                        let text = shown(name);
+                        shell.builtin_error(b"hash", format_args!("{text}: not found"));
+                        status = 1;
+                    }
+                }
+            }
+            return Ok(status);
+        }
+        Some(b"--") => rest = &rest[1..],
+        _ => {}
+    }
+    if rest.is_empty() {
+        if shell.hashed.is_empty() {
+            shell.write_out(b"hash: hash table empty\n");
+            return Ok(0);
+        }
+        let mut out = String::from("hits\tcommand\n");
+        for path in shell.hashed.values() {
+            out.push_str(&format!("   1\t{}\n", shown(path)));
+        }
+        shell.write_out(out.as_bytes());
+        return Ok(0);
+    }
+    let mut status = 0;
+    for name in rest {
+        if find(name).is_none() && shell.find_program(name).is_none() {
+            let text = shown(name);
+            shell.builtin_error(b"hash", format_args!("{text}: not found"));
+            status = 1;
+        }
+    }
+    Ok(status)
+}
+
+pub fn enable(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
+    let off = words.iter().any(|word| word == b"-n");
+    let chosen: Vec<&Bytes> =
+        words[1..].iter().filter(|word| !word.starts_with(b"-")).collect();
+    if chosen.is_empty() {
+        let mut out = String::new();
+        for name in names() {
+            let disabled = shell.disabled_builtins.contains(name.as_bytes());
+            if disabled == off {
+                out.push_str(&format!("enable {}{name}\n", if off { "-n " } else { "" }));
+            }
+        }
+        shell.write_out(out.as_bytes());
+        return Ok(0);
+    }
+    let mut status = 0;
+    for name in chosen {
+        if find(name).is_none() {
+            let text = shown(name);
+            shell.builtin_error(b"enable", format_args!("{text}: not a shell builtin"));
+            status = 1;
+        } else if off {
+            shell.disabled_builtins.insert(name.clone());
+        } else {
+            shell.disabled_builtins.remove(name);
+        }
+    }
+    Ok(status)
+}
+
+pub fn help(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
+    let Some(name) = words.iter().skip(1).find(|word| !word.starts_with(b"-")) else {
+        let list: Vec<&str> = names().collect();
+        let text = format!(
+            "These commands are part of the shell (bash 5.2's language):\n{}\nPrograms are listed by: ls /bin\n",
+            list.join(" ")
+        );
+        shell.write_out(text.as_bytes());
+        return Ok(0);
+    };
+    let text = shown(name);
+    if find(name).is_some() || is_keyword(name) {
+        shell.write_out(format!("{text}: {text} is part of the shell, as in bash 5.2\n").as_bytes());
+        return Ok(0);
+    }
+    shell.builtin_error(b"help", format_args!("no help topics match `{text}'."));
+    Ok(1)
+}
+
+/// `compgen -A kind`, for what scripts use of it.
+pub fn compgen(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
+    let mut found: Vec<Bytes> = Vec::new();
+    let mut prefix = Bytes::new();
+    let mut rest = words[1..].iter();
+    let mut word_list = None;
+    while let Some(word) = rest.next() {
+        let kind: &[u8] = match word.as_slice() {
+            b"-A" => match rest.next().map(Vec::as_slice) {
+                Some(b"function") => b"-F",
+                Some(b"variable") => b"-v",
+                Some(b"builtin") => b"-b",
+                Some(b"keyword") => b"-k",
+                Some(b"alias") => b"-a",
+                _ => b"",
+            },
+            b"-W" => {
+                word_list = rest.next().cloned();
+                continue;
+            }
+            other => other,
+        };
+        match kind {
+            b"-F" => found.extend(shell.functions.keys().cloned()),
+            b"-v" => found.extend(shell.names().iter().map(|name| name.text().to_vec())),
+            b"-b" => found.extend(names().map(|name| name.as_bytes().to_vec())),
+            b"-k" => found.extend(KEYWORDS.iter().map(|name| name.as_bytes().to_vec())),
+            b"-a" => found.extend(shell.aliases.keys().cloned()),
+            b"-f" => found.extend(shell.glob(b"*")),
+            b"-d" => found.extend(shell.glob(b"*/").into_iter().map(|mut path| {
+                path.pop();
+                path
+            })),
+            b"-c" => {
+                found.extend(names().map(|name| name.as_bytes().to_vec()));
+                found.extend(system::list(b"/bin").unwrap_or_default());
+                found.extend(shell.functions.keys().cloned());
+            }
+            b"--" => {}
+            other if !other.starts_with(b"-") => prefix = other.to_vec(),
+            _ => {}
+        }
+    }
+    match word_list {
+        Some(list) => {
+            found.extend(list.split(|b| b.is_ascii_whitespace()).map(<[u8]>::to_vec));
+        }
+        None => found.sort(),
+    }
+    let mut out = Bytes::new();
+    for name in found.into_iter().filter(|name| !name.is_empty() && name.starts_with(&prefix)) {
+        out.extend(name);
+        out.push(b'\n');
+    }
+    shell.write_out(&out);
+    Ok(i32::from(out.is_empty()))
+}

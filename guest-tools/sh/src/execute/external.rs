@@ -1,0 +1,433 @@
+//! Looking commands up and starting programs.
+
+use std::{io, rc::Rc};
+
+use super::{Run, Unwind, redirect::DescriptorMap};
+use crate::{
+    ast::{AssignedValue, Assignment, Bytes, Command, Simple},
+    builtins::{self, Builtin},
+    known,
+    shell::{Shell, reason},
+    system,
+};
+
+/// What a command word means.
+pub enum Lookup {
+    Function,
+    Builtin(Builtin),
+    External,
+}
+
+impl Shell {
+    pub fn look_up_command(&self, name: &[u8], functions: bool) -> Lookup {
+        if functions && self.functions.contains_key(name) {
+            return Lookup::Function;
+        }
+        if name.contains(&b'/') || self.disabled_builtins.contains(name) {
+            return Lookup::External;
+        }
+        match builtins::find(name) {
+            Some(builtin) => Lookup::Builtin(builtin),
+            None => Lookup::External,
+        }
+    }
+
+    /// The file a command word names, along PATH.
+    pub fn find_program(&mut self, name: &[u8]) -> Option<Bytes> {
+        if name.contains(&b'/') {
+            return Some(name.to_vec());
+        }
+        if let Some(path) = self.hashed.get(name) {
+            return Some(path.clone());
+        }
+        let path = self.search_path(name)?;
+        self.hashed.insert(name.to_vec(), path.clone());
+        Some(path)
+    }
+
+    /// The first executable file called `name` along PATH.
+    pub fn search_path(&mut self, name: &[u8]) -> Option<Bytes> {
+        self.search_path_all(name).into_iter().next()
+    }
+
+    pub fn search_path_all(&mut self, name: &[u8]) -> Vec<Bytes> {
+        let path = self.get_text(known::PATH);
+        let mut found = Vec::new();
+        if name.is_empty() {
+            return found;
+        }
+        for folder in path.split(|&b| b == b':') {
+            let folder = if folder.is_empty() { b"." } else { folder };
+            let candidate = [folder, b"/", name].concat();
+            if let Ok(stat) = system::stat(&candidate, true)
+                && stat.is_file()
+                && stat.mode & 0o111 != 0
+            {
+                found.push(candidate);
+            }
+        }
+        found
+    }
+
+    fn absolute(&self, path: &[u8]) -> Bytes {
+        if path.starts_with(b"/") {
+            return path.to_vec();
+        }
+        [self.cwd.as_slice(), b"/", path].concat()
+    }
+
+    pub fn run_external(
+        &mut self,
+        command: &Rc<Command>,
+        simple: &Simple,
+        words: &[Bytes],
+        tail: bool,
+    ) -> Run<i32> {
+        let mut map = match self.map_descriptors(&command.redirects)? {
+            Ok(map) => map,
+            Err(status) => return Ok(status),
+        };
+        let environment = match self.command_environment(&simple.assignments) {
+            Ok(environment) => environment,
+            Err(unwind) => {
+                map.close_opened();
+                return Err(unwind);
+            }
+        };
+        let answer = self.start(words, &environment, &map, tail);
+        map.close_opened();
+        match answer {
+            Ok(pid) => Ok(self.wait_foreground(pid)),
+            Err(status) => Ok(status),
+        }
+    }
+
+    /// Runs a program found by `command`.
+    pub fn run_program(&mut self, words: &[Bytes]) -> Run<i32> {
+        let mut map = match self.map_descriptors(&[])? {
+            Ok(map) => map,
+            Err(status) => return Ok(status),
+        };
+        let environment = self.environment();
+        let answer = self.start(words, &environment, &map, false);
+        map.close_opened();
+        Ok(match answer {
+            Ok(pid) => self.wait_foreground(pid),
+            Err(status) => status,
+        })
+    }
+
+    /// The environment with assignments before the command.
+    pub fn command_environment(&mut self, assignments: &[Assignment]) -> Run<Vec<Bytes>> {
+        let mut environment = self.environment();
+        for assignment in assignments {
+            let AssignedValue::Scalar(word) = &assignment.value else { continue };
+            let mut value = self.expand_single(word)?;
+            if assignment.append {
+                let mut old = self.get_text(assignment.name);
+                old.extend(value);
+                value = old;
+            }
+            if self.options.xtrace {
+                let quoted = crate::quote::when_needed(&value);
+                self.trace(&[assignment.name.text(), b"=", &quoted].concat());
+            }
+            let prefix = [assignment.name.text(), b"="].concat();
+            environment.retain(|entry| !entry.starts_with(&prefix));
+            environment.push([prefix, value].concat());
+        }
+        Ok(environment)
+    }
+
+    /// Starts a program; `Err` is the status after a failure that was told.
+    pub fn start(
+        &mut self,
+        words: &[Bytes],
+        environment: &[Bytes],
+        map: &DescriptorMap,
+        replace: bool,
+    ) -> Result<system::Pid, i32> {
+        let path = match self.find_program(&words[0]) {
+            Some(path) => path,
+            None => {
+                if let Some(status) = self.not_found_handler(words, map) {
+                    return Err(status);
+                }
+                return Err(self.tell_not_found(&words[0], map));
+            }
+        };
+        let mut environment = environment.to_vec();
+        environment.retain(|entry| !entry.starts_with(b"_="));
+        environment.push([b"_=", path.as_slice()].concat());
+        let absolute = self.absolute(&path);
+        match self.launch(&absolute, words, &environment, map, replace) {
+            Ok(pid) => Ok(pid),
+            Err(error) => {
+                if error.raw_os_error() == Some(NO_EXEC) {
+                    return self.start_script(&absolute, words, &environment, map, replace);
+                }
+                self.hashed.remove(&words[0]);
+                Err(self.tell_start_failure(&words[0], &absolute, &error, map))
+            }
+        }
+    }
+
+    fn launch(
+        &mut self,
+        path: &[u8],
+        words: &[Bytes],
+        environment: &[Bytes],
+        map: &DescriptorMap,
+        replace: bool,
+    ) -> io::Result<system::Pid> {
+        let mut ignored_signals = 0;
+        for (signal, action) in self.traps.actions.iter().enumerate().take(32).skip(1) {
+            if action.as_ref().is_some_and(Vec::is_empty) {
+                ignored_signals |= 1 << signal;
+            }
+        }
+        let program = system::Program {
+            path,
+            arguments: words,
+            environment,
+            cwd: &self.cwd.clone(),
+            descriptors: &map.pairs,
+            ignored_signals,
+        };
+        if replace && self.may_become() {
+            self.before_exec();
+            return Err(program.exec());
+        }
+        program.spawn()
+    }
+
+    /// True when nothing of this shell is needed after the program.
+    fn may_become(&self) -> bool {
+        self.jobs.is_empty()
+            && self.process_ends.is_empty()
+            && self.traps.actions.iter().all(Option::is_none)
+    }
+
+    /// `exec`: becomes the program, or ends the shell when it cannot.
+    pub fn become_program(
+        &mut self,
+        words: &[Bytes],
+        name: Option<Bytes>,
+        environment: &[Bytes],
+    ) -> Run<i32> {
+        let map = match self.map_descriptors(&[])? {
+            Ok(map) => map,
+            Err(status) => return Ok(status),
+        };
+        let Some(path) = self.find_program(&words[0]) else {
+            let shown = String::from_utf8_lossy(&words[0]).into_owned();
+            self.complain(format_args!("exec: {shown}: not found"));
+            return Err(Unwind::Exit(127));
+        };
+        let absolute = self.absolute(&path);
+        let mut arguments = words.to_vec();
+        if let Some(name) = name {
+            arguments[0] = name;
+        }
+        self.before_exec();
+        let program = system::Program {
+            path: &absolute,
+            arguments: &arguments,
+            environment,
+            cwd: &self.cwd.clone(),
+            descriptors: &map.pairs,
+            ignored_signals: 0,
+        };
+        let error = program.exec();
+        if error.raw_os_error() == Some(NO_EXEC) {
+            if let Err(status) = self.start_script(&absolute, words, environment, &map, true) {
+                return Err(Unwind::Exit(status));
+            }
+        }
+        let status = self.tell_start_failure(&words[0], &absolute, &error, &map);
+        Err(Unwind::Exit(status))
+    }
+
+    /// A file without `#!` that is no program: a script for this shell.
+    fn start_script(
+        &mut self,
+        path: &[u8],
+        words: &[Bytes],
+        environment: &[Bytes],
+        map: &DescriptorMap,
+        replace: bool,
+    ) -> Result<system::Pid, i32> {
+        if is_binary(path) {
+            let name = String::from_utf8_lossy(&words[0]).into_owned();
+            self.complain_to(map, format_args!("{name}: cannot execute binary file: Exec format error"));
+            return Err(126);
+        }
+        let mut arguments = vec![b"bash".to_vec(), path.to_vec()];
+        arguments.extend(words[1..].iter().cloned());
+        self.launch(b"/bin/bash", &arguments, environment, map, replace).map_err(|error| {
+            self.tell_start_failure(&words[0], path, &error, map)
+        })
+    }
+
+    /// Calls `command_not_found_handle` where a script defines it.
+    fn not_found_handler(&mut self, words: &[Bytes], map: &DescriptorMap) -> Option<i32> {
+        const HANDLER: &[u8] = b"command_not_found_handle";
+        if !self.functions.contains_key(HANDLER) {
+            return None;
+        }
+        let mut call = vec![HANDLER.to_vec()];
+        call.extend(words.iter().cloned());
+        let pairs = map.pairs.clone();
+        let pid = self.fork_subshell(|shell| {
+            for (theirs, ours) in pairs {
+                if theirs != ours {
+                    let _ = system::duplicate_to(ours, theirs);
+                }
+            }
+            shell.call_function(&call)
+        });
+        Some(match pid {
+            Ok(pid) => self.wait_foreground(pid),
+            Err(status) => status,
+        })
+    }
+
+    /// Says something on what will be the program's standard error.
+    fn complain_to(&mut self, map: &DescriptorMap, message: std::fmt::Arguments<'_>) {
+        let ours = map.pairs.iter().find(|(theirs, _)| *theirs == 2).map(|(_, ours)| *ours);
+        match ours {
+            Some(2) => self.complain(message),
+            Some(ours) => {
+                let name = self.message_name_text();
+                let text = format!("{name}: line {}: {message}\n", self.line);
+                let _ = system::write_all(ours, text.as_bytes());
+            }
+            None => {}
+        }
+    }
+
+    fn tell_not_found(&mut self, name: &[u8], map: &DescriptorMap) -> i32 {
+        let shown = String::from_utf8_lossy(name).into_owned();
+        let hint = crate::substitutes::hint(self, name);
+        self.complain_to(map, format_args!("{shown}: command not found{hint}"));
+        127
+    }
+
+    fn tell_start_failure(
+        &mut self,
+        name: &[u8],
+        path: &[u8],
+        error: &io::Error,
+        map: &DescriptorMap,
+    ) -> i32 {
+        let shown = String::from_utf8_lossy(name).into_owned();
+        if system::stat(path, true).is_ok_and(|stat| stat.is_dir()) {
+            self.complain_to(map, format_args!("{shown}: Is a directory"));
+            return 126;
+        }
+        match error.kind() {
+            io::ErrorKind::NotFound if !system::stat(path, true).is_ok_and(|s| s.is_file()) => {
+                self.complain_to(map, format_args!("{shown}: No such file or directory"));
+                127
+            }
+            io::ErrorKind::NotFound => {
+                let interpreter = interpreter(path);
+                self.complain_to(
+                    map,
+                    format_args!("{shown}: {interpreter}: bad interpreter: No such file or directory"),
+                );
+                126
+            }
+            io::ErrorKind::PermissionDenied => {
+                self.complain_to(map, format_args!("{shown}: Permission denied"));
+                126
+            }
+            _ => {
+                let reason = reason(error);
+                self.complain_to(map, format_args!("{shown}: {reason}"));
+                126
+            }
+        }
+    }
+
+    /// Runs `each` in a forked copy of this shell and answers its process number.
+    pub fn fork_subshell(
+        &mut self,
+        each: impl FnOnce(&mut Self) -> Run<i32>,
+    ) -> Result<system::Pid, i32> {
+        let mut holder = Some(self);
+        let shell = match holder.take() {
+            Some(shell) => shell,
+            None => return Err(1),
+        };
+        let pointer: *mut Shell = shell;
+        // The child is a copy of this process, so this borrow of the shell is its own.
+        let answer = system::fork(move || {
+            let shell = unsafe { &mut *pointer };
+            shell.become_subshell();
+            let answer = each(shell);
+            shell.end_process(answer)
+        });
+        match answer {
+            Ok(pid) => Ok(pid),
+            Err(error) => {
+                let reason = reason(&error);
+                unsafe { &mut *pointer }.complain(format_args!("fork: {reason}"));
+                Err(254)
+            }
+        }
+    }
+
+    fn become_subshell(&mut self) {
+        self.subshell_depth += 1;
+        self.reset_traps();
+        self.jobs.clear();
+        self.capture = None;
+        self.tail = false;
+        self.options.monitor = false;
+        self.random = 0;
+    }
+
+    /// The status a process ends with after its last command, EXIT trap included.
+    pub fn end_process(&mut self, answer: Run<i32>) -> i32 {
+        let status = match answer {
+            Ok(status) | Err(Unwind::Exit(status) | Unwind::Return(status)) => status,
+            Err(Unwind::Discard(status)) => status,
+            Err(Unwind::Fatal(_)) if self.fatal_is_127 && self.subshell_depth == 0 => 127,
+            Err(Unwind::Fatal(status)) => status,
+            Err(Unwind::Break(_) | Unwind::Continue(_)) => 0,
+        };
+        let pending = self.take_signals();
+        let status = match pending {
+            Err(Unwind::Exit(status)) => status,
+            _ => status,
+        };
+        self.run_exit_trap(status) & 0xff
+    }
+}
+
+/// ENOEXEC as WASI numbers it.
+#[cfg(target_os = "wasi")]
+const NO_EXEC: i32 = 45;
+#[cfg(not(target_os = "wasi"))]
+const NO_EXEC: i32 = 8;
+
+fn is_binary(path: &[u8]) -> bool {
+    first_bytes(path).iter().take_while(|&&b| b != b'\n').any(|&b| b == 0)
+}
+
+fn first_bytes(path: &[u8]) -> Bytes {
+    let Ok(descriptor) = system::open(path, system::flag::READ, 0) else { return Bytes::new() };
+    let mut buffer = vec![0; 256];
+    let got = system::read(descriptor, &mut buffer).unwrap_or(0);
+    system::close(descriptor);
+    buffer.truncate(got);
+    buffer
+}
+
+fn interpreter(path: &[u8]) -> String {
+    let first = first_bytes(path);
+    let line = first.split(|&b| b == b'\n').next().unwrap_or_default();
+    let line = line.strip_prefix(b"#!").unwrap_or(line).trim_ascii();
+    String::from_utf8_lossy(line.split(|&b| b == b' ').next().unwrap_or_default()).into_owned()
+}

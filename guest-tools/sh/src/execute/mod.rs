@@ -1,0 +1,251 @@
+//! Running commands.
+
+mod assignment;
+mod compound;
+mod condition;
+mod external;
+mod function;
+mod pipeline;
+mod redirect;
+mod simple;
+
+use std::rc::Rc;
+
+pub use condition::{file_comparison, file_test};
+pub use external::Lookup;
+pub use redirect::{Undo, high};
+
+use crate::{
+    ast::{Command, Item, Kind, List, Pipeline},
+    options::shopt,
+    parse::Reader,
+    shell::Shell,
+    traps,
+};
+
+/// Why a command stopped before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwind {
+    Exit(i32),
+    Return(i32),
+    Break(usize),
+    Continue(usize),
+    /// An error in an expansion or assignment: back to the reader, which goes on.
+    Discard(i32),
+    /// An error that ends a shell that is not interactive.
+    Fatal(i32),
+}
+
+/// The answer of anything that may stop a command.
+pub type Run<T> = Result<T, Unwind>;
+
+impl Shell {
+    /// Runs everything a reader gives, command by command.
+    pub fn run_reader(&mut self, reader: &mut Reader, keep_line: bool) -> Run<i32> {
+        let tail = std::mem::replace(&mut self.tail, false);
+        if !keep_line {
+            self.status = 0;
+        }
+        let mut status = self.status;
+        loop {
+            let expand = self.shopt & shopt::EXPAND_ALIASES != 0 || self.options.posix;
+            let settings = self.settings();
+            let mark = reader.mark();
+            let aliases = expand.then_some(&self.aliases);
+            let list = match reader.next_command(settings, aliases, true) {
+                Ok(Some(list)) => list,
+                Ok(None) => break,
+                Err(error) => {
+                    self.syntax_error(&error);
+                    self.status = 2;
+                    return Ok(2);
+                }
+            };
+            if self.options.verbose {
+                let text = reader.since(mark).to_vec();
+                self.write_error(&text);
+            }
+            if self.options.noexec {
+                continue;
+            }
+            self.tail = tail && reader.at_end();
+            match self.run_list(&list) {
+                Ok(code) => status = code,
+                Err(Unwind::Discard(code)) if self.depth <= 1 => {
+                    self.status = code;
+                    status = code;
+                    self.unwind_to_top();
+                    if self.subshell_depth > 0 {
+                        return Err(Unwind::Exit(code));
+                    }
+                }
+                Err(unwind) => return Err(unwind),
+            }
+        }
+        self.tail = tail;
+        Ok(status)
+    }
+
+    /// After an error that went back to the reader: nothing of the command is left.
+    fn unwind_to_top(&mut self) {
+        while !self.scopes.is_empty() {
+            self.pop_scope();
+        }
+        self.frames.clear();
+        self.errexit_ignored = 0;
+        self.loop_depth = 0;
+    }
+
+    pub fn syntax_error(&mut self, error: &crate::parse::SyntaxError) {
+        self.line = error.line;
+        let message = error.message.clone();
+        if self.command_string && self.frames.is_empty() && self.depth <= 1 {
+            let name = String::from_utf8_lossy(&self.argument_zero).into_owned();
+            let text = format!("{name}: -c: line {}: {message}\n", error.line);
+            self.write_error(text.as_bytes());
+        } else {
+            self.complain(format_args!("{message}"));
+        }
+    }
+
+    pub fn run_list(&mut self, list: &List) -> Run<i32> {
+        let tail = std::mem::replace(&mut self.tail, false);
+        let last = list.0.len().saturating_sub(1);
+        let mut status = 0;
+        for (place, item) in list.0.iter().enumerate() {
+            self.tail = tail && place == last;
+            status = self.run_item(item)?;
+        }
+        self.tail = false;
+        Ok(status)
+    }
+
+    fn run_item(&mut self, item: &Item) -> Run<i32> {
+        if item.background {
+            self.tail = false;
+            return self.run_background(item);
+        }
+        if item.rest.is_empty() {
+            return self.run_pipeline(&item.first, false);
+        }
+        let tail = std::mem::replace(&mut self.tail, false);
+        let mut status = self.run_pipeline(&item.first, true)?;
+        for (place, (on_success, pipeline)) in item.rest.iter().enumerate() {
+            if (status == 0) != *on_success {
+                continue;
+            }
+            let last = place + 1 == item.rest.len();
+            self.tail = tail && last;
+            status = self.run_pipeline(pipeline, !last)?;
+        }
+        self.tail = false;
+        Ok(status)
+    }
+
+    /// Runs a pipeline; `ignore`: its failure is looked at by `&&` or `||`.
+    pub fn run_pipeline(&mut self, pipeline: &Pipeline, ignore: bool) -> Run<i32> {
+        let ignored = ignore || pipeline.negated;
+        self.errexit_ignored += usize::from(ignored);
+        if ignored || pipeline.timed.is_some() {
+            self.tail = false;
+        }
+        let start = pipeline.timed.map(|posix| (posix, std::time::Instant::now()));
+        let answer = match pipeline.commands.as_slice() {
+            [] => Ok(0),
+            [one] => self.run_command(one),
+            many => self.run_stages(many),
+        };
+        self.errexit_ignored -= usize::from(ignored);
+        if let Some((posix, start)) = start {
+            self.tell_time(posix, start.elapsed());
+        }
+        let status = answer?;
+        if pipeline.commands.len() == 1 && !keeps_own_pipestatus(&pipeline.commands[0].kind) {
+            self.set_pipestatus(&[status]);
+        }
+        if pipeline.negated {
+            self.status = i32::from(status == 0);
+            return Ok(self.status);
+        }
+        self.status = status;
+        if status != 0 && !ignored && pipeline.commands.len() > 1 {
+            self.failed(status)?;
+        }
+        Ok(status)
+    }
+
+    /// A command failed where that counts: the ERR trap, then `set -e`.
+    pub fn failed(&mut self, status: i32) -> Run<()> {
+        if self.errexit_ignored > 0 {
+            return Ok(());
+        }
+        self.status = status;
+        if self.trap_applies(traps::ERR) {
+            self.run_trap(traps::ERR)?;
+        }
+        if self.options.errexit {
+            return Err(Unwind::Exit(status));
+        }
+        Ok(())
+    }
+
+    /// Runs one command with its redirections.
+    pub fn run_command(&mut self, command: &Rc<Command>) -> Run<i32> {
+        if self.traps.catching || self.pending_signals != 0 {
+            self.take_signals()?;
+        }
+        let status = match &command.kind {
+            Kind::Simple(simple) => {
+                self.line = command.line;
+                self.run_simple(command, simple)?
+            }
+            _ => {
+                if !matches!(command.kind, Kind::Subshell(_)) {
+                    self.tail = false;
+                }
+                if command.redirects.is_empty() {
+                    self.run_compound(command)?
+                } else {
+                    self.line = command.line;
+                    self.with_redirects(&command.redirects, |shell| shell.run_compound(command))?
+                }
+            }
+        };
+        self.status = status;
+        if status != 0
+            && matches!(
+                command.kind,
+                Kind::Simple(_) | Kind::Subshell(_) | Kind::Arithmetic { .. } | Kind::Condition { .. }
+            )
+        {
+            self.failed(status)?;
+        }
+        self.close_process_ends(0);
+        Ok(status)
+    }
+
+    fn tell_time(&mut self, posix: bool, elapsed: std::time::Duration) {
+        let seconds = elapsed.as_secs_f64();
+        let format = if posix {
+            format!("real {seconds:.2}\nuser 0.00\nsys 0.00\n")
+        } else {
+            let minutes = (seconds / 60.0) as u64;
+            let rest = seconds - (minutes * 60) as f64;
+            format!("\nreal\t{minutes}m{rest:.3}s\nuser\t0m0.000s\nsys\t0m0.000s\n")
+        };
+        self.write_error(format.as_bytes());
+    }
+}
+
+/// A compound command's last command has set PIPESTATUS already.
+fn keeps_own_pipestatus(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Group(_)
+            | Kind::If { .. }
+            | Kind::While { .. }
+            | Kind::For { .. }
+            | Kind::ArithmeticFor { .. }
+            | Kind::Case { .. }
+    )
+}

@@ -1,0 +1,303 @@
+//! Simple commands: expansion, then a function, a builtin or a program.
+
+use std::rc::Rc;
+
+use super::{Lookup, Run, Unwind};
+use crate::{
+    ast::{AssignedValue, Assignment, Bytes, Command, Simple},
+    builtins::{self, Argument},
+    known,
+    quote,
+    shell::Shell,
+};
+
+impl Shell {
+    pub fn run_simple(&mut self, command: &Rc<Command>, simple: &Simple) -> Run<i32> {
+        let tail = std::mem::replace(&mut self.tail, false);
+        if self.traps.running == 0 {
+            self.current_command = Some(Rc::clone(command));
+        }
+        if self.trap_applies(crate::traps::DEBUG) {
+            self.before_command(command)?;
+            self.line = command.line;
+        }
+        self.substitution_status = None;
+        let first_end = self.process_ends.len();
+        let declares = simple.words.iter().any(|word| word.assignment.is_some())
+            && declaration_command(simple).is_some();
+        let arguments = if declares {
+            self.expand_declaration(simple)?
+        } else {
+            let words = self.expand_words(&simple.words)?;
+            words.into_iter().map(Argument::Text).collect()
+        };
+        let answer = if arguments.is_empty() {
+            self.run_assignments(command, simple)
+        } else if declares {
+            self.run_declaration(command, simple, arguments)
+        } else {
+            let words: Vec<Bytes> = arguments.into_iter().map(Argument::into_text).collect();
+            self.run_words(command, simple, words, tail)
+        };
+        self.close_process_ends(first_end);
+        let status = answer?;
+        if let Some(last) = simple.words.last()
+            && self.options.keyword
+        {
+            let _ = last;
+        }
+        Ok(status)
+    }
+
+    /// Only assignments, or only redirections.
+    fn run_assignments(&mut self, command: &Rc<Command>, simple: &Simple) -> Run<i32> {
+        let substitution = self.substitution_status.take();
+        let status = if command.redirects.is_empty() {
+            self.assign_all(&simple.assignments)?
+        } else {
+            self.with_redirects(&command.redirects, |shell| shell.assign_all(&simple.assignments))?
+        };
+        Ok(self.substitution_status.take().or(substitution).unwrap_or(status))
+    }
+
+    fn assign_all(&mut self, assignments: &[Assignment]) -> Run<i32> {
+        for assignment in assignments {
+            self.perform_assignment(assignment, true)?;
+        }
+        Ok(0)
+    }
+
+    /// Expands a declaration's words; `name=value` is expanded as an assignment.
+    fn expand_declaration(&mut self, simple: &Simple) -> Run<Vec<Argument>> {
+        let mut out = Vec::new();
+        for word in &simple.words {
+            match &word.assignment {
+                Some(assignment) => match &assignment.value {
+                    AssignedValue::Array(_) => out.push(Argument::Array(assignment_place(
+                        simple, assignment,
+                    ))),
+                    AssignedValue::Scalar(value) => {
+                        let mut text = assignment.name.text().to_vec();
+                        if let Some(subscript) = &assignment.subscript {
+                            text.push(b'[');
+                            text.extend(self.expand_single(&subscript.key)?);
+                            text.push(b']');
+                        }
+                        if assignment.append {
+                            text.push(b'+');
+                        }
+                        text.push(b'=');
+                        text.extend(self.expand_single(value)?);
+                        out.push(Argument::Text(text));
+                    }
+                },
+                None => {
+                    let mut words = Vec::new();
+                    self.expand_word_into(word, &mut words)?;
+                    out.extend(words.into_iter().map(Argument::Text));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn run_declaration(
+        &mut self,
+        command: &Rc<Command>,
+        simple: &Simple,
+        mut arguments: Vec<Argument>,
+    ) -> Run<i32> {
+        if self.options.xtrace {
+            let words: Vec<Bytes> = arguments
+                .iter()
+                .map(|argument| match argument {
+                    Argument::Text(text) => text.clone(),
+                    Argument::Array(place) => simple.words[*place].source.to_vec(),
+                })
+                .collect();
+            self.trace_words(&words);
+        }
+        while matches!(&arguments[0], Argument::Text(t) if t == b"command" || t == b"builtin") {
+            arguments.remove(0);
+        }
+        self.with_redirects(&command.redirects, |shell| {
+            shell.with_temporary(&simple.assignments, |shell| {
+                builtins::declare(shell, simple, &arguments)
+            })
+        })
+    }
+
+    /// Runs `each` with assignments that last as long as it.
+    pub fn with_temporary(
+        &mut self,
+        assignments: &[Assignment],
+        each: impl FnOnce(&mut Self) -> Run<i32>,
+    ) -> Run<i32> {
+        if assignments.is_empty() {
+            return each(self);
+        }
+        self.push_scope(true);
+        let mut answer = Ok(0);
+        for assignment in assignments {
+            if let Err(unwind) = self.assign_temporary(assignment) {
+                answer = Err(unwind);
+                break;
+            }
+        }
+        let answer = match answer {
+            Ok(_) => each(self),
+            Err(unwind) => Err(unwind),
+        };
+        self.pop_scope();
+        answer
+    }
+
+    fn assign_temporary(&mut self, assignment: &Assignment) -> Run<()> {
+        if let AssignedValue::Array(_) = assignment.value {
+            return self.perform_assignment(assignment, true);
+        }
+        let AssignedValue::Scalar(word) = &assignment.value else { return Ok(()) };
+        let mut value = self.expand_single(word)?;
+        if assignment.append {
+            let mut old = self.get_text(assignment.name);
+            old.extend(value);
+            value = old;
+        }
+        if self.options.xtrace {
+            let text = [assignment.name.text(), b"=", &quote::when_needed(&value)].concat();
+            self.trace(&text);
+        }
+        self.set_temporary(assignment.name, value)
+    }
+
+    fn run_words(
+        &mut self,
+        command: &Rc<Command>,
+        simple: &Simple,
+        words: Vec<Bytes>,
+        tail: bool,
+    ) -> Run<i32> {
+        if self.options.xtrace {
+            for assignment in &simple.assignments {
+                let _ = assignment;
+            }
+            self.trace_words(&words);
+        }
+        let last = words.last().cloned().unwrap_or_default();
+        let answer = match self.look_up_command(&words[0], true) {
+            Lookup::Function => self.with_redirects(&command.redirects, |shell| {
+                shell.with_temporary(&simple.assignments, |shell| shell.call_function(&words))
+            }),
+            Lookup::Builtin(run) => {
+                if words[0] == b"exec" {
+                    return self.run_exec(command, simple, &words);
+                }
+                let special = self.options.posix && builtins::is_special(&words[0]);
+                self.with_redirects(&command.redirects, |shell| {
+                    if special {
+                        shell.assign_all(&simple.assignments)?;
+                        return run(shell, &words);
+                    }
+                    shell.with_temporary(&simple.assignments, |shell| run(shell, &words))
+                })
+            }
+            Lookup::External => self.run_external(command, simple, &words, tail),
+        };
+        if self.variable(known::UNDERSCORE).is_none() || last.len() < 4096 {
+            let slot = self.slot(known::UNDERSCORE).get_or_insert_default();
+            slot.value = crate::variables::Value::Scalar(last);
+            slot.flags |= crate::variables::flag::STANDING;
+        }
+        answer
+    }
+
+    /// Writes a line of `set -x`.
+    pub fn trace(&mut self, text: &[u8]) {
+        let prompt = self.get(known::PS4).unwrap_or_default();
+        self.options.xtrace = false;
+        let expanded = self.prompt(&prompt).unwrap_or(prompt);
+        self.options.xtrace = true;
+        let depth = self.subshell_trace_depth();
+        let first = crate::text::character_length(&expanded);
+        let mut line = Bytes::new();
+        for _ in 0..depth {
+            line.extend_from_slice(&expanded[..first]);
+        }
+        line.extend_from_slice(&expanded);
+        line.extend_from_slice(text);
+        line.push(b'\n');
+        let descriptor = std::str::from_utf8(&self.get_text(known::BASH_XTRACEFD))
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(2);
+        let _ = crate::system::write_all(descriptor, &line);
+    }
+
+    fn subshell_trace_depth(&self) -> usize {
+        self.trace_depth
+    }
+
+    fn trace_words(&mut self, words: &[Bytes]) {
+        let quoted: Vec<Bytes> = words
+            .iter()
+            .map(|word| if word.is_empty() { b"''".to_vec() } else { trace_quote(word) })
+            .collect();
+        self.trace(&quoted.join(&b' '));
+    }
+
+    /// `exec`: redirections that stay, or a program that takes this process's place.
+    fn run_exec(&mut self, command: &Rc<Command>, simple: &Simple, words: &[Bytes]) -> Run<i32> {
+        if words.len() == 1 {
+            self.assign_all(&simple.assignments)?;
+            return match self.apply_redirects(&command.redirects)? {
+                Ok(undo) => {
+                    self.keep_redirects(undo);
+                    Ok(0)
+                }
+                Err(status) => Err(Unwind::Exit(status)),
+            };
+        }
+        match self.apply_redirects(&command.redirects)? {
+            Ok(undo) => {
+                let answer = self.with_temporary(&simple.assignments, |shell| {
+                    builtins::exec(shell, words)
+                });
+                self.undo_redirects(undo);
+                answer
+            }
+            Err(status) => Ok(status),
+        }
+    }
+}
+
+fn trace_quote(word: &[u8]) -> Bytes {
+    let plain = |b: u8| {
+        b.is_ascii_alphanumeric() || b"_-./:=@%+,~{}".contains(&b) || b >= 0x80
+    };
+    if word.iter().all(|&b| plain(b)) { word.to_vec() } else { quote::single(word) }
+}
+
+/// The declaration command that this is, looking through `command` and `builtin`.
+fn declaration_command(simple: &Simple) -> Option<&[u8]> {
+    let mut words = simple.words.iter();
+    loop {
+        let name = words.next()?.constant.as_deref()?;
+        match name {
+            b"command" | b"builtin" => {}
+            b"declare" | b"typeset" | b"local" | b"export" | b"readonly" | b"alias" => {
+                return (name != b"alias").then_some(name);
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn assignment_place(simple: &Simple, assignment: &Assignment) -> usize {
+    simple
+        .words
+        .iter()
+        .position(|word| {
+            word.assignment.as_deref().is_some_and(|one| std::ptr::eq(one, assignment))
+        })
+        .unwrap_or(0)
+}

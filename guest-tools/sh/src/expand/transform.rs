@@ -1,0 +1,183 @@
+//! `${x@Q}` and its relatives.
+
+use super::parameter::{Found, Target};
+use crate::{
+    ast::{Bytes, Parameter},
+    execute::{Run, Unwind},
+    quote,
+    shell::Shell,
+    text,
+};
+
+impl Shell {
+    pub fn transform(
+        &mut self,
+        letter: u8,
+        parameter: &Parameter,
+        target: &Target,
+        found: Found,
+    ) -> Run<Found> {
+        let map_all = |found: Found, each: &mut dyn FnMut(&[u8]) -> Bytes| match found {
+            Found::Unset => Found::Unset,
+            Found::Text(text) => Found::Text(each(&text)),
+            Found::List { items, star } => {
+                Found::List { items: items.iter().map(|item| each(item)).collect(), star }
+            }
+        };
+        if matches!(found, Found::Unset) && self.options.nounset && letter != b'a' {
+            self.unbound_parameter(parameter)?;
+        }
+        Ok(match letter {
+            b'Q' => map_all(found, &mut |text| quote::single(text)),
+            b'U' => map_all(found, &mut |text| text::map_case(text, text::upper)),
+            b'L' => map_all(found, &mut |text| text::map_case(text, text::lower)),
+            b'u' => map_all(found, &mut |value| {
+                let mut out = Bytes::new();
+                let length = text::character_length(value);
+                text::map_one(&value[..length], text::upper, &mut out);
+                out.extend_from_slice(&value[length..]);
+                out
+            }),
+            b'E' => map_all(found, &mut |text| crate::parse::ansi_quoted(text)),
+            b'P' => match found {
+                Found::Text(text) => Found::Text(self.prompt(&text)?),
+                other => other,
+            },
+            b'a' => self.letters(target, found),
+            b'A' => self.assignment_text(target, found),
+            b'K' | b'k' => self.pairs(letter, target, found),
+            _ => return Err(Unwind::Discard(1)),
+        })
+    }
+
+    fn letters(&mut self, target: &Target, found: Found) -> Found {
+        let (Target::Variable(name) | Target::Element(name, _) | Target::All(name, _)) = target
+        else {
+            return match found {
+                Found::Text(_) => Found::Text(Bytes::new()),
+                other => other,
+            };
+        };
+        let (name, _) = self.follow(*name);
+        if self.variable(name).is_none() {
+            return Found::Unset;
+        }
+        let letters = self.attribute_letters(name).into_bytes();
+        match found {
+            Found::List { items, star } => {
+                Found::List { items: items.iter().map(|_| letters.clone()).collect(), star }
+            }
+            _ => Found::Text(letters),
+        }
+    }
+
+    fn assignment_text(&mut self, target: &Target, found: Found) -> Found {
+        match (target, found) {
+            (Target::All(name, _), Found::List { items, .. }) if !items.is_empty() => {
+                let text = self.declaration(*name);
+                Found::Text(text.trim_ascii_end().to_vec())
+            }
+            (Target::Variable(name), Found::Text(value)) => {
+                let letters = self.attribute_letters(*name);
+                let mut out = Bytes::new();
+                if !letters.is_empty() {
+                    out.extend_from_slice(format!("declare -{letters} ").as_bytes());
+                }
+                out.extend_from_slice(name.text());
+                out.push(b'=');
+                out.extend(quote::single(&value));
+                Found::Text(out)
+            }
+            (Target::Special(_), Found::List { items, .. }) => {
+                let mut out = b"set --".to_vec();
+                for item in items {
+                    out.push(b' ');
+                    out.extend(quote::single(&item));
+                }
+                Found::Text(out)
+            }
+            (_, Found::Text(value)) => Found::Text(quote::single(&value)),
+            (_, other) => other,
+        }
+    }
+
+    fn pairs(&mut self, letter: u8, target: &Target, found: Found) -> Found {
+        match (target, found) {
+            (Target::All(name, star), _) => {
+                let items = self.items(*name);
+                if letter == b'k' {
+                    let items = items.into_iter().flat_map(|(key, value)| [key, value]).collect();
+                    return Found::List { items, star: *star };
+                }
+                let mut out = Bytes::new();
+                for (key, value) in items {
+                    if !out.is_empty() {
+                        out.push(b' ');
+                    }
+                    out.extend(quote::when_needed(&key));
+                    out.push(b' ');
+                    out.extend(quote::double(&value));
+                }
+                Found::Text(out)
+            }
+            (_, Found::Text(value)) => Found::Text(quote::single(&value)),
+            (_, other) => other,
+        }
+    }
+
+    /// Expands what a prompt string may hold.
+    pub fn prompt(&mut self, text: &[u8]) -> Run<Bytes> {
+        let mut out = Bytes::new();
+        let mut at = 0;
+        while let Some(&byte) = text.get(at) {
+            at += 1;
+            if byte != b'\\' {
+                out.push(byte);
+                continue;
+            }
+            let Some(&escape) = text.get(at) else { break };
+            at += 1;
+            match escape {
+                b'u' => out.extend_from_slice(b"agent"),
+                b'h' | b'H' => out.extend(self.get_text(crate::known::HOSTNAME)),
+                b'w' => {
+                    let path = self.tilde_path(&self.cwd.clone());
+                    out.extend(path);
+                }
+                b'W' => {
+                    let name = self.cwd.rsplit(|&b| b == b'/').next().unwrap_or_default();
+                    out.extend_from_slice(name);
+                }
+                b'$' => out.push(b'$'),
+                b'n' => out.push(b'\n'),
+                b'r' => out.push(b'\r'),
+                b'a' => out.push(7),
+                b'e' => out.push(27),
+                b's' => out.extend_from_slice(b"bash"),
+                b'v' => out.extend_from_slice(b"5.2"),
+                b'V' => out.extend_from_slice(b"5.2.0"),
+                b'j' => out.extend(self.jobs.len().to_string().bytes()),
+                b'[' | b']' => {}
+                b'\\' => out.push(b'\\'),
+                b't' | b'T' | b'A' | b'@' | b'd' => {
+                    let format: &[u8] = match escape {
+                        b't' => b"%H:%M:%S",
+                        b'T' => b"%I:%M:%S",
+                        b'A' => b"%H:%M",
+                        b'@' => b"%I:%M %p",
+                        _ => b"%a %b %d",
+                    };
+                    out.extend(crate::builtins::format_time(format, None));
+                }
+                other => out.extend_from_slice(&[b'\\', other]),
+            }
+        }
+        let word = crate::parse::compile(
+            &out,
+            crate::parse::Mode::Quoted,
+            self.line,
+            self.settings(),
+        );
+        self.expand_single(&word)
+    }
+}

@@ -1,0 +1,418 @@
+//! Parses one word into its parts.
+
+use std::{cell::RefCell, rc::Rc};
+
+use super::{Settings, assignment, brace, parameter, scan};
+use crate::{
+    arithmetic::Arithmetic,
+    ast::{Bytes, Index, Operation, Parameter, ParameterName, Part, Substitution, Word},
+    names::{intern, is_name_byte, is_name_start},
+};
+
+/// Where a text stands, which decides what is special in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// An ordinary word.
+    Plain,
+    /// The value of an assignment: a tilde also counts after `:`.
+    Assignment,
+    /// Between double quotes.
+    Quoted,
+    /// The word of `${x:-word}` between double quotes.
+    QuotedWord,
+    /// A here-document's body.
+    HereDocument,
+    /// Inside `(( ))` and subscripts.
+    Arithmetic,
+}
+
+impl Mode {
+    fn is_quoted(self) -> bool {
+        !matches!(self, Self::Plain | Self::Assignment)
+    }
+}
+
+/// Parses an argument: brace expansion first, so that one word may become several.
+pub fn compile_argument(text: &[u8], line: u32, settings: Settings) -> Vec<Word> {
+    if !settings.braces || !text.contains(&b'{') {
+        return vec![compile(text, Mode::Plain, line, settings)];
+    }
+    if assignment::split(text).is_some() {
+        return vec![compile(text, Mode::Plain, line, settings)];
+    }
+    brace::expand_braces(text)
+        .into_iter()
+        .map(|text| compile(&text, Mode::Plain, line, settings))
+        .collect()
+}
+
+/// Parses one word.
+pub fn compile(text: &[u8], mode: Mode, line: u32, settings: Settings) -> Word {
+    let parts = parts(text, mode, line, settings);
+    let constant = constant(&parts);
+    let assignment = match mode {
+        Mode::Plain => assignment::parse(text, line, settings).map(Box::new),
+        _ => None,
+    };
+    Word { parts, source: text.into(), constant, assignment }
+}
+
+fn constant(parts: &[Part]) -> Option<Bytes> {
+    let mut out = Bytes::new();
+    for part in parts {
+        match part {
+            Part::Literal(text) if !has_pattern(text) => out.extend_from_slice(text),
+            Part::Quoted(text) => out.extend_from_slice(text),
+            Part::DoubleQuoted(inner) => match inner.as_slice() {
+                [] => {}
+                [Part::Quoted(text)] => out.extend_from_slice(text),
+                _ => return None,
+            },
+            _ => return None,
+        }
+    }
+    Some(out)
+}
+
+/// True when pathname expansion could do something with this text.
+pub fn has_pattern(text: &[u8]) -> bool {
+    text.iter().enumerate().any(|(i, &b)| match b {
+        b'*' | b'?' => true,
+        b'[' => text[i + 1..].contains(&b']'),
+        b'@' | b'+' | b'!' => text.get(i + 1) == Some(&b'('),
+        _ => false,
+    })
+}
+
+struct Parser<'a> {
+    text: &'a [u8],
+    at: usize,
+    mode: Mode,
+    line: u32,
+    settings: Settings,
+    parts: Vec<Part>,
+    literal: Bytes,
+}
+
+/// Parses `text` into parts.
+pub fn parts(text: &[u8], mode: Mode, line: u32, settings: Settings) -> Vec<Part> {
+    let mut parser =
+        Parser { text, at: 0, mode, line, settings, parts: Vec::new(), literal: Bytes::new() };
+    parser.run();
+    parser.parts
+}
+
+impl Parser<'_> {
+    fn run(&mut self) {
+        self.tilde();
+        while let Some(&byte) = self.text.get(self.at) {
+            match byte {
+                b'\\' => self.backslash(),
+                b'\'' if !self.mode.is_quoted() => {
+                    let end = self.end(scan::single_quote(self.text, self.at + 1));
+                    let inner = self.inner(self.at + 1, end);
+                    self.push(Part::Quoted(inner.to_vec()));
+                    self.at = end;
+                }
+                b'"' if !matches!(self.mode, Mode::Quoted | Mode::HereDocument) => {
+                    self.double_quoted(self.at + 1);
+                }
+                b'$' => self.dollar(),
+                b'`' => self.backquote(),
+                b'<' | b'>' if !self.mode.is_quoted() && self.peek(1) == Some(b'(') => {
+                    let end = self.end(scan::parentheses(self.text, self.at + 2));
+                    let body = self.substitution(self.at + 2, end);
+                    self.push(Part::Process { write: byte == b'>', body });
+                    self.at = end;
+                }
+                b':' if self.mode == Mode::Assignment => {
+                    self.literal.push(b':');
+                    self.at += 1;
+                    self.tilde();
+                }
+                _ => {
+                    self.literal.push(byte);
+                    self.at += 1;
+                }
+            }
+        }
+        self.flush();
+    }
+
+    fn peek(&self, offset: usize) -> Option<u8> {
+        self.text.get(self.at + offset).copied()
+    }
+
+    fn end(&self, found: Option<usize>) -> usize {
+        found.unwrap_or(self.text.len() + 1).min(self.text.len() + 1)
+    }
+
+    /// The text between `start` and the closing character before `end`.
+    fn inner(&self, start: usize, end: usize) -> &[u8] {
+        self.text.get(start..end - 1).unwrap_or_default()
+    }
+
+    fn flush(&mut self) {
+        if !self.literal.is_empty() {
+            let text = std::mem::take(&mut self.literal);
+            self.parts.push(if self.mode.is_quoted() {
+                Part::Quoted(text)
+            } else {
+                Part::Literal(text)
+            });
+        }
+    }
+
+    fn push(&mut self, part: Part) {
+        self.flush();
+        self.parts.push(part);
+    }
+
+    fn line_here(&self) -> u32 {
+        self.line + self.text[..self.at.min(self.text.len())].iter().filter(|&&b| b == b'\n').count() as u32
+    }
+
+    fn tilde(&mut self) {
+        if self.mode.is_quoted() || self.peek(0) != Some(b'~') {
+            return;
+        }
+        let rest = &self.text[self.at + 1..];
+        let stop = |b: u8| b == b'/' || (b == b':' && self.mode == Mode::Assignment);
+        let length = rest.iter().position(|&b| stop(b)).unwrap_or(rest.len());
+        let user = &rest[..length];
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'.');
+        if user.iter().all(plain) {
+            let part = Part::Tilde(user.to_vec());
+            self.at += 1 + length;
+            self.push(part);
+        }
+    }
+
+    fn backslash(&mut self) {
+        let next = self.peek(1);
+        let special = match self.mode {
+            Mode::Plain | Mode::Assignment => true,
+            Mode::Quoted => matches!(next, Some(b'$' | b'`' | b'"' | b'\\' | b'\n')),
+            Mode::QuotedWord => matches!(next, Some(b'$' | b'`' | b'"' | b'\\' | b'\n' | b'}')),
+            Mode::HereDocument => matches!(next, Some(b'$' | b'`' | b'\\' | b'\n')),
+            Mode::Arithmetic => matches!(next, Some(b'$' | b'`' | b'"' | b'\\' | b'\n')),
+        };
+        match next {
+            Some(b'\n') if special => {}
+            Some(byte) if special => self.push(Part::Quoted(vec![byte])),
+            None if special => self.push(Part::Quoted(vec![b'\\'])),
+            _ => {
+                self.literal.push(b'\\');
+                self.at += 1;
+                return;
+            }
+        }
+        self.at += 2;
+    }
+
+    fn double_quoted(&mut self, start: usize) {
+        let end = self.end(scan::double_quote(self.text, start));
+        let inner = parts(self.inner(start, end), Mode::Quoted, self.line_here(), self.settings);
+        self.push(Part::DoubleQuoted(inner));
+        self.at = end;
+    }
+
+    fn substitution(&self, start: usize, end: usize) -> Rc<Substitution> {
+        Rc::new(Substitution {
+            text: self.inner(start, end).to_vec(),
+            line: self.line_here(),
+            body: RefCell::new(None),
+        })
+    }
+
+    fn backquote(&mut self) {
+        let end = self.end(scan::backquote(self.text, self.at + 1));
+        let in_quotes = matches!(self.mode, Mode::Quoted | Mode::QuotedWord);
+        let mut text = Bytes::new();
+        let mut escaped = false;
+        for &byte in self.inner(self.at + 1, end) {
+            if escaped {
+                let dropped = matches!(byte, b'$' | b'`' | b'\\') || (in_quotes && byte == b'"');
+                if !dropped {
+                    text.push(b'\\');
+                }
+                text.push(byte);
+                escaped = false;
+            } else if byte == b'\\' {
+                escaped = true;
+            } else {
+                text.push(byte);
+            }
+        }
+        if escaped {
+            text.push(b'\\');
+        }
+        let line = self.line_here();
+        self.push(Part::Command(Rc::new(Substitution { text, line, body: RefCell::new(None) })));
+        self.at = end;
+    }
+
+    fn dollar(&mut self) {
+        match self.peek(1) {
+            Some(b'(') if self.peek(2) == Some(b'(') => {
+                match scan::arithmetic(self.text, self.at + 3) {
+                    Some(end) => {
+                        let inner = &self.text[self.at + 3..end - 2];
+                        let expression =
+                            Arithmetic::compile(inner, self.line_here(), self.settings);
+                        self.push(Part::Arithmetic(Box::new(expression)));
+                        self.at = end;
+                    }
+                    None => self.command(),
+                }
+            }
+            Some(b'(') => self.command(),
+            Some(b'[') => {
+                let end = self.end(scan::brackets(self.text, self.at + 2));
+                let expression = Arithmetic::compile(
+                    self.inner(self.at + 2, end),
+                    self.line_here(),
+                    self.settings,
+                );
+                self.push(Part::Arithmetic(Box::new(expression)));
+                self.at = end;
+            }
+            Some(b'{') => {
+                let quoted = self.mode.is_quoted();
+                let end = self.end(scan::braces(self.text, self.at + 2, quoted));
+                let inner = self.inner(self.at + 2, end);
+                let parameter = parameter::parse(inner, quoted, self.line_here(), self.settings);
+                self.push(Part::Parameter(Box::new(parameter)));
+                self.at = end;
+            }
+            Some(b'\'') if !self.mode.is_quoted() => {
+                let end = self.end(scan::ansi_quote(self.text, self.at + 2));
+                let text = ansi_quoted(self.inner(self.at + 2, end));
+                self.push(Part::Quoted(text));
+                self.at = end;
+            }
+            Some(b'"') if !self.mode.is_quoted() => self.double_quoted(self.at + 2),
+            Some(byte) if is_name_start(byte) => {
+                let name: &[u8] = &self.text[self.at + 1..];
+                let length = name.iter().take_while(|&&b| is_name_byte(b)).count();
+                let name = &name[..length];
+                self.simple_parameter(ParameterName::Variable(intern(name)), 1 + length);
+            }
+            Some(byte) if byte.is_ascii_digit() => {
+                self.simple_parameter(ParameterName::Position(usize::from(byte - b'0')), 2);
+            }
+            Some(byte) if b"@*#?-$!".contains(&byte) => {
+                self.simple_parameter(ParameterName::Special(byte), 2);
+            }
+            _ => {
+                self.literal.push(b'$');
+                self.at += 1;
+            }
+        }
+    }
+
+    fn simple_parameter(&mut self, name: ParameterName, length: usize) {
+        let source = self.text[self.at + 1..self.at + length].into();
+        self.push(Part::Parameter(Box::new(Parameter {
+            name,
+            index: Index::None,
+            indirect: false,
+            operation: Operation::None,
+            source,
+        })));
+        self.at += length;
+    }
+
+    fn command(&mut self) {
+        let end = self.end(scan::parentheses(self.text, self.at + 2));
+        let body = self.substitution(self.at + 2, end);
+        self.push(Part::Command(body));
+        self.at = end;
+    }
+}
+
+/// The bytes that `$'text'` stands for.
+pub fn ansi_quoted(text: &[u8]) -> Bytes {
+    let mut out = Bytes::new();
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        if byte != b'\\' {
+            out.push(byte);
+            at += 1;
+            continue;
+        }
+        at += 1;
+        let Some(&escape) = text.get(at) else {
+            out.push(b'\\');
+            break;
+        };
+        at += 1;
+        match escape {
+            b'n' => out.push(b'\n'),
+            b't' => out.push(b'\t'),
+            b'r' => out.push(b'\r'),
+            b'a' => out.push(7),
+            b'b' => out.push(8),
+            b'e' | b'E' => out.push(27),
+            b'f' => out.push(12),
+            b'v' => out.push(11),
+            b'\\' | b'\'' | b'"' | b'?' => out.push(escape),
+            b'0'..=b'7' => {
+                at -= 1;
+                let (value, used) = number(&text[at..], 8, 3);
+                out.push(value as u8);
+                at += used;
+            }
+            b'x' => {
+                let (value, used) = number(&text[at..], 16, 2);
+                if used == 0 {
+                    out.extend_from_slice(b"\\x");
+                } else {
+                    out.push(value as u8);
+                }
+                at += used;
+            }
+            b'u' | b'U' => {
+                let (value, used) = number(&text[at..], 16, if escape == b'u' { 4 } else { 8 });
+                if used == 0 {
+                    out.extend_from_slice(&[b'\\', escape]);
+                } else {
+                    push_character(&mut out, value);
+                }
+                at += used;
+            }
+            b'c' => {
+                if let Some(&control) = text.get(at) {
+                    out.push(control.to_ascii_uppercase() ^ 0x40);
+                    at += 1;
+                }
+            }
+            other => out.extend_from_slice(&[b'\\', other]),
+        }
+    }
+    // A NUL ends the string, as in C.
+    if let Some(end) = out.iter().position(|&b| b == 0) {
+        out.truncate(end);
+    }
+    out
+}
+
+pub fn push_character(out: &mut Bytes, value: u32) {
+    if let Some(character) = char::from_u32(value) {
+        let mut buffer = [0; 4];
+        out.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
+    }
+}
+
+/// Reads at most `most` digits: (value, digits used).
+pub fn number(text: &[u8], base: u32, most: usize) -> (u32, usize) {
+    let mut value = 0u32;
+    let mut used = 0;
+    while used < most
+        && let Some(digit) = text.get(used).and_then(|&b| char::from(b).to_digit(base))
+    {
+        value = value.wrapping_mul(base).wrapping_add(digit);
+        used += 1;
+    }
+    (value, used)
+}

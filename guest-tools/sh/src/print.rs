@@ -1,0 +1,374 @@
+//! Commands as text, in the form `declare -f` gives them.
+
+use crate::{
+    ast::{
+        AssignedValue, Assignment, CaseEnd, Command, Item, Kind, List, Pipeline,
+        Redirect, RedirectDescriptor, RedirectKind, Simple,
+    },
+    shell::{Function, FunctionBody},
+};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A whole function definition.
+pub fn function(name: &[u8], body: &Command) -> String {
+    let mut printer = Printer::default();
+    printer.out.push_str(&format!("{} () \n", text(name)));
+    printer.function_body(body);
+    printer.out.push('\n');
+    printer.out
+}
+
+/// What follows the name in an exported function.
+pub fn exported_body(name: &[u8], function: &Function) -> Vec<u8> {
+    match &function.body {
+        FunctionBody::Parsed(body) => {
+            let mut printer = Printer::default();
+            printer.function_body(body);
+            printer.out.into_bytes()
+        }
+        FunctionBody::Text(text) => {
+            let text = text.strip_prefix(name).unwrap_or(text).trim_ascii_start();
+            text.strip_prefix(b"()").unwrap_or(text).to_vec()
+        }
+    }
+}
+
+/// A command for messages and `$BASH_COMMAND`.
+pub fn one_line(command: &Command) -> String {
+    let mut printer = Printer::default();
+    printer.command(command);
+    printer.finish()
+}
+
+/// A list entry without its `&`, as `jobs` shows it.
+pub fn item(item: &Item) -> String {
+    let mut printer = Printer::default();
+    printer.chain(item);
+    printer.finish()
+}
+
+#[derive(Default)]
+struct Printer {
+    out: String,
+    depth: usize,
+    /// Bodies of here-documents, to follow the line.
+    here: Vec<(String, String)>,
+}
+
+impl Printer {
+    fn finish(mut self) -> String {
+        self.here_bodies();
+        self.out
+    }
+
+    fn line(&mut self) {
+        if self.here.is_empty() {
+            self.out.push('\n');
+        } else {
+            self.here_bodies();
+        }
+        self.indent();
+    }
+
+    fn indent(&mut self) {
+        for _ in 0..self.depth {
+            self.out.push_str("    ");
+        }
+    }
+
+    fn here_bodies(&mut self) {
+        for (tag, body) in std::mem::take(&mut self.here) {
+            self.out.push('\n');
+            self.out.push_str(&body);
+            self.out.push_str(&tag);
+            self.out.push('\n');
+        }
+    }
+
+    fn function_body(&mut self, body: &Command) {
+        match &body.kind {
+            Kind::Group(_) => self.command(body),
+            _ => {
+                self.out.push_str("{ ");
+                self.depth += 1;
+                self.line();
+                self.command(body);
+                self.depth -= 1;
+                self.line();
+                self.out.push('}');
+            }
+        }
+    }
+
+    /// A list, one entry per line; `end` adds the last separator.
+    fn list(&mut self, list: &List, end: bool) {
+        for (place, item) in list.0.iter().enumerate() {
+            if place > 0 {
+                self.line();
+            }
+            self.chain(item);
+            let last = place + 1 == list.0.len();
+            if item.background {
+                self.out.push_str(" &");
+            } else if (!last || end) && self.here.is_empty() {
+                self.out.push(';');
+            }
+        }
+    }
+
+    fn chain(&mut self, item: &Item) {
+        self.pipeline(&item.first);
+        for (on_success, pipeline) in &item.rest {
+            self.out.push_str(if *on_success { " && " } else { " || " });
+            self.pipeline(pipeline);
+        }
+    }
+
+    fn pipeline(&mut self, pipeline: &Pipeline) {
+        match pipeline.timed {
+            Some(true) => self.out.push_str("time -p "),
+            Some(false) => self.out.push_str("time "),
+            None => {}
+        }
+        if pipeline.negated {
+            self.out.push_str("! ");
+        }
+        for (place, command) in pipeline.commands.iter().enumerate() {
+            if place > 0 {
+                self.out.push_str(" | ");
+            }
+            self.command(command);
+        }
+    }
+
+    fn body(&mut self, list: &List) {
+        self.depth += 1;
+        self.line();
+        self.list(list, true);
+        self.depth -= 1;
+        self.line();
+    }
+
+    fn command(&mut self, command: &Command) {
+        match &command.kind {
+            Kind::Simple(simple) => self.simple(simple),
+            Kind::Group(list) => {
+                self.out.push_str("{ ");
+                self.depth += 1;
+                self.line();
+                self.list(list, false);
+                self.depth -= 1;
+                self.line();
+                self.out.push('}');
+            }
+            Kind::Subshell(list) => {
+                self.out.push_str("( ");
+                self.inline(list);
+                self.out.push_str(" )");
+            }
+            Kind::If { branches, otherwise } => self.if_command(branches, otherwise.as_ref()),
+            Kind::While { until, condition, body } => {
+                self.out.push_str(if *until { "until " } else { "while " });
+                self.inline(condition);
+                self.out.push_str("; do");
+                self.body(body);
+                self.out.push_str("done");
+            }
+            Kind::For { name, words, body, select } => {
+                let keyword = if *select { "select" } else { "for" };
+                self.out.push_str(&format!("{keyword} {} in ", text(name.text())));
+                match words {
+                    Some(words) => {
+                        let words: Vec<String> = words.iter().map(|w| text(&w.source)).collect();
+                        self.out.push_str(&words.join(" "));
+                    }
+                    None => self.out.push_str("\"$@\""),
+                }
+                self.out.push(';');
+                self.line();
+                self.out.push_str("do");
+                self.body(body);
+                self.out.push_str("done");
+            }
+            Kind::ArithmeticFor { text: header, body, .. } => {
+                self.out.push_str(&format!("for (({}))", text(header)));
+                self.line();
+                self.out.push_str("do");
+                self.body(body);
+                self.out.push_str("done");
+            }
+            Kind::Case { subject, items } => {
+                self.out.push_str(&format!("case {} in ", text(&subject.source)));
+                self.depth += 1;
+                for item in items {
+                    self.line();
+                    let patterns: Vec<String> =
+                        item.patterns.iter().map(|p| text(&p.source)).collect();
+                    self.out.push_str(&format!("{})", patterns.join(" | ")));
+                    self.depth += 1;
+                    self.line();
+                    self.list(&item.body, false);
+                    self.depth -= 1;
+                    self.line();
+                    self.out.push_str(match item.end {
+                        CaseEnd::Break => ";;",
+                        CaseEnd::FallThrough => ";&",
+                        CaseEnd::TestNext => ";;&",
+                    });
+                }
+                self.depth -= 1;
+                self.line();
+                self.out.push_str("esac");
+            }
+            Kind::Arithmetic { text: expression, .. } => {
+                self.out.push_str(&format!("(({}))", text(expression)));
+            }
+            Kind::Condition { text: condition, .. } => {
+                self.out.push_str(&format!("[[ {} ]]", text(condition)));
+            }
+            Kind::Function { name, body } => {
+                self.out.push_str(&format!("function {} () ", text(name)));
+                self.line();
+                self.function_body(body);
+            }
+            Kind::Coprocess { name, body } => {
+                let name = name.as_ref().map_or(String::new(), |name| format!("{} ", text(name)));
+                self.out.push_str(&format!("coproc {name}"));
+                self.command(body);
+            }
+        }
+        for redirect in &command.redirects {
+            self.redirect(redirect);
+        }
+    }
+
+    fn if_command(&mut self, branches: &[(List, List)], otherwise: Option<&List>) {
+        let mut opened = 0;
+        for (place, (condition, body)) in branches.iter().enumerate() {
+            if place > 0 {
+                self.out.push_str("else");
+                self.depth += 1;
+                self.line();
+                opened += 1;
+            }
+            self.out.push_str("if ");
+            self.inline(condition);
+            self.out.push_str("; then");
+            self.body(body);
+        }
+        if let Some(body) = otherwise {
+            self.out.push_str("else");
+            self.body(body);
+        }
+        self.out.push_str("fi");
+        for _ in 0..opened {
+            self.depth -= 1;
+            self.out.push(';');
+            self.line();
+            self.out.push_str("fi");
+        }
+    }
+
+    /// A list on one line.
+    fn inline(&mut self, list: &List) {
+        for (place, item) in list.0.iter().enumerate() {
+            if place > 0 {
+                self.out.push(' ');
+            }
+            self.chain(item);
+            let last = place + 1 == list.0.len();
+            if item.background {
+                self.out.push_str(" &");
+            } else if !last {
+                self.out.push(';');
+            }
+        }
+    }
+
+    fn simple(&mut self, simple: &Simple) {
+        let mut first = true;
+        let mut space = |out: &mut String| {
+            if !std::mem::take(&mut first) {
+                out.push(' ');
+            }
+        };
+        for one in &simple.assignments {
+            space(&mut self.out);
+            self.out.push_str(&assignment(one));
+        }
+        for word in &simple.words {
+            space(&mut self.out);
+            self.out.push_str(&text(&word.source));
+        }
+    }
+
+    fn redirect(&mut self, redirect: &Redirect) {
+        if !self.out.is_empty() && !self.out.ends_with([' ', '\n']) {
+            self.out.push(' ');
+        }
+        match &redirect.target {
+            RedirectDescriptor::Default => {}
+            RedirectDescriptor::Number(number) => self.out.push_str(&number.to_string()),
+            RedirectDescriptor::Variable(name) => self.out.push_str(&format!("{{{}}}", text(name))),
+        }
+        let word = text(&redirect.word.source);
+        let (sign, space) = match redirect.kind {
+            RedirectKind::Read => ("<", " "),
+            RedirectKind::Write => (">", " "),
+            RedirectKind::Clobber => (">|", " "),
+            RedirectKind::Append => (">>", " "),
+            RedirectKind::ReadWrite => ("<>", " "),
+            RedirectKind::DuplicateInput => ("<&", ""),
+            RedirectKind::DuplicateOutput => {
+                if matches!(redirect.target, RedirectDescriptor::Default) {
+                    self.out.push('1');
+                }
+                (">&", "")
+            }
+            RedirectKind::Both => ("&>", " "),
+            RedirectKind::BothAppend => ("&>>", " "),
+            RedirectKind::HereString => ("<<<", " "),
+            RedirectKind::HereDocument { strip_tabs, quoted } => {
+                let mut tag = "EOF".to_owned();
+                while word.lines().any(|line| line == tag) {
+                    tag.push('_');
+                }
+                let dash = if strip_tabs { "-" } else { "" };
+                let quote = if quoted { "'" } else { "" };
+                self.out.push_str(&format!("<<{dash}{quote}{tag}{quote}"));
+                self.here.push((tag, word));
+                return;
+            }
+        };
+        self.out.push_str(&format!("{sign}{space}{word}"));
+    }
+}
+
+fn assignment(one: &Assignment) -> String {
+    let mut out = text(one.name.text());
+    if let Some(subscript) = &one.subscript {
+        out.push_str(&format!("[{}]", text(&subscript.key.source)));
+    }
+    out.push_str(if one.append { "+=" } else { "=" });
+    match &one.value {
+        AssignedValue::Scalar(word) => out.push_str(&text(&word.source)),
+        AssignedValue::Array(elements) => {
+            let words: Vec<String> = elements
+                .iter()
+                .map(|element| match &element.subscript {
+                    Some(subscript) => format!(
+                        "[{}]={}",
+                        text(&subscript.key.source),
+                        text(&element.value.source)
+                    ),
+                    None => text(&element.value.source),
+                })
+                .collect();
+            out.push_str(&format!("({})", words.join(" ")));
+        }
+    }
+    out
+}
