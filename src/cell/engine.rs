@@ -11,6 +11,7 @@ use std::{
 
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+    WasmFeatures,
 };
 
 /// Pool slots: processes alive at once in one cell. Chosen: 64 calls with 8 guaranteed slots
@@ -55,6 +56,7 @@ pub fn engine() -> wasmtime::Result<Engine> {
         .wasm_extended_const(true)
         .wasm_wide_arithmetic(false)
         .wasm_custom_page_sizes(false)
+        .wasm_features(WasmFeatures::GC | WasmFeatures::FUNCTION_REFERENCES, false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     Engine::new(&config)
 }
