@@ -44,7 +44,7 @@ const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "arithmetic loop, 100,000 rounds",
-        script: "for ((i = 0; i < 100000; i++)); do ((s += i)); done; echo $s",
+        script: "s=0; for ((i = 0; i < 100000; i++)); do ((s += i)); done; echo $s",
     },
     Workload {
         name: "100 MiB of zeros through a pipe",
@@ -60,7 +60,7 @@ const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "200 subshells in turn",
-        script: "for ((i = 0; i < 200; i++)); do s+=$(echo x); done; echo ${#s}",
+        script: "s=; for ((i = 0; i < 200; i++)); do s+=$(echo x); done; echo ${#s}",
     },
 ];
 

@@ -25,9 +25,9 @@ const CALLS_WARM: usize = 2 * CLIENTS * KINDS;
 /// How long the server may take to let go of what the last calls held.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Memory may grow by this part and this much: the allocator's and the pool's slack. 20,000 calls
-/// that each leaked 4 KiB would be past it.
+/// that each leaked 1 KiB would be past it.
 const MEMORY_GROWTH: f64 = 0.10;
-const MEMORY_GROWTH_KIB: u64 = 48 << 10;
+const MEMORY_GROWTH_KIB: u64 = 16 << 10;
 /// Descriptors may differ by the connections our client keeps open.
 const DESCRIPTORS_GROWTH: usize = 8;
 
