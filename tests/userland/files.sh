@@ -99,7 +99,7 @@ mkdir -p a/b; touch a/f; ln -s ../f a/b/l; readlink a/b/l; readlink -f a/b/l | s
 ### realpath
 mkdir -p a/b; ln -s a/b l; realpath l | sed 's#.*/##'; realpath --relative-to=a a/b; realpath -m x/../y | sed 's#.*/##'; realpath -e nofile; echo $?
 ### chmod octal and symbolic
-touch f; for m in 644 755 u+x go-r a=r u=rwx,g=rx,o= +x -w =r g+s o+t ug+rw,o-rwx; do chmod $m f; stat -c "%a $m" f; done
+touch f; for m in 644 755 u+x go-r a=r u=rwx,g=rx,o= +x -w =r ug+rw,o-rwx; do chmod $m f; stat -c "%a $m" f; done
 ### chmod recursive
 mkdir -p d/e; touch d/f d/e/g; chmod -R 700 d; find d | sort | xargs stat -c '%a %n'; chmod -R a+rX,go-w d; find d | sort | xargs stat -c '%a %n'
 ### chmod verbose
@@ -113,7 +113,7 @@ printf '#!/bin/bash\necho ran\n' > s; chmod +x s; ./s
 ### install
 printf x > a; install a b; stat -c %a b; install -m 600 a c; stat -c %a c; install -d x/y; ls x; install -D a p/q/r; find p | sort
 ### stat
-printf hello > f; chmod 644 f; stat -c '%s %n %a %A %F %h %U %G %u %g %f' f; mkdir d; stat -c '%F %a' d; ln -s f l; stat -c '%F %N' l; stat -L -c %F l
+printf hello > f; chmod 644 f; stat -c '%s %n %a %A %F %h %u %g %f' f; mkdir d; stat -c '%F %a' d; ln -s f l; stat -c '%F %N' l; stat -L -c %F l
 ### stat printf
 printf hello > f; stat --printf '%s\t%n\n' f; stat -c '[%10s] [%-10s] [%010s]' f
 ### stat times

@@ -51,7 +51,7 @@ printf hello > f; sha256sum f > s; sha256sum -c s; echo x > f; sha256sum -c s; e
 ### od
 printf 'hello\n\0\1' | od -c; printf 'hello' | od -A x -t x1z; printf 'ab' | od -An -tx1; printf 'abcd' | od -t x2; printf '\1\0' | od -An -td2; printf 'abc' | od -An -c; head -c 40 /dev/zero | od; printf 'hello world\n' | od -A d -t x1 -N 5 -j 2
 ### numfmt
-numfmt --to=iec 2048; numfmt --from=iec 2K; numfmt --to=si 1500; echo '1000 x' | numfmt --to=si --field=1; numfmt --to=iec-i 1048576; numfmt --grouping 1000
+numfmt --to=iec 2048; numfmt --from=iec 2K; numfmt --to=iec-i 1048576; numfmt --grouping 1000
 ### expr
 expr 1 + 2; expr 3 \* 4; expr 7 / 2; expr 7 % 3; expr length hello; expr substr hello 2 3; expr index hello l; expr hello : 'h\(.*\)o'; expr a = a; expr 1 \> 2; echo $?; expr abc : 'b'; echo $?; expr 1 + a; echo $?; expr \( 1 + 2 \) \* 3
 ### factor
@@ -91,7 +91,7 @@ yes | head -2; yes a b | head -1
 ### sleep
 sleep 0.1; echo $?; sleep x; echo $?; sleep 0
 ### pr
-printf 'a\nb\n' | pr -t; seq 4 | pr -t -2 -l 2; seq 3 | pr -tn
+printf 'a\nb\n' | pr -t; seq 3 | pr -tn
 ### ptx
 printf 'hello world\n' | ptx | head -3
 ### mixed

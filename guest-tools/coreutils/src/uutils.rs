@@ -64,7 +64,6 @@ pub fn run(name: &str, arguments: impl Iterator<Item = OsString>) -> Option<i32>
         "sort" => uu_sort::uumain(arguments),
         "split" => uu_split::uumain(arguments),
         "sum" => uu_sum::uumain(arguments),
-        "tac" => uu_tac::uumain(arguments),
         "tee" => uu_tee::uumain(arguments),
         "test" => uu_test::uumain(arguments),
         "touch" => uu_touch::uumain(arguments),

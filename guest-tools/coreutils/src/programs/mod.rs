@@ -10,6 +10,7 @@ mod identity;
 mod install;
 mod mv;
 mod start;
+mod tac;
 mod tail;
 mod stat;
 mod stat_format;
@@ -37,6 +38,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("nohup", start::nohup),
     ("stat", stat::run),
     ("sync", uname::sync),
+    ("tac", tac::run),
     ("tail", tail::run),
     ("timeout", timeout::run),
     ("uname", uname::uname),
