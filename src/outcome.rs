@@ -35,6 +35,7 @@ pub struct Captured {
 
 /// What a call used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Usage {
     pub fuel: u64,
     pub wall_us: u64,

@@ -15,6 +15,8 @@ pub struct ToolRequest {
     pub working_dir: Option<String>,
     pub session: Option<SessionName>,
     pub timeout_ms: Option<u64>,
+    /// SHA-256 of the door's idempotency key, in hexadecimal; goes to the record.
+    pub idempotency_sha256: Option<String>,
 }
 
 /// Names one call in answers, logs and records.
@@ -42,4 +44,16 @@ impl SessionName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Writes bytes, such as a digest, as lower-case hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _infallible = write!(text, "{byte:02x}");
+            text
+        })
 }

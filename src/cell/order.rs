@@ -13,6 +13,8 @@ pub type CallId = u64;
 pub enum Message {
     Run(CallId, Box<Order>),
     Cancel(CallId),
+    /// The module's artefact is in the cache now.
+    Load(String),
 }
 
 /// One call to run: a first process and what it may see.
@@ -59,10 +61,14 @@ pub struct Mount {
 /// Cell to broker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Event {
-    /// The cell has loaded what it needs and takes orders.
-    Ready,
+    /// The cell takes orders; these modules are not compiled yet, most needed first.
+    Missing(Vec<String>),
+    /// Whether a module could be mapped after [`Message::Load`].
+    Loaded(String, bool),
     Output(CallId, Stream, Vec<u8>),
     Ended(CallId, Box<Outcome>),
+    /// The order could not be started at all.
+    Failed(CallId, String),
 }
 
 /// Which output stream.

@@ -1,4 +1,7 @@
 //! The session's shell state: bytes that the host keeps between calls.
+//!
+//! A record starts with the shell's folder (an absolute guest path) and a NUL: the host starts
+//! the session's next call, of whatever tool, in that folder. The rest is the shell's own.
 
 use std::io;
 
@@ -14,7 +17,7 @@ pub fn load() -> Vec<u8> {
     bytes
 }
 
-/// Offers the state to keep. The last offer counts, and only when the call ends by itself.
+/// Offers the state to keep; an unchanged one too, so that the host knows the shell ended well. The last offer counts, and only when the call ends by itself.
 ///
 /// # Errors
 /// E2BIG past the limit the host sets; EPERM in a process that is not the call's first.

@@ -1,0 +1,70 @@
+//! Programs that no crate brings to WASI: those that start others, and those about modes, owners
+//! and copies of files.
+
+mod chmod;
+mod copy;
+mod copy_tree;
+mod cp;
+mod identity;
+mod install;
+mod mv;
+mod start;
+mod stat;
+mod stat_format;
+mod timeout;
+mod uname;
+
+use std::{ffi::OsString, io::Write};
+
+/// A program: its arguments without its name to its exit status.
+type Program = fn(&str, Vec<OsString>) -> i32;
+
+const PROGRAMS: &[(&str, Program)] = &[
+    ("arch", uname::arch),
+    ("chmod", chmod::run),
+    ("cp", cp::run),
+    ("env", start::env),
+    ("groups", identity::groups),
+    ("hostname", uname::hostname),
+    ("id", identity::id),
+    ("install", install::run),
+    ("logname", identity::whoami),
+    ("mv", mv::run),
+    ("nice", start::nice),
+    ("nohup", start::nohup),
+    ("stat", stat::run),
+    ("sync", uname::sync),
+    ("timeout", timeout::run),
+    ("uname", uname::uname),
+    ("which", start::which),
+    ("whoami", identity::whoami),
+];
+
+/// Runs program `name`; `None` when it is not one of these.
+pub fn run(name: &str, arguments: impl Iterator<Item = OsString>) -> Option<i32> {
+    let (name, program) = PROGRAMS.iter().find(|(known, _)| *known == name)?;
+    Some(program(name, arguments.skip(1).collect()))
+}
+
+/// Answers `--version`, and `--help` with `usage`; `None` for any other line.
+fn information(name: &str, line: &options::Line, usage: &str) -> Option<i32> {
+    let text = if line.has('\u{1}') {
+        usage.to_owned()
+    } else if line.has('\u{2}') {
+        format!("{name} (hotcell) {}\n", env!("CARGO_PKG_VERSION"))
+    } else {
+        return None;
+    };
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Some(0)
+}
+
+/// The codes of `--help` and `--version`.
+const HELP: options::Long = ("help", options::Takes::Nothing, 1);
+const VERSION: options::Long = ("version", options::Takes::Nothing, 2);
+
+/// Says what is wrong with the command line; answers `status`.
+fn bad_usage(name: &str, message: &str, status: i32) -> i32 {
+    eprintln!("{name}: {message}\nTry '{name} --help' for more information.");
+    status
+}

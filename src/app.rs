@@ -1,0 +1,213 @@
+//! Builds every room once and owns the server's life: start, serve, drain, stop.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::audit::Audit;
+use crate::cell::{CellOptions, CellPool};
+use crate::config::{Config, State, Tokens};
+use crate::executor::{Admission, Executor};
+use crate::http::{self, Connections, Door};
+use crate::policy::{self, Policy};
+use crate::session::Sessions;
+
+/// Name of the server's record.
+const RECORD: &str = "serve";
+/// How often the token file is looked at.
+const TOKENS_EVERY: Duration = Duration::from_secs(1);
+/// How often idle sessions are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// Time that cancelled calls and their connections get to end. Chosen, not measured.
+const CANCEL_TIME_MAX: Duration = Duration::from_secs(2);
+/// How often readiness is asked for while guests are compiled.
+const READY_EVERY: Duration = Duration::from_millis(5);
+
+/// One server over one state folder.
+#[derive(Debug)]
+pub struct App {
+    executor: Arc<Executor>,
+    tokens: Arc<Tokens>,
+    config: Config,
+    router: Router,
+    _lock: File,
+}
+
+impl App {
+    /// Starts everything but the listener. `executable` is this program, for cells.
+    ///
+    /// # Errors
+    /// When a room cannot start; the error's chain says which and why.
+    pub async fn start(config: &Config, executable: PathBuf) -> anyhow::Result<Self> {
+        let state = State::open(&config.state)?;
+        let lock = state.lock()?;
+        let tokens = Arc::new(Tokens::open(state.path())?);
+        tokens.first_start()?;
+        let records = config.state.join("audit");
+        let begun = Audit::begun_keys(&records, RECORD, http::KEYS_KEPT)
+            .context("the record of the previous server cannot be read")?;
+        let begun = begun.into_iter().map(|key| (key.agent, key.key_sha256));
+        let sessions = Sessions::open(state.path(), config.sessions_max)?;
+        let executor = executor(config, executable, RECORD, sessions, config.calls_max).await?;
+        let door = Door::new(
+            executor.clone(),
+            tokens.clone(),
+            config.body_bytes_max,
+            begun,
+        )?;
+        let router = http::router(Arc::new(door));
+        Ok(Self {
+            executor,
+            tokens,
+            config: config.clone(),
+            router,
+            _lock: lock,
+        })
+    }
+
+    /// The routes of the server.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// The pipeline behind every door.
+    pub fn executor(&self) -> &Arc<Executor> {
+        &self.executor
+    }
+
+    /// The file that holds the first token's secret, when it is still there.
+    pub fn token_file(&self) -> Option<PathBuf> {
+        let path = self.tokens.secret_path("default");
+        path.exists().then_some(path)
+    }
+
+    /// Serves until `stop` resolves, then lets running calls finish within the drain limit,
+    /// cancels the rest, and ends.
+    ///
+    /// # Errors
+    /// When the record's last lines could not be written.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let (drain, draining) = watch::channel(false);
+        let connections = Connections::new(self.config.connections_max);
+        let housekeeping = tokio::spawn(housekeeping(
+            self.executor.clone(),
+            self.tokens.clone(),
+            self.config.session_idle,
+        ));
+        let doors = http::serve(listener, self.router.clone(), &connections, draining);
+        tokio::select! {
+            () = doors => {}
+            () = stop => {}
+        }
+        tracing::info!(limit = ?self.config.drain, "stopping: running calls may finish");
+        drain.send_replace(true);
+        let finished = async {
+            connections.ended().await;
+            self.executor.admission.idle().await;
+        };
+        if timeout(self.config.drain, finished).await.is_err() {
+            tracing::warn!("cancelling the calls that still run");
+            self.executor.stopping.send_replace(true);
+            let ended = async {
+                self.executor.admission.idle().await;
+                connections.ended().await;
+            };
+            if timeout(CANCEL_TIME_MAX, ended).await.is_err() {
+                tracing::warn!("connections were still open at the end");
+            }
+        }
+        housekeeping.abort();
+        self.executor.cells.stop().await;
+        self.executor
+            .audit
+            .flush()
+            .await
+            .context("the record's last lines are lost")
+    }
+}
+
+/// Builds the pipeline over given sessions, with a record of its own name.
+///
+/// # Errors
+/// When the policy does not load, the record cannot be opened or no cell starts.
+pub async fn executor(
+    config: &Config,
+    executable: PathBuf,
+    record: &str,
+    sessions: Sessions,
+    calls_max: usize,
+) -> anyhow::Result<Arc<Executor>> {
+    let policy = load_policy(config.policy.as_deref())?;
+    let audit = Audit::open(&config.state.join("audit"), record)?;
+    let options = CellOptions {
+        executable,
+        cache: config.cache.clone(),
+        calls_max,
+    };
+    let cells = CellPool::start(options).await.context("no cell started")?;
+    let admission = Admission::new(calls_max, config.calls_waiting_max);
+    let stopping = watch::Sender::new(false);
+    Ok(Arc::new(Executor {
+        policy,
+        sessions,
+        audit,
+        cells,
+        admission,
+        stopping,
+    }))
+}
+
+/// Loads the policy file, or the embedded default.
+///
+/// # Errors
+/// When it does not load.
+pub fn load_policy(file: Option<&Path>) -> anyhow::Result<Policy> {
+    match file {
+        Some(path) => {
+            policy::load_file(path).with_context(|| format!("policy `{}`", path.display()))
+        }
+        None => Ok(policy::load_default()?),
+    }
+}
+
+/// Waits until guests are compiled and loaded; answers whether that was within `time_max`.
+pub async fn guests_ready(cells: &CellPool, time_max: Duration) -> bool {
+    let ready = async {
+        while !cells.ready() {
+            sleep(READY_EVERY).await;
+        }
+    };
+    timeout(time_max, ready).await.is_ok()
+}
+
+async fn housekeeping(executor: Arc<Executor>, tokens: Arc<Tokens>, idle: Duration) {
+    let mut next_sweep = tokio::time::Instant::now() + SWEEP_EVERY;
+    loop {
+        sleep(TOKENS_EVERY).await;
+        if let Err(error) = tokens.reload() {
+            tracing::error!(%error, "tokens not read again; those known so far stay in force");
+        }
+        if tokio::time::Instant::now() < next_sweep {
+            continue;
+        }
+        next_sweep += SWEEP_EVERY;
+        let executor = executor.clone();
+        let sweep = move || executor.sessions.sweep(idle, SystemTime::now());
+        match tokio::task::spawn_blocking(sweep).await {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(count)) => tracing::info!(count, "idle sessions deleted"),
+            Ok(Err(error)) => tracing::error!(%error, "idle sessions not looked for"),
+        }
+    }
+}

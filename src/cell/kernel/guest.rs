@@ -1,0 +1,224 @@
+//! What a Wasm store carries for its process, and how its memory and fuel are counted.
+
+use std::{fmt, sync::Arc};
+
+use wasmtime::{AsContextMut, Memory, ResourceLimiter};
+
+use super::{Call, Descriptors, Process, signal};
+use crate::cell::{programs::Module, runtime::Runtime, wasi::Errno};
+use crate::outcome::StoppedBy;
+
+/// Fuel a store starts with; the budget that counts is the call's.
+pub const FUEL_START: u64 = 1 << 62;
+/// Largest table a guest may have, in elements (its function pointers). Chosen: three times
+/// the largest shipped guest's.
+const TABLE_ELEMENTS_MAX: usize = 20_000;
+
+/// A program as it is started: its module and what it sees first.
+#[derive(Debug, Clone)]
+pub struct Image {
+    pub module: Arc<Module>,
+    /// NUL-terminated strings, as the guest hands and reads them.
+    pub arguments: Strings,
+    pub environment: Strings,
+    pub cwd: Vec<u8>,
+}
+
+impl Image {
+    /// What the cell holds for the strings of a program.
+    pub fn bytes(&self) -> u64 {
+        (self.arguments.0.len() + self.environment.0.len() + self.cwd.len()) as u64
+    }
+
+    /// Counts the strings as memory of `call`.
+    ///
+    /// # Errors
+    /// ENOMEM at the limit.
+    pub fn take_memory(&self, call: &Call) -> Result<u64, Errno> {
+        if !call.take_memory(self.bytes()) {
+            call.refuse(StoppedBy::Memory);
+            return Err(Errno::ENOMEM);
+        }
+        Ok(self.bytes())
+    }
+}
+
+/// A list of NUL-terminated strings in one buffer.
+#[derive(Debug, Clone, Default)]
+pub struct Strings(pub Vec<u8>);
+
+impl Strings {
+    pub fn from_list<S: AsRef<[u8]>>(list: impl IntoIterator<Item = S>) -> Self {
+        let mut bytes = Vec::new();
+        for string in list {
+            bytes.extend(string.as_ref().iter().copied().filter(|&b| b != 0));
+            bytes.push(0);
+        }
+        Self(bytes)
+    }
+
+    /// The list with `strings` in place of its first one.
+    pub fn with_first_replaced<S: AsRef<[u8]>>(
+        &self,
+        strings: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let first = self.iter().next().map_or(0, |first| first.len() + 1);
+        let mut list = Self::from_list(strings);
+        list.0.extend(self.0.get(first..).unwrap_or_default());
+        list
+    }
+
+    /// Each string without its NUL.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.0
+            .split_inclusive(|&b| b == 0)
+            .map(|s| s.strip_suffix(b"\0").unwrap_or(s))
+    }
+}
+
+/// Why a guest's code stopped without returning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Code(u32),
+    Signal(u32),
+    /// It becomes another program: [`Guest::next`].
+    Exec,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "guest ended: {self:?}")
+    }
+}
+
+impl std::error::Error for Exit {}
+
+/// The data of a process's store.
+#[derive(Debug)]
+pub struct Guest {
+    pub runtime: Arc<Runtime>,
+    pub process: Arc<Process>,
+    pub descriptors: Descriptors,
+    pub image: Image,
+    /// The instance's linear memory, once there is one.
+    pub memory: Option<Memory>,
+    /// The program it becomes, after `proc_exec`.
+    pub next: Option<(Image, Descriptors)>,
+    fuel_seen: u64,
+    /// What of the call's memory is counted for the linear memory, and for the image's strings.
+    linear_held: u64,
+    strings_held: u64,
+    memory_refused: bool,
+}
+
+impl Guest {
+    /// # Errors
+    /// ENOMEM when the call has no memory for the program's strings.
+    pub fn new(
+        runtime: &Arc<Runtime>,
+        process: &Arc<Process>,
+        descriptors: Descriptors,
+        image: Image,
+    ) -> Result<Self, Errno> {
+        let strings_held = image.take_memory(&process.call)?;
+        Ok(Self {
+            runtime: Arc::clone(runtime),
+            process: Arc::clone(process),
+            descriptors,
+            image,
+            memory: None,
+            next: None,
+            fuel_seen: FUEL_START,
+            linear_held: 0,
+            strings_held,
+            memory_refused: false,
+        })
+    }
+
+    pub fn call(&self) -> &Arc<Call> {
+        &self.process.call
+    }
+
+    /// True when a growth of memory was refused: a trap that follows is then out-of-memory.
+    pub fn memory_was_refused(&self) -> bool {
+        self.memory_refused
+    }
+
+    /// Forgets the old program's memory and fuel; its store is gone. The new one's strings are
+    /// counted already.
+    pub fn become_next(&mut self, image: Image, descriptors: Descriptors) {
+        self.give_memory();
+        self.strings_held = image.bytes();
+        self.image = image;
+        self.descriptors = descriptors;
+        self.memory = None;
+        self.fuel_seen = FUEL_START;
+    }
+
+    fn give_memory(&mut self) {
+        let held = std::mem::take(&mut self.linear_held) + std::mem::take(&mut self.strings_held);
+        self.process.call.give_memory(held);
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.give_memory();
+    }
+}
+
+/// Charges what the store has burned since it was last asked to the call's one budget.
+pub fn settle_fuel(mut store: impl AsContextMut<Data = Guest>) {
+    let mut store = store.as_context_mut();
+    let left = store.get_fuel().unwrap_or(0);
+    let guest = store.data_mut();
+    let spent = guest.fuel_seen.saturating_sub(left);
+    guest.fuel_seen = left;
+    guest.process.call.spend(spent);
+}
+
+impl ResourceLimiter for Guest {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let call = &self.process.call;
+        // Over the module's own maximum the engine refuses after us, so nothing may be taken.
+        if current > desired || maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let more = (desired as u64).saturating_sub(self.linear_held);
+        if desired as u64 > call.limits.memory_process_bytes || !call.take_memory(more) {
+            self.memory_refused = true;
+            call.refuse(StoppedBy::Memory);
+            return Ok(false);
+        }
+        self.linear_held += more;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS_MAX)
+    }
+}
+
+/// How a guest that stopped with `error` ended, as a signal number.
+pub fn signal_of(error: &wasmtime::Error, guest: &Guest) -> u32 {
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::StackOverflow) => signal::SEGV,
+        Some(_) if guest.memory_was_refused() => signal::KILL,
+        Some(_) => signal::ABRT,
+        None if guest.memory_was_refused() => signal::KILL,
+        None => {
+            tracing::error!(error = format!("{error:#}"), "a guest could not be run");
+            signal::KILL
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The Wasm runner. `pool` is the broker's side: it starts cell processes and hands them
+//! orders. The rest is the cell's side: `run` takes orders, `kernel` is the process model,
+//! `wasi` the host functions, `engine` and `programs` what is run and by what.
+
+mod catalogue;
+mod compile;
+mod deadline;
+mod engine;
+mod kernel;
+mod order;
+mod pool;
+mod programs;
+mod run;
+mod runtime;
+mod wasi;
+mod wire;
+
+pub use compile::compile;
+pub use order::{Mount, Order, Stdin, Stream};
+pub use pool::{CellError, CellOptions, CellPool};
+pub use run::{CellArguments, cell_main};

@@ -1,0 +1,463 @@
+//! The broker's side of the cells: starts one, restarts it when it dies, hands it orders and
+//! waits for outcomes. A cell is untrusted from its first guest on.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place that starts processes"
+)]
+
+use std::{
+    collections::HashMap,
+    os::{fd::OwnedFd, unix::net::UnixStream as StdStream},
+    path::PathBuf,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use command_fds::{CommandFdExt, FdMapping};
+use parking_lot::Mutex;
+use tokio::{
+    net::UnixStream,
+    process::{Child, Command},
+    sync::{mpsc, oneshot, watch},
+};
+
+use super::{
+    catalogue::{Catalogue, NEEDED_FIRST},
+    order::{CallId, Event, Message, Order, Stdin, Stream},
+    wire::{FRAME_BYTES_MAX, FrameReader, WireError, write_frames},
+};
+use crate::outcome::{Captured, Outcome, StoppedBy};
+use crate::policy::Grant;
+
+/// The number under which a cell finds its socket.
+pub const SOCKET_NUMBER: i32 = 3;
+/// Messages that may wait for a cell's socket.
+const MESSAGES_MAX: usize = 4_096;
+/// Pause before a cell that died is started again.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
+/// Longest wait of a call for a cell that is starting, first compilation included.
+const READY_WAIT: Duration = Duration::from_secs(60);
+/// Longest wait for a cell to end once its socket is closed.
+const STOP_WAIT: Duration = Duration::from_secs(2);
+/// How far past its wall limit a call's answer may be before its cell is taken for hung and
+/// ended, with every call in it. Chosen: far above any overshoot of a loaded machine.
+const STALL_WAIT: Duration = Duration::from_secs(10);
+/// What an order may weigh beyond its long fields, in bytes.
+const ORDER_BYTES_SPARE: usize = 1 << 20;
+
+/// Why an order could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum CellError {
+    #[error("a cell process could not be started")]
+    Start(#[source] std::io::Error),
+    #[error("no cell is ready; it is starting or cannot compile its guests")]
+    NotReady,
+    #[error("the cell refused the order: {0}")]
+    Refused(String),
+    #[error("the cells are being stopped")]
+    Stopped,
+    #[error("the guests this binary ships cannot be read")]
+    Catalogue(#[source] anyhow::Error),
+}
+
+/// What a pool is started with.
+#[derive(Debug, Clone)]
+pub struct CellOptions {
+    /// Our own executable.
+    pub executable: PathBuf,
+    /// Folder for compiled guests.
+    pub cache: PathBuf,
+    /// Calls that may run at once.
+    pub calls_max: usize,
+}
+
+/// Starts and feeds the cells of a broker.
+#[derive(Debug)]
+pub struct CellPool {
+    options: CellOptions,
+    programs: Vec<String>,
+    link: watch::Sender<Option<Arc<Link>>>,
+    supervisor: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    stop: watch::Sender<bool>,
+}
+
+/// One living cell.
+#[derive(Debug)]
+struct Link {
+    messages: mpsc::Sender<Message>,
+    waiting: Mutex<HashMap<CallId, Waiting>>,
+    last_call: AtomicU64,
+    /// The modules that are needed first are mapped.
+    ready: watch::Sender<bool>,
+    /// The cell has told what it lacks; it may do so once.
+    told_missing: AtomicBool,
+    /// A call's answer is overdue: the cell is to be ended.
+    stalled: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    answer: oneshot::Sender<Result<Outcome, CellError>>,
+    sink: Option<mpsc::UnboundedSender<(Stream, Vec<u8>)>>,
+    /// Bytes of output the cell may still send for this call.
+    output_left: u64,
+}
+
+impl CellPool {
+    /// Starts the first cell and the compilation of what the cache lacks.
+    ///
+    /// # Errors
+    /// The cell cannot be started, or the shipped guests cannot be read.
+    pub async fn start(options: CellOptions) -> Result<Arc<Self>, CellError> {
+        let programs = Catalogue::shipped()
+            .map_err(CellError::Catalogue)?
+            .programs();
+        let pool = Arc::new(Self {
+            options,
+            programs,
+            link: watch::channel(None).0,
+            supervisor: Mutex::new(None),
+            stop: watch::channel(false).0,
+        });
+        let first = pool.spawn_cell()?;
+        let supervisor = tokio::spawn(Arc::clone(&pool).supervise(first));
+        *pool.supervisor.lock() = Some(supervisor);
+        Ok(pool)
+    }
+
+    /// Names in `/bin`, sorted.
+    pub fn programs(&self) -> &[String] {
+        &self.programs
+    }
+
+    /// True when the shell and the file tools are mapped in a living cell.
+    pub fn ready(&self) -> bool {
+        self.link
+            .borrow()
+            .as_ref()
+            .is_some_and(|link| *link.ready.borrow())
+    }
+
+    /// Runs one order. Dropping the future cancels the call and every process of it. `sink` gets
+    /// output as it comes when the order says `stream`; it holds at most the call's output limit.
+    ///
+    /// # Errors
+    /// No cell is ready, or the order cannot be started. A cell that dies is an outcome.
+    pub async fn run(
+        &self,
+        grant: Grant,
+        mut order: Order,
+        sink: Option<mpsc::UnboundedSender<(Stream, Vec<u8>)>>,
+    ) -> Result<Outcome, CellError> {
+        order.limits = grant.into_limits();
+        let weight = weight(&order);
+        if weight > FRAME_BYTES_MAX - ORDER_BYTES_SPARE {
+            return Err(CellError::Refused(format!(
+                "its input of {weight} bytes is over the limit of {} bytes",
+                FRAME_BYTES_MAX - ORDER_BYTES_SPARE
+            )));
+        }
+        let overdue = Duration::from_millis(order.limits.wall_ms).saturating_add(STALL_WAIT);
+        // One chunk may be on its way when the limit is hit.
+        let output_left = order.limits.output_stop_bytes.saturating_add(1 << 20);
+        let link = tokio::time::timeout(READY_WAIT, self.ready_link())
+            .await
+            .map_err(|_| CellError::NotReady)??;
+        let id = link.last_call.fetch_add(1, Ordering::Relaxed) + 1;
+        let (answer, outcome) = oneshot::channel();
+        let waiting = Waiting {
+            answer,
+            sink,
+            output_left,
+        };
+        link.waiting.lock().insert(id, waiting);
+        let mut running = RunningCall {
+            link: Arc::clone(&link),
+            id,
+            done: false,
+        };
+        let sent = link.messages.send(Message::Run(id, Box::new(order))).await;
+        let outcome = match sent {
+            Ok(()) => match tokio::time::timeout(overdue, outcome).await {
+                Ok(outcome) => outcome.unwrap_or_else(|_| Ok(cell_died())),
+                Err(_) => {
+                    link.stalled.send_replace(true);
+                    link.waiting.lock().remove(&id);
+                    Ok(cell_died())
+                }
+            },
+            Err(_) => {
+                link.waiting.lock().remove(&id);
+                Ok(cell_died())
+            }
+        };
+        running.done = true;
+        outcome
+    }
+
+    /// Ends the cells and every call in them.
+    pub async fn stop(&self) {
+        self.stop.send_replace(true);
+        let supervisor = self.supervisor.lock().take();
+        if let Some(supervisor) = supervisor {
+            let _ended = supervisor.await;
+        }
+    }
+
+    async fn ready_link(&self) -> Result<Arc<Link>, CellError> {
+        let mut links = self.link.subscribe();
+        loop {
+            let link = links.wait_for(Option::is_some).await;
+            let link = link.map_err(|_| CellError::Stopped)?.clone();
+            let Some(link) = link else { continue };
+            let mut ready = link.ready.subscribe();
+            tokio::select! {
+                _ready = ready.wait_for(|ready| *ready) => {}
+                // This cell died before it was ready: look for the next.
+                changed = links.changed() => {
+                    changed.map_err(|_| CellError::Stopped)?;
+                    continue;
+                }
+            }
+            return Ok(link);
+        }
+    }
+
+    /// Keeps one cell alive until the pool is stopped.
+    async fn supervise(self: Arc<Self>, first: (Child, StdStream)) {
+        let mut next = Ok(first);
+        let mut stop = self.stop.subscribe();
+        while !*stop.borrow() {
+            match next {
+                Ok((child, socket)) => {
+                    if let Err(error) = self.feed(child, socket, &mut stop).await {
+                        tracing::error!(%error, "a cell broke the protocol and was ended");
+                    }
+                }
+                Err(error) => tracing::error!(%error, "a cell cannot be started"),
+            }
+            self.link.send_replace(None);
+            if *stop.borrow() {
+                return;
+            }
+            tokio::time::sleep(RESTART_PAUSE).await;
+            next = self.spawn_cell();
+        }
+    }
+
+    /// Serves one cell until it ends.
+    async fn feed(
+        self: &Arc<Self>,
+        mut child: Child,
+        socket: StdStream,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<(), WireError> {
+        socket.set_nonblocking(true)?;
+        let (from_cell, to_cell) = UnixStream::from_std(socket)?.into_split();
+        let (messages, queue) = mpsc::channel(MESSAGES_MAX);
+        let link = Arc::new(Link {
+            messages,
+            waiting: Mutex::default(),
+            last_call: AtomicU64::new(0),
+            ready: watch::channel(false).0,
+            told_missing: AtomicBool::new(false),
+            stalled: watch::channel(false).0,
+        });
+        self.link.send_replace(Some(Arc::clone(&link)));
+        let mut stalled = link.stalled.subscribe();
+        let mut writer = tokio::spawn(write_frames(to_cell, queue));
+        let mut frames = FrameReader::new(from_cell);
+        let result = loop {
+            tokio::select! {
+                frame = frames.next() => match frame {
+                    Ok(Some(event)) => match self.handle(&link, event) {
+                        Ok(()) => {}
+                        Err(error) => break Err(error),
+                    },
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                },
+                // An order that cannot be sent must not be waited for.
+                written = &mut writer => break written.unwrap_or(Ok(())),
+                _ = stalled.changed() => break Err(WireError::Broken("its calls do not end")),
+                _ = stop.changed() => break Ok(()),
+            }
+        };
+        // From here on new calls wait for the next cell.
+        self.link.send_replace(None);
+        writer.abort();
+        drop(frames);
+        // A cell that broke a rule is not asked to end.
+        let patience = if result.is_ok() {
+            STOP_WAIT
+        } else {
+            Duration::ZERO
+        };
+        if tokio::time::timeout(patience, child.wait()).await.is_err() {
+            let _killed = child.kill().await;
+        }
+        for (_, waiting) in link.waiting.lock().drain() {
+            let _gone = waiting.answer.send(Ok(cell_died()));
+        }
+        result
+    }
+
+    /// Takes one event. The cell may be hostile: what it may send is bounded.
+    fn handle(self: &Arc<Self>, link: &Arc<Link>, event: Event) -> Result<(), WireError> {
+        match event {
+            Event::Missing(mut names) => {
+                if link.told_missing.swap(true, Ordering::Relaxed) {
+                    return Err(WireError::Broken("it lists missing guests twice"));
+                }
+                let shipped = Catalogue::shipped().ok();
+                names.retain(|name| shipped.is_some_and(|s| s.module(name).is_some()));
+                names.dedup();
+                if !names
+                    .iter()
+                    .any(|name| NEEDED_FIRST.contains(&name.as_str()))
+                {
+                    link.ready.send_replace(true);
+                }
+                if !names.is_empty() {
+                    tokio::spawn(Arc::clone(self).compile(Arc::clone(link), names));
+                }
+            }
+            Event::Loaded(name, loaded) => {
+                tracing::info!(name, loaded, "guest compiled");
+            }
+            Event::Output(id, stream, bytes) => {
+                let mut waiting = link.waiting.lock();
+                let Some(call) = waiting.get_mut(&id) else {
+                    return Ok(());
+                };
+                let left = call.output_left.checked_sub(bytes.len() as u64);
+                call.output_left =
+                    left.ok_or(WireError::Broken("it sends more output than it may"))?;
+                if let Some(sink) = &call.sink {
+                    let _gone = sink.send((stream, bytes));
+                }
+            }
+            Event::Ended(id, outcome) => link.answer(id, Ok(*outcome)),
+            Event::Failed(id, reason) => link.answer(id, Err(CellError::Refused(reason))),
+        }
+        Ok(())
+    }
+
+    /// Compiles `names` one after the other, each in a child of its own.
+    async fn compile(self: Arc<Self>, link: Arc<Link>, names: Vec<String>) {
+        let mut first_left = names
+            .iter()
+            .filter(|n| NEEDED_FIRST.contains(&n.as_str()))
+            .count();
+        for name in names {
+            let mut command = Command::new(&self.options.executable);
+            command
+                .arg("compile")
+                .arg("--cache")
+                .arg(&self.options.cache)
+                .arg(&name);
+            command.stdin(Stdio::null()).kill_on_drop(true);
+            match command.status().await {
+                Ok(status) if status.success() => {}
+                status => {
+                    tracing::error!(name, ?status, "a guest could not be compiled");
+                    continue;
+                }
+            }
+            let needed_first = NEEDED_FIRST.contains(&name.as_str());
+            if link.messages.send(Message::Load(name)).await.is_err() {
+                return;
+            }
+            if needed_first {
+                first_left -= 1;
+                // The cell handles messages in order, so an order sent now finds it mapped.
+                if first_left == 0 {
+                    link.ready.send_replace(true);
+                }
+            }
+        }
+    }
+
+    fn spawn_cell(&self) -> Result<(Child, StdStream), CellError> {
+        let (ours, theirs) = StdStream::pair().map_err(CellError::Start)?;
+        let mut command = std::process::Command::new(&self.options.executable);
+        command
+            .arg("cell")
+            .arg("--cache")
+            .arg(&self.options.cache)
+            .arg("--calls")
+            .arg(self.options.calls_max.to_string())
+            .stdout(Stdio::null());
+        command
+            .fd_mappings(vec![FdMapping {
+                parent_fd: OwnedFd::from(theirs),
+                child_fd: SOCKET_NUMBER,
+            }])
+            .map_err(|error| CellError::Start(std::io::Error::other(error)))?;
+        let mut command = Command::from(command);
+        let child = command
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(CellError::Start)?;
+        Ok((child, ours))
+    }
+}
+
+impl Link {
+    fn answer(&self, id: CallId, outcome: Result<Outcome, CellError>) {
+        if let Some(waiting) = self.waiting.lock().remove(&id) {
+            let _gone = waiting.answer.send(outcome);
+        }
+    }
+}
+
+/// A call in a cell; dropped before its end, it is cancelled.
+struct RunningCall {
+    link: Arc<Link>,
+    id: CallId,
+    done: bool,
+}
+
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        self.link.waiting.lock().remove(&self.id);
+        if let Err(mpsc::error::TrySendError::Full(cancel)) =
+            self.link.messages.try_send(Message::Cancel(self.id))
+        {
+            let messages = self.link.messages.clone();
+            tokio::spawn(async move { messages.send(cancel).await });
+        }
+    }
+}
+
+/// The bytes of an order's long fields, which callers choose.
+fn weight(order: &Order) -> usize {
+    let strings = order.arguments.iter().chain(&order.environment);
+    let stdin = match &order.stdin {
+        Stdin::Bytes(bytes) => bytes.len(),
+        Stdin::Empty | Stdin::Inherit => 0,
+    };
+    let lists: usize = strings.map(|string| string.len() + 5).sum();
+    lists + stdin + order.state.len() + order.cwd.len()
+}
+
+fn cell_died() -> Outcome {
+    let text = b"hotcell: the cell that ran this call died; files may be half written\n";
+    Outcome {
+        exit_code: StoppedBy::Cell.exit_code(),
+        stopped_by: Some(StoppedBy::Cell),
+        stderr: Captured {
+            head: text.to_vec(),
+            ..Captured::default()
+        },
+        ..Outcome::default()
+    }
+}

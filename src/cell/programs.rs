@@ -1,0 +1,140 @@
+//! The catalogue of programs: which module runs a name, and whether it is compiled yet.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+use tokio::sync::watch;
+use wasmtime::{InstancePre, Linker};
+
+use super::{catalogue::Catalogue, kernel::Guest};
+
+/// A guest module and, once compiled and mapped, what instances are made from.
+pub struct Module {
+    pub name: String,
+    pre: OnceLock<InstancePre<Guest>>,
+    loaded: watch::Sender<bool>,
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Module({})", self.name)
+    }
+}
+
+/// The module was never loaded; its compilation failed.
+#[derive(Debug)]
+pub struct NotLoaded;
+
+impl Module {
+    /// Waits until the module is compiled; the wait ends with the call's wall limit.
+    ///
+    /// # Errors
+    /// The catalogue is gone.
+    pub async fn ready(&self) -> Result<&InstancePre<Guest>, NotLoaded> {
+        if self.pre.get().is_none() {
+            let mut loaded = self.loaded.subscribe();
+            loaded
+                .wait_for(|loaded| *loaded)
+                .await
+                .map_err(|_| NotLoaded)?;
+        }
+        self.pre.get().ok_or(NotLoaded)
+    }
+
+    /// The module, if it is compiled.
+    pub fn ready_now(&self) -> Option<&InstancePre<Guest>> {
+        self.pre.get()
+    }
+}
+
+/// Every module by name and every program name of `/bin`.
+pub struct Programs {
+    linker: Linker<Guest>,
+    modules: BTreeMap<String, Arc<Module>>,
+    by_program: HashMap<String, Arc<Module>>,
+    /// The names in `/bin`, sorted.
+    names: Vec<String>,
+}
+
+impl fmt::Debug for Programs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Programs({})", self.names.len())
+    }
+}
+
+impl Programs {
+    /// An empty catalogue: every name known, no module loaded.
+    ///
+    /// # Errors
+    /// The guests' manifest cannot be read.
+    pub fn new(linker: Linker<Guest>) -> anyhow::Result<Self> {
+        let mut programs = Self {
+            linker,
+            modules: BTreeMap::new(),
+            by_program: HashMap::new(),
+            names: Vec::new(),
+        };
+        for entry in &Catalogue::shipped()?.modules {
+            let (loaded, _) = watch::channel(false);
+            let name = entry.name.clone();
+            let module = Arc::new(Module {
+                name: name.clone(),
+                pre: OnceLock::new(),
+                loaded,
+            });
+            for program in &entry.programs {
+                programs
+                    .by_program
+                    .insert(program.clone(), Arc::clone(&module));
+                programs.names.push(program.clone());
+            }
+            programs.modules.insert(name, module);
+        }
+        programs.names.sort();
+        Ok(programs)
+    }
+
+    /// The module that runs `program`: a name of `/bin`.
+    pub fn find(&self, program: &str) -> Option<Arc<Module>> {
+        self.by_program.get(program).cloned()
+    }
+
+    /// The module for an order's first process: a program, or an internal module by its name.
+    pub fn find_first(&self, name: &str) -> Option<Arc<Module>> {
+        self.find(name).or_else(|| self.modules.get(name).cloned())
+    }
+
+    /// The names in `/bin`, sorted.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Maps the compiled artefact at `path` as the module `name`.
+    ///
+    /// # Errors
+    /// No such module, or the file is missing or was compiled by another engine.
+    #[expect(
+        unsafe_code,
+        reason = "wasmtime cannot check that an artefact is its own output"
+    )]
+    pub fn load(&self, name: &str, path: &Path) -> anyhow::Result<()> {
+        let module = self.modules.get(name);
+        let module = module.ok_or_else(|| anyhow::anyhow!("no module is called {name:?}"))?;
+        // SAFETY: the file lies in a cache folder that only this user can write
+        // (`compile::cache_file` checks), under the digest of a module we ship.
+        let code = unsafe { wasmtime::Module::deserialize_file(self.linker.engine(), path) };
+        let code = code.map_err(anyhow::Error::msg)?;
+        let pre = self
+            .linker
+            .instantiate_pre(&code)
+            .map_err(anyhow::Error::msg)?;
+        if module.pre.set(pre).is_ok() {
+            module.loaded.send_replace(true);
+        }
+        Ok(())
+    }
+}

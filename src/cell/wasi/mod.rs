@@ -1,0 +1,24 @@
+//! The host side of every import a guest has: preview 1 and the module `hotcell`, over the
+//! kernel's descriptors and the mount table. One resolver stands before every path.
+
+mod descriptors;
+mod errno;
+mod executable;
+mod extra;
+mod file;
+mod memory;
+mod mounts;
+mod open;
+mod path_calls;
+mod paths;
+mod poll;
+mod register;
+mod resolve;
+mod stat;
+mod system;
+
+pub use errno::Errno;
+pub use executable::{Executable, executable};
+pub use file::{OpenDirectory, OpenFile};
+pub use mounts::{Mounts, World};
+pub use register::linker;

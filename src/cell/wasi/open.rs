@@ -1,0 +1,317 @@
+//! Opening files: by resolver, never blocking, regular files and folders only.
+
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rustix::fs::{AtFlags, Mode, OFlags, openat2, renameat, unlinkat};
+
+use super::{
+    Errno,
+    file::{OpenDirectory, OpenFile},
+    mounts::{Folder, MountPoint, Node},
+    resolve::{BENEATH, Chain, Target, Walk, read_link},
+    stat::{self, Stat},
+};
+use crate::cell::kernel::{Descriptor, Guest};
+
+/// What an open asks for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How {
+    pub read: bool,
+    pub write: bool,
+    pub append: bool,
+    pub create: bool,
+    pub exclusive: bool,
+    pub truncate: bool,
+    pub folder: bool,
+    pub follow: bool,
+    /// Permission bits of a new file, before the process's mask.
+    pub mode: u32,
+}
+
+/// Tries before a name that keeps changing under us is given up.
+const TRIES_MAX: u32 = 8;
+
+/// Opens `path` from `base`.
+///
+/// # Errors
+/// As Linux `open`; ENOTSUP for FIFOs, sockets and devices, ENOSPC and EMFILE at a limit.
+pub fn open(guest: &Guest, base: Chain, path: &[u8], how: How) -> Result<Descriptor, Errno> {
+    let mut walk = Walk::new(base, path)?;
+    for _ in 0..TRIES_MAX * 8 {
+        let followed = match walk.target()? {
+            Target::Absent if how.create => return Err(Errno::EROFS),
+            Target::Absent => return Err(Errno::ENOENT),
+            Target::Descriptor(number) => return guest.descriptors.get(number).cloned(),
+            Target::Folder(folder) => return open_folder(guest, walk.chain, &folder, how),
+            Target::Node(Node::Link(target)) if how.follow || walk.must_be_folder => target,
+            Target::Node(node) => return open_node(guest, &node, how, walk.must_be_folder),
+            Target::Host { mount, fd, name } => {
+                match open_host(guest, &walk, &mount, &fd, &name, how)? {
+                    Opened::Descriptor(descriptor) => return Ok(descriptor),
+                    Opened::Link(_) if how.create && how.exclusive => return Err(Errno::EEXIST),
+                    Opened::Link(_) if !how.follow && !walk.must_be_folder => {
+                        return Err(Errno::ELOOP);
+                    }
+                    Opened::Link(target) => target,
+                }
+            }
+        };
+        walk.follow(&followed)?;
+    }
+    Err(Errno::ELOOP)
+}
+
+fn open_folder(
+    guest: &Guest,
+    chain: Chain,
+    folder: &Folder,
+    how: How,
+) -> Result<Descriptor, Errno> {
+    if how.create && how.exclusive {
+        return Err(Errno::EEXIST);
+    }
+    if how.write || how.truncate || how.create {
+        return Err(Errno::EISDIR);
+    }
+    let _readable: Stat = stat::folder(folder)?;
+    Ok(Descriptor::Directory(OpenDirectory::new(
+        guest.call(),
+        chain,
+    )))
+}
+
+fn open_node(
+    guest: &Guest,
+    node: &Node,
+    how: How,
+    must_be_folder: bool,
+) -> Result<Descriptor, Errno> {
+    if how.create && how.exclusive {
+        return Err(Errno::EEXIST);
+    }
+    if must_be_folder || how.folder {
+        return Err(Errno::ENOTDIR);
+    }
+    match node {
+        Node::Device(device) => Ok(Descriptor::Device(*device)),
+        Node::Descriptor(number) => guest.descriptors.get(*number).cloned(),
+        _ if how.write || how.truncate => Err(Errno::EROFS),
+        Node::File(bytes) => fixed_file(guest, bytes),
+        Node::Program(name) => fixed_file(guest, stat::program_text(name).as_bytes()),
+        Node::Link(_) => Err(Errno::ELOOP),
+        Node::Folder(_) | Node::Mount(_) | Node::DescriptorFolder => Err(Errno::EISDIR),
+    }
+}
+
+/// A synthetic file's bytes behind a real descriptor, so that seeking needs no second way.
+fn fixed_file(guest: &Guest, bytes: &[u8]) -> Result<Descriptor, Errno> {
+    use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
+    let fd = memfd_create(c"synthetic", MemfdFlags::CLOEXEC)?;
+    let _written = rustix::io::write(&fd, bytes)?;
+    seek(&fd, SeekFrom::Start(0))?;
+    Ok(file(
+        guest,
+        fd,
+        None,
+        How {
+            read: true,
+            ..How::default()
+        },
+    ))
+}
+
+fn file(guest: &Guest, fd: OwnedFd, mount: Option<Arc<MountPoint>>, how: How) -> Descriptor {
+    Descriptor::File(Arc::new(OpenFile {
+        fd,
+        mount,
+        readable: how.read,
+        writable: how.write,
+        append: AtomicBool::new(how.append),
+        call: Arc::clone(guest.call()),
+    }))
+}
+
+enum Opened {
+    Descriptor(Descriptor),
+    Link(Vec<u8>),
+}
+
+fn open_host(
+    guest: &Guest,
+    walk: &Walk,
+    mount: &Arc<MountPoint>,
+    folder: &OwnedFd,
+    name: &[u8],
+    how: How,
+) -> Result<Opened, Errno> {
+    let changes = how.write || how.create || how.truncate;
+    for _ in 0..TRIES_MAX {
+        let fd = match open_name(guest, mount, folder, name, how, walk.must_be_folder) {
+            Ok(fd) => fd,
+            Err(Errno::ELOOP) => match read_link(folder, name) {
+                Ok(target) => return Ok(Opened::Link(target)),
+                // No link any more: somebody changes the name. Look again.
+                Err(_) => continue,
+            },
+            Err(Errno::EAGAIN) => continue,
+            Err(errno) => return Err(errno),
+        };
+        let found = stat::host(mount, &fd, b"")?;
+        if found.is_folder() {
+            if changes {
+                return Err(Errno::EISDIR);
+            }
+            let mut chain = walk.chain.clone();
+            let (mount, fd) = (Arc::clone(mount), Arc::new(fd));
+            chain.push(name.to_vec(), Folder::Host { mount, fd })?;
+            return Ok(Opened::Descriptor(Descriptor::Directory(
+                OpenDirectory::new(guest.call(), chain),
+            )));
+        }
+        if !found.is_regular() {
+            return Err(Errno::ENOTSUP);
+        }
+        if how.write && !mount.writable {
+            return Err(Errno::EROFS);
+        }
+        if how.write && found.nlink > 1 {
+            break_hard_link(guest, mount, folder, name, &fd)?;
+            continue;
+        }
+        if how.truncate && found.size > 0 {
+            rustix::fs::ftruncate(&fd, 0)?;
+        }
+        if changes {
+            guest.call().note_change(walk.chain.path(name));
+        }
+        return Ok(Opened::Descriptor(file(
+            guest,
+            fd,
+            Some(Arc::clone(mount)),
+            how,
+        )));
+    }
+    Err(Errno::EBUSY)
+}
+
+/// Opens or creates one name in a host folder. Truncation waits until the file is known to be
+/// a regular one with a single link.
+fn open_name(
+    guest: &Guest,
+    mount: &MountPoint,
+    folder: &OwnedFd,
+    name: &[u8],
+    how: How,
+    must_be_folder: bool,
+) -> Result<OwnedFd, Errno> {
+    let mut flags = OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | follow_flag();
+    flags |= match (how.read, how.write) {
+        (true, true) => OFlags::RDWR,
+        (false, true) => OFlags::WRONLY,
+        _ => OFlags::RDONLY,
+    };
+    flags.set(OFlags::APPEND, how.append);
+    flags.set(OFlags::DIRECTORY, how.folder || must_be_folder);
+    if !(how.create && how.exclusive) {
+        match openat2(folder, name, flags, Mode::empty(), BENEATH) {
+            Err(rustix::io::Errno::NOENT) if how.create => {}
+            Err(rustix::io::Errno::NXIO) => return Err(Errno::ENOTSUP),
+            opened => return Ok(opened?),
+        }
+    }
+    if must_be_folder {
+        return Err(Errno::EISDIR);
+    }
+    if !mount.writable {
+        return Err(Errno::EROFS);
+    }
+    let mask = guest.process.umask.load(Ordering::Relaxed);
+    let mode = Mode::from_raw_mode(how.mode & !mask & 0o777);
+    flags |= OFlags::CREATE | OFlags::EXCL;
+    let created = guest
+        .call()
+        .with_inode(|| openat2(folder, name, flags, mode, BENEATH));
+    match created {
+        // It appeared between the two tries, and nobody asked to be its creator.
+        Err(Errno::EEXIST) if !how.exclusive => Err(Errno::EAGAIN),
+        created => created,
+    }
+}
+
+#[cfg(not(feature = "broken-plain-join"))]
+fn follow_flag() -> OFlags {
+    OFlags::NOFOLLOW
+}
+#[cfg(feature = "broken-plain-join")]
+fn follow_flag() -> OFlags {
+    OFlags::empty()
+}
+
+/// Gives `name` a copy of its content under a new inode, so that writing in place cannot reach
+/// a file outside through a second link.
+fn break_hard_link(
+    guest: &Guest,
+    mount: &MountPoint,
+    folder: &OwnedFd,
+    name: &[u8],
+    opened: &OwnedFd,
+) -> Result<(), Errno> {
+    let found = stat::host(mount, opened, b"")?;
+    guest.call().take_inode()?;
+    guest.call().take_written(found.size)?;
+    let read = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let source = openat2(folder, name, read, Mode::empty(), BENEATH)?;
+    let again = stat::host(mount, &source, b"")?;
+    if again.ino != found.ino || !again.is_regular() {
+        return Err(Errno::EBUSY);
+    }
+    let copy_name = temporary_name()?;
+    let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let copy = openat2(
+        folder,
+        &*copy_name,
+        create,
+        Mode::from_raw_mode(0o600),
+        BENEATH,
+    )?;
+    let copied = copy_all(source.as_fd(), copy.as_fd())
+        .and_then(|()| {
+            Ok(rustix::fs::fchmod(
+                &copy,
+                Mode::from_raw_mode(found.mode & 0o777),
+            )?)
+        })
+        .and_then(|()| Ok(renameat(folder, &*copy_name, folder, name)?));
+    if copied.is_err() {
+        let _removed = unlinkat(folder, &*copy_name, AtFlags::empty());
+    }
+    copied
+}
+
+fn copy_all(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = rustix::io::read(&from, &mut buffer)?;
+        let mut bytes = buffer.get(..count).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        while !bytes.is_empty() {
+            let wrote = rustix::io::write(&to, bytes)?;
+            bytes = bytes.get(wrote..).unwrap_or_default();
+        }
+    }
+}
+
+/// A name nobody can guess, for a file that is renamed at once.
+fn temporary_name() -> Result<String, Errno> {
+    let mut random = [0; 12];
+    getrandom::fill(&mut random).map_err(|_| Errno::EIO)?;
+    Ok(format!(".hotcell-{}", crate::request::hexadecimal(&random)))
+}

@@ -1,0 +1,395 @@
+//! Changing and asking about names: every operation that takes a path but opening it.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, atomic::Ordering},
+};
+
+use rustix::fs::{
+    AtFlags, Mode, OFlags, Timespec, Timestamps, linkat, mkdirat, openat2, renameat, symlinkat,
+    unlinkat, utimensat,
+};
+
+use super::{
+    Errno,
+    mounts::{Folder, MountPoint, Node},
+    resolve::{BENEATH, Chain, PATH_BYTES_MAX, Target, Walk, read_link},
+    stat::{self, Stat},
+};
+use crate::cell::kernel::Guest;
+
+/// A name in a host folder that an operation is about.
+struct Name {
+    chain: Chain,
+    mount: Arc<MountPoint>,
+    folder: Arc<OwnedFd>,
+    name: Vec<u8>,
+    must_be_folder: bool,
+}
+
+impl Name {
+    /// Finds the name at the end of `path`; a link there is meant itself.
+    fn find(base: Chain, path: &[u8]) -> Result<Self, Errno> {
+        let mut walk = Walk::new(base, path)?;
+        match walk.target()? {
+            Target::Host { mount, fd, name } => Ok(Self {
+                chain: walk.chain,
+                mount,
+                folder: fd,
+                name,
+                must_be_folder: walk.must_be_folder,
+            }),
+            // `/`, `.`, `..`, a mount point: never made, moved or removed by a guest.
+            Target::Folder(Folder::Host { .. }) => Err(Errno::EBUSY),
+            Target::Folder(_) | Target::Node(_) | Target::Descriptor(_) => Err(Errno::EROFS),
+            Target::Absent => Err(Errno::ENOENT),
+        }
+    }
+
+    /// As [`Self::find`], for an operation that changes the folder.
+    fn find_to_change(base: Chain, path: &[u8]) -> Result<Self, Errno> {
+        let found = match Self::find(base, path) {
+            Err(Errno::ENOENT) if !path.is_empty() => return Err(Errno::ENOENT),
+            found => found?,
+        };
+        if !found.mount.writable {
+            return Err(Errno::EROFS);
+        }
+        Ok(found)
+    }
+
+    /// What stands under the name.
+    fn stat(&self) -> Result<Stat, Errno> {
+        stat::host(&self.mount, &self.folder, &self.name)
+    }
+
+    /// A trailing slash on something that is no folder is refused, links to folders included:
+    /// whatever the kernel makes of it, we do not ask.
+    fn check_slash(&self) -> Result<(), Errno> {
+        if self.must_be_folder && !self.stat()?.is_folder() {
+            return Err(Errno::ENOTDIR);
+        }
+        Ok(())
+    }
+
+    fn note(&self, guest: &Guest) {
+        guest.call().note_change(self.chain.path(&self.name));
+    }
+}
+
+/// # Errors
+/// As Linux `stat`, or `lstat` without `follow`.
+pub fn stat(guest: &Guest, base: Chain, path: &[u8], follow: bool) -> Result<Stat, Errno> {
+    let mut walk = Walk::new(base, path)?;
+    loop {
+        let follow = follow || walk.must_be_folder;
+        let link = match walk.target()? {
+            Target::Absent => return Err(Errno::ENOENT),
+            Target::Folder(folder) => return stat::folder(&folder),
+            Target::Descriptor(number) => return stat::descriptor(guest.descriptors.get(number)?),
+            Target::Node(Node::Descriptor(number)) if follow => {
+                return stat::descriptor(guest.descriptors.get(number)?);
+            }
+            Target::Node(Node::Link(target)) if follow => target,
+            Target::Node(_) if walk.must_be_folder => return Err(Errno::ENOTDIR),
+            Target::Node(node) => return Ok(stat::node(&node)),
+            Target::Host { mount, fd, name } => {
+                let found = stat::host(&mount, &fd, &name)?;
+                if !(found.is_link() && follow) {
+                    if walk.must_be_folder && !found.is_folder() {
+                        return Err(Errno::ENOTDIR);
+                    }
+                    return Ok(found);
+                }
+                read_link(&fd, &name)?
+            }
+        };
+        walk.follow(&link)?;
+    }
+}
+
+/// # Errors
+/// As Linux `mkdir`; ENOSPC at the call's inode limit.
+pub fn make_folder(guest: &Guest, base: Chain, path: &[u8]) -> Result<(), Errno> {
+    let place = match Name::find_to_change(base.clone(), path) {
+        // The synthetic tree and mount points exist already.
+        Err(Errno::EBUSY | Errno::EROFS) if exists(guest, base.clone(), path) => {
+            return Err(Errno::EEXIST);
+        }
+        place => place?,
+    };
+    let mode = 0o777 & !guest.process.umask.load(Ordering::Relaxed);
+    let mode = Mode::from_raw_mode(mode);
+    guest
+        .call()
+        .with_inode(|| mkdirat(&place.folder, &*place.name, mode))?;
+    place.note(guest);
+    Ok(())
+}
+
+fn exists(guest: &Guest, base: Chain, path: &[u8]) -> bool {
+    stat(guest, base, path, false).is_ok()
+}
+
+/// # Errors
+/// As Linux `unlink`.
+pub fn remove_file(guest: &Guest, base: Chain, path: &[u8]) -> Result<(), Errno> {
+    let place = Name::find_to_change(base, path)?;
+    let found = place.stat()?;
+    if found.is_folder() {
+        return Err(Errno::EISDIR);
+    }
+    place.check_slash()?;
+    unlinkat(&place.folder, &*place.name, AtFlags::empty())?;
+    place.note(guest);
+    Ok(())
+}
+
+/// # Errors
+/// As Linux `rmdir`.
+pub fn remove_folder(guest: &Guest, base: Chain, path: &[u8]) -> Result<(), Errno> {
+    let place = Name::find_to_change(base, path)?;
+    place.check_slash()?;
+    unlinkat(&place.folder, &*place.name, AtFlags::REMOVEDIR)?;
+    place.note(guest);
+    Ok(())
+}
+
+/// # Errors
+/// As Linux `rename`; EXDEV between mounts.
+pub fn rename(
+    guest: &Guest,
+    (from_base, from): (Chain, &[u8]),
+    (to_base, to): (Chain, &[u8]),
+) -> Result<(), Errno> {
+    let source = Name::find_to_change(from_base, from)?;
+    let target = Name::find_to_change(to_base, to)?;
+    source.check_slash()?;
+    if target.must_be_folder {
+        // `mv f d/` names a folder: only a folder may take that name.
+        match target.stat() {
+            Ok(found) if !found.is_folder() => return Err(Errno::ENOTDIR),
+            Err(Errno::ENOENT) if !source.stat()?.is_folder() => return Err(Errno::ENOTDIR),
+            _ => {}
+        }
+    }
+    if source.mount.number != target.mount.number {
+        return Err(Errno::EXDEV);
+    }
+    renameat(&source.folder, &*source.name, &target.folder, &*target.name)?;
+    source.note(guest);
+    target.note(guest);
+    Ok(())
+}
+
+/// # Errors
+/// As Linux `link`; a final link is linked itself.
+pub fn link(
+    guest: &Guest,
+    (from_base, from): (Chain, &[u8]),
+    (to_base, to): (Chain, &[u8]),
+) -> Result<(), Errno> {
+    let source = Name::find(from_base, from)?;
+    let target = Name::find_to_change(to_base, to)?;
+    source.check_slash()?;
+    if target.must_be_folder {
+        return Err(Errno::ENOENT);
+    }
+    if source.mount.number != target.mount.number {
+        return Err(Errno::EXDEV);
+    }
+    if !source.mount.writable {
+        return Err(Errno::EROFS);
+    }
+    guest.call().with_inode(|| {
+        linkat(
+            &source.folder,
+            &*source.name,
+            &target.folder,
+            &*target.name,
+            AtFlags::empty(),
+        )
+    })?;
+    target.note(guest);
+    Ok(())
+}
+
+/// # Errors
+/// As Linux `symlink`. The text is free: only guests' own walks ever follow it.
+pub fn symlink(guest: &Guest, text: &[u8], base: Chain, path: &[u8]) -> Result<(), Errno> {
+    if text.is_empty() || text.len() > PATH_BYTES_MAX || text.contains(&0) {
+        return Err(if text.is_empty() {
+            Errno::ENOENT
+        } else {
+            Errno::ENAMETOOLONG
+        });
+    }
+    let place = match Name::find_to_change(base.clone(), path) {
+        Err(Errno::EBUSY | Errno::EROFS) if exists(guest, base.clone(), path) => {
+            return Err(Errno::EEXIST);
+        }
+        place => place?,
+    };
+    if place.must_be_folder {
+        return Err(Errno::ENOENT);
+    }
+    guest
+        .call()
+        .with_inode(|| symlinkat(text, &place.folder, &*place.name))?;
+    place.note(guest);
+    Ok(())
+}
+
+/// # Errors
+/// As Linux `readlink`.
+pub fn link_text(guest: &Guest, base: Chain, path: &[u8]) -> Result<Vec<u8>, Errno> {
+    let mut walk = Walk::new(base, path)?;
+    match walk.target()? {
+        Target::Host { .. } if walk.must_be_folder => Err(Errno::EINVAL),
+        Target::Host { fd, name, .. } => read_link(&fd, &name),
+        Target::Node(Node::Link(text)) => Ok(text),
+        Target::Node(Node::Descriptor(number)) => Ok(format!("/dev/fd/{number}").into_bytes()),
+        Target::Descriptor(number) => guest.descriptors.get(number).map(|_| b"/dev/null".to_vec()),
+        Target::Absent => Err(Errno::ENOENT),
+        Target::Node(_) | Target::Folder(_) => Err(Errno::EINVAL),
+    }
+}
+
+/// Sets permission bits, following links. Set-user-id and set-group-id are left out: they would
+/// mean something to the host.
+///
+/// # Errors
+/// As Linux `chmod`.
+pub fn set_mode(guest: &Guest, base: Chain, path: &[u8], mode: u32) -> Result<(), Errno> {
+    let (chain, mount, folder, name) = follow_to_name(base, path)?;
+    if !mount.writable {
+        return Err(Errno::EROFS);
+    }
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let name = if name.is_empty() { b".".to_vec() } else { name };
+    let opened = openat2(&folder, &*name, flags, Mode::empty(), BENEATH).or_else(|errno| {
+        let writing = (flags - OFlags::RDONLY) | OFlags::WRONLY;
+        if errno != rustix::io::Errno::ACCESS {
+            return Err(errno);
+        }
+        openat2(&folder, &*name, writing, Mode::empty(), BENEATH)
+    });
+    match opened {
+        Ok(fd) => set_open_mode(&mount, &fd, mode)?,
+        // Neither readable nor writable for us, though perhaps ours: by name, never by link.
+        Err(rustix::io::Errno::ACCESS) => change_mode_by_name(&folder, &name, mode)?,
+        Err(errno) => return Err(errno.into()),
+    }
+    guest.call().note_change(chain.path(&name));
+    Ok(())
+}
+
+/// Sets the permission bits of an open file of a mount.
+///
+/// # Errors
+/// EROFS, ENOTSUP for special files.
+pub fn set_open_mode(mount: &MountPoint, fd: &OwnedFd, mode: u32) -> Result<(), Errno> {
+    if !mount.writable {
+        return Err(Errno::EROFS);
+    }
+    let found = stat::host(mount, fd, b"")?;
+    if !(found.is_regular() || found.is_folder()) {
+        return Err(Errno::ENOTSUP);
+    }
+    Ok(rustix::fs::fchmod(fd, Mode::from_raw_mode(mode & 0o1777))?)
+}
+
+#[expect(
+    unsafe_code,
+    reason = "rustix and libc do not wrap fchmodat2, the one that takes flags"
+)]
+fn change_mode_by_name(folder: &OwnedFd, name: &[u8], mode: u32) -> Result<(), Errno> {
+    use std::os::fd::AsRawFd;
+    let name = std::ffi::CString::new(name).map_err(|_| Errno::EINVAL)?;
+    // fchmodat2(2), Linux 6.6, the same number on every architecture.
+    const FCHMODAT2: libc::c_long = 452;
+    // SAFETY: the descriptor and the NUL-terminated name outlive the call, which only reads them.
+    let result = unsafe {
+        libc::syscall(
+            FCHMODAT2,
+            folder.as_raw_fd(),
+            name.as_ptr(),
+            mode & 0o1777,
+            libc::AT_SYMLINK_NOFOLLOW,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(Errno::EACCES)
+    }
+}
+
+/// Sets access and modification time.
+///
+/// # Errors
+/// As Linux `utimensat`.
+pub fn set_times(
+    guest: &Guest,
+    base: Chain,
+    path: &[u8],
+    follow: bool,
+    times: &Timestamps,
+) -> Result<(), Errno> {
+    let (chain, mount, folder, name) = if follow {
+        follow_to_name(base, path)?
+    } else {
+        let place = Name::find(base, path)?;
+        (place.chain, place.mount, place.folder, place.name)
+    };
+    if !mount.writable {
+        return Err(Errno::EROFS);
+    }
+    let name = if name.is_empty() { b".".to_vec() } else { name };
+    utimensat(&folder, &*name, times, AtFlags::SYMLINK_NOFOLLOW)?;
+    guest.call().note_change(chain.path(&name));
+    Ok(())
+}
+
+/// A time for [`set_times`]: nanoseconds since 1970, now, or left alone.
+pub fn timespec(ns: u64, set: bool, now: bool) -> Timespec {
+    let special = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+    match (set, now) {
+        (_, true) => special(rustix::fs::UTIME_NOW),
+        (true, false) => Timespec {
+            tv_sec: i64::try_from(ns / 1_000_000_000).unwrap_or(i64::MAX),
+            tv_nsec: i64::try_from(ns % 1_000_000_000).unwrap_or(0),
+        },
+        (false, false) => special(rustix::fs::UTIME_OMIT),
+    }
+}
+
+type NameInFolder = (Chain, Arc<MountPoint>, Arc<OwnedFd>, Vec<u8>);
+
+/// Follows a path to a host name that is no link; an empty name means the folder itself.
+fn follow_to_name(base: Chain, path: &[u8]) -> Result<NameInFolder, Errno> {
+    let mut walk = Walk::new(base, path)?;
+    loop {
+        let link = match walk.target()? {
+            Target::Absent => return Err(Errno::ENOENT),
+            Target::Folder(Folder::Host { mount, fd }) => {
+                return Ok((walk.chain, mount, fd, Vec::new()));
+            }
+            Target::Node(Node::Link(target)) => target,
+            Target::Node(_) | Target::Folder(_) | Target::Descriptor(_) => {
+                return Err(Errno::EROFS);
+            }
+            Target::Host { mount, fd, name } => {
+                let found = stat::host(&mount, &fd, &name)?;
+                if !found.is_link() {
+                    if walk.must_be_folder && !found.is_folder() {
+                        return Err(Errno::ENOTDIR);
+                    }
+                    return Ok((walk.chain, mount, fd, name));
+                }
+                read_link(&fd, &name)?
+            }
+        };
+        walk.follow(&link)?;
+    }
+}

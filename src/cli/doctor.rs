@@ -1,0 +1,99 @@
+//! `hotcell doctor`: what is there and what is not, one line each.
+
+use std::time::{Duration, Instant};
+
+use crate::app;
+use crate::cell::{CellOptions, CellPool};
+use crate::cli::{Common, runtime, say};
+use crate::config::{Settings, State, StateError, Tokens};
+
+/// Longest wait for guests to be compiled. Chosen, not measured.
+const TIME_MAX: Duration = Duration::from_secs(300);
+
+pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
+    let config = Settings::collect(&args.flags())?.check()?;
+    let mut report = Report::default();
+    report.good("version", env!("CARGO_PKG_VERSION"));
+    report.check("state", State::open(&config.state), |state| {
+        let server = match state.lock() {
+            Ok(_) => "no server runs on it",
+            Err(StateError::InUse { .. }) => "a server runs on it",
+            Err(StateError::Folder { .. }) => "its lock cannot be taken",
+        };
+        format!("{}, {server}", state.path().display())
+    });
+    report.check(
+        "tokens",
+        Tokens::open(&config.state).and_then(|tokens| tokens.list()),
+        |list| match list.len() {
+            0 => "none yet: the first `hotcell serve` makes one".to_owned(),
+            count => format!("{count}"),
+        },
+    );
+    report.check(
+        "policy",
+        app::load_policy(config.policy.as_deref()),
+        |policy| format!("{}: {}", policy.name, policy.description),
+    );
+    report.check("cells", runtime()?.block_on(cells(&config)), Clone::clone);
+    report.good(
+        "confinement",
+        "one wall: guests run in a child process without kernel walls yet",
+    );
+    report.good(
+        "native programs",
+        "none: this version runs WebAssembly only",
+    );
+    say(&report.text)?;
+    Ok(u8::from(report.failed))
+}
+
+async fn cells(config: &crate::config::Config) -> anyhow::Result<String> {
+    let executable = std::env::current_exe()?;
+    let started = Instant::now();
+    let options = CellOptions {
+        executable,
+        cache: config.cache.clone(),
+        calls_max: 1,
+    };
+    let cells = CellPool::start(options).await?;
+    let ready = app::guests_ready(&cells, TIME_MAX).await;
+    let programs = cells.programs().len();
+    cells.stop().await;
+    anyhow::ensure!(
+        ready,
+        "the guests were not compiled within {} s",
+        TIME_MAX.as_secs()
+    );
+    Ok(format!(
+        "ready in {:.2} s, {programs} programs in /bin",
+        started.elapsed().as_secs_f32()
+    ))
+}
+
+#[derive(Default)]
+struct Report {
+    text: String,
+    failed: bool,
+}
+
+impl Report {
+    fn good(&mut self, name: &str, text: &str) {
+        self.text += &format!("ok    {name}: {text}\n");
+    }
+
+    fn check<T, E: Into<anyhow::Error>>(
+        &mut self,
+        name: &str,
+        result: Result<T, E>,
+        describe: impl Fn(&T) -> String,
+    ) {
+        match result {
+            Ok(value) => self.good(name, &describe(&value)),
+            Err(error) => {
+                self.failed = true;
+                self.text += &format!("FAIL  {name}: {:#}\n", error.into());
+            }
+        }
+    }
+}

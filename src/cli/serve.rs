@@ -1,0 +1,155 @@
+//! `hotcell serve`.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{self, App};
+use crate::cli::{Common, runtime, say};
+use crate::config::{Flags, Settings};
+use crate::telemetry;
+
+/// Longest wait for guests to be compiled before the server says it is not ready.
+/// Chosen, not measured.
+const GUESTS_TIME_MAX: Duration = Duration::from_secs(300);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    common: Common,
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Listen beyond loopback without TLS; tokens then travel unencrypted
+    #[arg(long)]
+    insecure_listen: bool,
+    /// Log filter, such as `info` or `hotcell=debug`
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// Prints every key with its value and where that came from, and ends
+    #[arg(long)]
+    print_config: bool,
+}
+
+impl Args {
+    fn flags(&self) -> Flags {
+        let mut flags = self.common.flags();
+        if let Some(listen) = &self.listen {
+            flags.values.insert("listen", listen.clone());
+        }
+        if let Some(log) = &self.log {
+            flags.values.insert("log", log.clone());
+        }
+        if self.insecure_listen {
+            flags.values.insert("insecure_listen", "true".to_owned());
+        }
+        flags
+    }
+}
+
+pub(super) fn main(args: &Args) -> anyhow::Result<u8> {
+    let settings = Settings::collect(&args.flags())?;
+    if args.print_config {
+        say(&describe(&settings))?;
+        return settings.check().map(|_| 0).map_err(Into::into);
+    }
+    let config = settings.check()?;
+    telemetry::start(&config.log).map_err(|reason| anyhow!(reason))?;
+    let executable = std::env::current_exe().context("this program has no path")?;
+    runtime()?.block_on(async {
+        let listener = listen(config.listen).await?;
+        let address = listener.local_addr()?;
+        let stop = stop_signal()?;
+        let app = App::start(&config, executable).await?;
+        tokio::spawn(say_ready(app.executor().clone(), ready_line(address, &app)));
+        app.serve(listener, stop).await
+    })?;
+    Ok(0)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            anyhow!(
+                "{address} is in use: choose another with --listen, such as --listen 127.0.0.1:0"
+            )
+        } else {
+            anyhow!(error).context(format!("cannot listen on {address}"))
+        }
+    })
+}
+
+/// Resolves at SIGTERM or SIGINT.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+async fn say_ready(executor: std::sync::Arc<crate::executor::Executor>, line: String) {
+    if app::guests_ready(&executor.cells, GUESTS_TIME_MAX).await {
+        // Nothing can be said where standard error is closed.
+        let _closed = writeln!(std::io::stderr(), "{line}");
+    } else {
+        tracing::error!(limit = ?GUESTS_TIME_MAX, "the guests are not compiled: calls are refused");
+    }
+}
+
+fn ready_line(address: SocketAddr, app: &App) -> String {
+    let token = match app.token_file() {
+        Some(path) => format!("$(cat {})", quoted(&path.to_string_lossy())),
+        None => "TOKEN".to_owned(),
+    };
+    let body = r#"{"tool":"bash","input":{"command":"echo hello"}}"#;
+    format!(
+        "hotcell ready on http://{address}, confinement: one wall (guests run in a child process \
+         without kernel walls yet); try: \
+         curl -s -H \"Authorization: Bearer {token}\" -d '{body}' http://{address}/execute"
+    )
+}
+
+/// A word as a shell reads it back, inside double quotes and a command substitution.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn describe(settings: &Settings) -> String {
+    let mut text = format!("state = {:?}\n", settings.state());
+    for setting in settings.iter() {
+        let value = setting
+            .value
+            .as_ref()
+            .map_or("(none)".to_owned(), |value| format!("{value:?}"));
+        let (key, origin, meaning) = (setting.key, &setting.origin, setting.meaning);
+        // Writing to a string cannot fail.
+        let _infallible = writeln!(text, "{key} = {value}    # {origin}; {meaning}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn odd_paths_are_quoted_for_the_shell() {
+        assert_eq!(quoted("/home/ann/.local/token"), "/home/ann/.local/token");
+        assert_eq!(quoted("/a b/$x"), "'/a b/$x'");
+        assert_eq!(quoted("/it's"), r"'/it'\''s'");
+    }
+}

@@ -1,0 +1,41 @@
+//! Configuration, the state folder and its tokens. The only room that reads the environment.
+//!
+//! A value comes from a flag, else the environment, else the file, else the default; an unknown
+//! key in the file refuses to start.
+
+mod keys;
+mod state;
+mod tokens;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use keys::{ConfigError, Flags, Origin, Setting, Settings, debug_guests, home_folder};
+pub use state::{State, StateError};
+pub use tokens::{TokenError, Tokens};
+
+/// Checked configuration: no value is left that means "default".
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub insecure_listen: bool,
+    pub state: PathBuf,
+    pub cache: PathBuf,
+    pub policy: Option<PathBuf>,
+    pub log: String,
+    /// Connections open at once; more wait in the kernel's queue.
+    pub connections_max: usize,
+    /// Largest request body.
+    pub body_bytes_max: usize,
+    /// Calls running at once.
+    pub calls_max: usize,
+    /// Calls waiting for a place beyond those running.
+    pub calls_waiting_max: usize,
+    /// Sessions of one token.
+    pub sessions_max: usize,
+    /// A session unused for this long is deleted.
+    pub session_idle: Duration,
+    /// How long running calls may finish when the server is told to stop.
+    pub drain: Duration,
+}

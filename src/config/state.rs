@@ -1,0 +1,105 @@
+//! The state folder: made private, and locked so that one server owns it.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// Why the state folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("cannot use the state folder `{path}`")]
+    Folder {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(
+        "another hotcell server uses the state folder `{path}`: stop it, or name another with --state"
+    )]
+    InUse { path: PathBuf },
+}
+
+/// A state folder that exists and only its owner can enter.
+#[derive(Debug)]
+pub struct State {
+    path: PathBuf,
+}
+
+impl State {
+    /// Opens the folder, making it when it is absent.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let fault = |source| StateError::Folder {
+            path: path.to_owned(),
+            source,
+        };
+        private_folder(path).map_err(fault)?;
+        // Guests get these folders as mounts; a relative name would change meaning with the cwd.
+        let path = std::path::absolute(path).map_err(fault)?;
+        Ok(Self { path })
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the lock that one server holds for as long as it runs.
+    ///
+    /// # Errors
+    /// [`StateError::InUse`] when another server holds it.
+    pub fn lock(&self) -> Result<File, StateError> {
+        let path = self.path.clone();
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(self.path.join("lock"))
+            .map_err(|source| StateError::Folder {
+                path: path.clone(),
+                source,
+            })?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::InUse { path }),
+            Err(errno) => Err(StateError::Folder {
+                path,
+                source: errno.into(),
+            }),
+        }
+    }
+}
+
+/// Makes a folder that only its owner can enter, and its missing parents likewise.
+pub(super) fn private_folder(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_folder_is_private_and_has_one_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/state");
+        let state = State::open(&path).unwrap();
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        let held = state.lock().unwrap();
+        assert!(matches!(
+            State::open(&path).unwrap().lock(),
+            Err(StateError::InUse { .. })
+        ));
+        drop(held);
+        assert!(state.lock().is_ok());
+    }
+}

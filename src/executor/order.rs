@@ -1,0 +1,183 @@
+//! From a checked call to what a cell is told to run.
+
+use serde_json::Value;
+
+use crate::cell::{Mount, Order, Stdin};
+use crate::executor::Streams;
+use crate::executor::error::ExecuteError;
+use crate::executor::input::Call;
+use crate::executor::tools::{Kind, Tool};
+use crate::outcome::{Captured, Outcome};
+use crate::policy::{Grant, Policy};
+use crate::request::ToolRequest;
+use crate::session::{InUse, Session, SessionError};
+use crate::workspace::{TMP, WORKSPACE, guest_path};
+
+/// What every guest finds in its environment before the policy and the call add to it.
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("HOME", "/workspace"),
+    ("USER", "agent"),
+    ("PATH", "/bin"),
+    ("LANG", "C.UTF-8"),
+    ("TZ", "UTC"),
+];
+
+/// Either an order for a cell or an answer that needs none.
+pub(super) enum Prepared {
+    Run(Box<Order>),
+    Answered(Outcome),
+}
+
+/// A checked call with what it needs to run.
+pub(super) struct Asked {
+    pub(super) request: ToolRequest,
+    pub(super) call: Call,
+    pub(super) session: InUse,
+    pub(super) streams: Streams,
+}
+
+impl Asked {
+    pub(super) async fn prepare(
+        &self,
+        policy: &Policy,
+        grant: &Grant,
+    ) -> Result<Prepared, ExecuteError> {
+        let Self {
+            request,
+            call,
+            session,
+            streams,
+        } = self;
+        let mut order = Order {
+            environment: environment(policy, &request.input),
+            cwd: working_folder(request, session)?,
+            mounts: mounts(session, grant),
+            limits: grant.limits().clone(),
+            stream: streams.output.is_some(),
+            ..Order::default()
+        };
+        if !call.is_bash() {
+            return Ok(match files_input(call.tool, &request.input, session) {
+                Ok(input) => {
+                    order.program = "files".to_owned();
+                    order.arguments = vec![b"files".to_vec(), call.tool.name.into()];
+                    order.stdin = Stdin::Bytes(input);
+                    Prepared::Run(Box::new(order))
+                }
+                Err(text) => Prepared::Answered(failed(&text)),
+            });
+        }
+        if request.input.get("restart") == Some(&Value::Bool(true)) {
+            session.commit_state(Vec::new()).await.map_err(|source| {
+                let path = session.workspace().to_owned();
+                SessionError::Disk { path, source }
+            })?;
+        }
+        let Some(command) = request.input.get("command").and_then(Value::as_str) else {
+            return Ok(Prepared::Answered(restarted()));
+        };
+        order.program = "bash".to_owned();
+        order.arguments = vec![b"bash".to_vec(), b"-c".to_vec(), command.into()];
+        order.state = session.state().to_vec();
+        order.keep_state = session.keeps_state();
+        order.stdin = match request.input.get("stdin").and_then(Value::as_str) {
+            Some(text) => Stdin::Bytes(text.into()),
+            None if streams.stdin_inherited => Stdin::Inherit,
+            None => Stdin::Empty,
+        };
+        Ok(Prepared::Run(Box::new(order)))
+    }
+}
+
+/// The tool's input for the files guest, with its paths as guests see them.
+fn files_input(tool: &Tool, input: &Value, session: &Session) -> Result<Vec<u8>, String> {
+    let mut input = input.clone();
+    for field in tool.fields.iter().filter(|field| field.kind == Kind::Path) {
+        if let Some(value) = input.get_mut(field.name)
+            && let Some(path) = value.as_str()
+        {
+            let path = guest_path(path, session.workspace());
+            *value = path
+                .map_err(|error| format!("{}: {error}", tool.name))?
+                .into();
+        }
+    }
+    if let Some(fields) = input.as_object_mut() {
+        fields.remove("encoding");
+    }
+    serde_json::to_vec(&input).map_err(|error| error.to_string())
+}
+
+fn environment(policy: &Policy, input: &Value) -> Vec<Vec<u8>> {
+    let of_call = input.get("env").and_then(Value::as_object);
+    let of_call = of_call
+        .into_iter()
+        .flatten()
+        .filter_map(|(n, v)| Some((n.as_str(), v.as_str()?)));
+    let of_policy = policy
+        .environment
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.as_str()));
+    let mut variables: Vec<(&str, &str)> = ENVIRONMENT.to_vec();
+    for (name, value) in of_policy.chain(of_call) {
+        match variables.iter_mut().find(|(known, _)| *known == name) {
+            Some(variable) => variable.1 = value,
+            None => variables.push((name, value)),
+        }
+    }
+    variables
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}").into_bytes())
+        .collect()
+}
+
+fn working_folder(request: &ToolRequest, session: &Session) -> Result<String, ExecuteError> {
+    let folder = session.folder().unwrap_or_else(|| WORKSPACE.to_owned());
+    let Some(asked) = &request.working_dir else {
+        return Ok(folder);
+    };
+    let path = guest_path(asked, session.workspace())
+        .map_err(|error| ExecuteError::Invalid(format!("workingDir: {error}")))?;
+    Ok(if path.starts_with('/') {
+        path
+    } else {
+        format!("{folder}/{path}")
+    })
+}
+
+fn mounts(session: &Session, grant: &Grant) -> Vec<Mount> {
+    let mount = |guest: &str, host: &std::path::Path, writable| Mount {
+        guest: guest.to_owned(),
+        host: host.to_owned(),
+        writable,
+    };
+    vec![
+        mount(WORKSPACE, session.workspace(), grant.workspace_writable()),
+        mount(TMP, session.tmp(), true),
+    ]
+}
+
+fn failed(text: &str) -> Outcome {
+    let stderr = Captured {
+        head: format!("{text}\n").into_bytes(),
+        ..Captured::default()
+    };
+    Outcome {
+        exit_code: 1,
+        stderr,
+        ..Outcome::default()
+    }
+}
+
+/// A restarted shell has kept its new, empty state.
+fn restarted() -> Outcome {
+    let stdout = Captured {
+        head: b"bash session restarted".to_vec(),
+        ..Captured::default()
+    };
+    Outcome {
+        stdout,
+        state: Some(Vec::new()),
+        ..Outcome::default()
+    }
+}

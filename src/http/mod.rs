@@ -1,0 +1,122 @@
+//! The HTTP door: `POST /execute`, sessions, schemas, health. Protocol in, protocol out.
+
+mod auth;
+mod body;
+mod error;
+mod execute;
+mod health;
+mod idempotency;
+mod serve;
+mod sessions;
+mod slow_reader;
+mod stream;
+mod strict_json;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::config::Tokens;
+use crate::executor::Executor;
+use crate::request::{RequestId, hexadecimal};
+
+pub use idempotency::KEPT as KEYS_KEPT;
+pub use serve::{Connections, serve};
+
+use idempotency::Idempotency;
+
+/// What every request of the HTTP door needs.
+#[derive(Debug)]
+pub struct Door {
+    pub executor: Arc<Executor>,
+    pub tokens: Arc<Tokens>,
+    pub body_bytes_max: usize,
+    ids: RequestIds,
+    idempotency: Idempotency,
+}
+
+impl Door {
+    /// Makes the door of one server. `begun` are the calls with an idempotency key, as agent and
+    /// key digest, that a previous server began: they do not run again.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn new(
+        executor: Arc<Executor>,
+        tokens: Arc<Tokens>,
+        body_bytes_max: usize,
+        begun: impl Iterator<Item = (String, String)>,
+    ) -> std::io::Result<Self> {
+        let idempotency = Idempotency::with_begun(begun);
+        Ok(Self {
+            executor,
+            tokens,
+            body_bytes_max,
+            ids: RequestIds::new()?,
+            idempotency,
+        })
+    }
+}
+
+/// Every route of the door.
+pub fn router(door: Arc<Door>) -> Router {
+    Router::new()
+        .route(
+            "/execute",
+            post(execute::execute).fallback(execute::wrong_method),
+        )
+        .route("/tools", get(health::tools).fallback(wrong_method))
+        .route("/livez", get(health::livez).fallback(wrong_method))
+        .route("/readyz", get(health::readyz).fallback(wrong_method))
+        .route("/sessions", get(sessions::list).fallback(wrong_method))
+        .route(
+            "/sessions/{name}",
+            get(sessions::show)
+                .post(sessions::create)
+                .delete(sessions::delete)
+                .fallback(wrong_method),
+        )
+        .fallback(no_route)
+        .with_state(door)
+}
+
+async fn no_route(axum::extract::State(door): axum::extract::State<Arc<Door>>) -> error::Told {
+    error::no_route().told(&door.ids.next())
+}
+
+async fn wrong_method(axum::extract::State(door): axum::extract::State<Arc<Door>>) -> error::Told {
+    error::wrong_method("this path does not take that method").told(&door.ids.next())
+}
+
+/// Makes ids that no two calls share, across restarts too.
+#[derive(Debug)]
+pub struct RequestIds {
+    prefix: String,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    /// Draws a random prefix.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn new() -> std::io::Result<Self> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random)?;
+        Ok(Self {
+            prefix: hexadecimal(&random),
+            next: AtomicU64::new(1),
+        })
+    }
+
+    /// The next id.
+    pub fn next(&self) -> RequestId {
+        RequestId(format!(
+            "{}-{:x}",
+            self.prefix,
+            self.next.fetch_add(1, Ordering::Relaxed)
+        ))
+    }
+}

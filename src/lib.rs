@@ -1,0 +1,27 @@
+//! Hotcell runs the tool calls of AI agents as WebAssembly processes, behind an HTTP API.
+//!
+//! Rooms, top floor first; imports point down only, which `tests/it/architecture.rs` checks.
+//! Start reading at [`executor::Executor::execute`].
+
+pub mod cli;
+
+pub mod app;
+
+pub mod http;
+
+pub mod executor;
+
+pub mod cell;
+
+pub mod audit;
+pub mod session;
+pub mod workspace;
+
+pub mod config;
+pub mod policy;
+
+pub mod limits;
+pub mod outcome;
+pub mod quantity;
+pub mod request;
+pub mod telemetry;

@@ -1,0 +1,191 @@
+//! Sessions on disk. A folder counts as a session once its `session.toml` is there.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity;
+use crate::request::SessionName;
+use crate::session::{Session, SessionError, SessionInfo};
+
+const ABOUT: &str = "session.toml";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    version: u32,
+    created: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Disk {
+    sessions: PathBuf,
+    /// Folders on their way out; on the same file system, outside every agent's reach.
+    trash: PathBuf,
+    trash_next: AtomicU64,
+}
+
+impl Disk {
+    pub(super) fn open(state: &Path) -> Result<Self, SessionError> {
+        let disk = Self {
+            sessions: state.join("sessions"),
+            trash: state.join("trash"),
+            trash_next: AtomicU64::new(0),
+        };
+        for folder in [&disk.sessions, &disk.trash] {
+            make_folder(folder).map_err(fault(folder))?;
+        }
+        // What a previous server did not finish deleting.
+        for entry in fs::read_dir(&disk.trash)
+            .map_err(fault(&disk.trash))?
+            .flatten()
+        {
+            disk.remove(&entry.path())?;
+        }
+        Ok(disk)
+    }
+
+    pub(super) fn exists(&self, agent: &str, name: &str) -> bool {
+        self.folder(agent, name).join(ABOUT).exists()
+    }
+
+    pub(super) fn load(&self, agent: &str, name: &str) -> Result<Option<Session>, SessionError> {
+        if !self.exists(agent, name) {
+            return Ok(None);
+        }
+        let folder = self.folder(agent, name);
+        let file = folder.join("state");
+        let state = match fs::read(&file) {
+            Ok(state) => state,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => return Err(SessionError::Disk { path: file, source }),
+        };
+        Ok(Some(Session::kept(name, &folder, state)))
+    }
+
+    pub(super) fn create(&self, agent: &str, name: &str) -> Result<Session, SessionError> {
+        let folder = self.folder(agent, name);
+        for part in ["workspace", "tmp"] {
+            let path = folder.join(part);
+            make_folder(&path).map_err(fault(&path))?;
+        }
+        let about = About {
+            version: 1,
+            created: quantity::rfc3339(SystemTime::now()),
+        };
+        let path = folder.join(ABOUT);
+        let text = toml::to_string(&about)
+            .map_err(io::Error::other)
+            .map_err(fault(&path))?;
+        let fresh = folder.join("session.new");
+        fs::write(&fresh, text)
+            .and_then(|()| fs::rename(&fresh, &path))
+            .map_err(fault(&path))?;
+        Ok(Session::kept(name, &folder, Vec::new()))
+    }
+
+    pub(super) fn agents(&self) -> Result<Vec<String>, SessionError> {
+        names_in(&self.sessions)
+    }
+
+    pub(super) fn names(&self, agent: &str) -> Result<Vec<String>, SessionError> {
+        let mut names = names_in(&self.sessions.join(agent))?;
+        names.retain(|name| self.exists(agent, name));
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    pub(super) fn info(&self, agent: &str, name: &str) -> Option<SessionInfo> {
+        let text = fs::read_to_string(self.folder(agent, name).join(ABOUT)).ok()?;
+        let about: About = toml::from_str(&text).ok()?;
+        let last_used = quantity::rfc3339(self.last_used(agent, name)?);
+        Some(SessionInfo {
+            name: name.to_owned(),
+            created: about.created,
+            last_used,
+        })
+    }
+
+    /// The modification time of `session.toml` says when the session was last used.
+    pub(super) fn last_used(&self, agent: &str, name: &str) -> Option<SystemTime> {
+        fs::metadata(self.folder(agent, name).join(ABOUT))
+            .ok()?
+            .modified()
+            .ok()
+    }
+
+    pub(super) fn set_last_used(&self, agent: &str, name: &str, used: SystemTime) {
+        let file = File::options()
+            .write(true)
+            .open(self.folder(agent, name).join(ABOUT));
+        if let Err(error) = file.and_then(|file| file.set_modified(used)) {
+            tracing::warn!(%error, %agent, session = %name, "time of use not written");
+        }
+    }
+
+    /// Takes a session out of sight in one step; answers the folder to [`Disk::remove`].
+    pub(super) fn set_aside(&self, agent: &str, name: &str) -> Result<PathBuf, SessionError> {
+        let number = self.trash_next.fetch_add(1, Ordering::Relaxed);
+        let trash = self.trash.join(format!("{}-{number}", std::process::id()));
+        fs::rename(self.folder(agent, name), &trash).map_err(fault(&trash))?;
+        Ok(trash)
+    }
+
+    pub(super) fn remove(&self, trash: &Path) -> Result<(), SessionError> {
+        if fs::remove_dir_all(trash).is_ok() {
+            return Ok(());
+        }
+        // A guest may have taken its own folders' permissions away.
+        let _best_effort = open_up(trash);
+        fs::remove_dir_all(trash).map_err(fault(trash))
+    }
+
+    fn folder(&self, agent: &str, name: &str) -> PathBuf {
+        self.sessions.join(agent).join(name)
+    }
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn names_in(folder: &Path) -> Result<Vec<String>, SessionError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => {
+            return Err(SessionError::Disk {
+                path: folder.to_owned(),
+                source,
+            });
+        }
+    };
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    Ok(names
+        .filter(|name| SessionName::new(name).is_some())
+        .collect())
+}
+
+fn open_up(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(folder)?.flatten() {
+        if entry.file_type()?.is_dir() {
+            open_up(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn fault(path: &Path) -> impl Fn(io::Error) -> SessionError + use<'_> {
+    move |source| SessionError::Disk {
+        path: path.to_owned(),
+        source,
+    }
+}

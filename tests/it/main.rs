@@ -1,0 +1,16 @@
+//! The integration tests: one binary, one module a subject.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test that fails says so by panicking, and starts the program it tests"
+)]
+
+mod architecture;
+mod calls;
+mod door;
+mod process;
+mod run;

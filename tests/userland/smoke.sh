@@ -1,0 +1,4 @@
+# Programs: their flags against the GNU tools.
+
+### identity
+echo hello; pwd; id -u
