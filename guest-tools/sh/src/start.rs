@@ -37,6 +37,7 @@ pub fn run() -> i32 {
     }
     shell.import_environment();
     shell.start_folder();
+    shell.enter_state_folder();
     let arguments = system::arguments();
     let invocation = match read_arguments(&mut shell, &arguments) {
         Ok(invocation) => invocation,
@@ -252,7 +253,28 @@ fn run_standard(shell: &mut Shell) -> Run<i32> {
     }
 }
 
+/// Where a session begins.
+const STANDING_FOLDER: &[u8] = b"/workspace";
+
 impl Shell {
+    /// Goes to the folder the session was left in, unless the call names its own.
+    fn enter_state_folder(&mut self) {
+        if self.loaded_state.is_none() {
+            return;
+        }
+        if self.cwd != STANDING_FOLDER {
+            self.call_folder = Some(self.cwd.clone());
+            return;
+        }
+        if let Some(folder) = self.state_folder.clone()
+            && self.move_to(&folder, false).is_ok()
+        {
+            let slot = self.slot(known::PWD).get_or_insert_default();
+            slot.value = Value::Scalar(folder);
+            slot.flags |= flag::EXPORT | flag::STANDING;
+        }
+    }
+
     fn read_script_line(&mut self) -> Option<Bytes> {
         let mut line = Bytes::new();
         loop {
@@ -287,9 +309,20 @@ impl Shell {
         if self.subshell_depth > 0 {
             return;
         }
-        let bytes = state::save(self);
-        if bytes != loaded
-            && let Err(error) = system::state::save(&bytes)
+        // A folder given for this call only is no part of the state, unless the script left it.
+        let folder = match (&self.call_folder, &self.state_folder) {
+            (Some(call), before) if *call == self.cwd => {
+                before.clone().unwrap_or_else(|| STANDING_FOLDER.to_vec())
+            }
+            _ => self.cwd.clone(),
+        };
+        let bytes = state::save(self, &folder);
+        if bytes == loaded || (loaded.is_empty() && bytes == state::pristine(STANDING_FOLDER)) {
+            return;
+        }
+        // EPERM: this call keeps no state.
+        if let Err(error) = system::state::save(&bytes)
+            && error.kind() != std::io::ErrorKind::PermissionDenied
         {
             let reason = reason(&error);
             self.write_error(

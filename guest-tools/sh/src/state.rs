@@ -66,10 +66,10 @@ impl<'a> Reader<'a> {
 }
 
 /// The state of `shell` as bytes.
-pub fn save(shell: &Shell) -> Bytes {
+pub fn save(shell: &Shell, folder: &[u8]) -> Bytes {
     let mut out = Writer(MAGIC.to_vec());
     out.0.push(b'd');
-    out.text(&shell.cwd);
+    out.text(folder);
     let standing = Options::at_start();
     for (name, _) in OPTIONS {
         match (shell.options.get(name), standing.get(name)) {
@@ -88,9 +88,14 @@ pub fn save(shell: &Shell) -> Bytes {
         out.number(u64::from(shell.umask));
     }
     for name in shell.names() {
-        if let Some(variable) = shell.variable(name)
-            && variable.flags & (flag::STANDING | flag::DYNAMIC) == 0
+        let Some(mut variable) = shell.variable(name) else { continue };
+        if variable.flags & flag::STANDING != 0
+            && let Some((_, kept)) = shell.overridden.iter().find(|(n, _)| *n == name)
         {
+            // The call's own environment lasts one call.
+            variable = kept;
+        }
+        if variable.flags & (flag::STANDING | flag::DYNAMIC) == 0 {
             save_variable(&mut out, name.text(), variable);
         }
     }
@@ -158,6 +163,14 @@ fn save_variable(out: &mut Writer, name: &[u8], variable: &Variable) {
     }
 }
 
+/// The state of a shell that changed nothing.
+pub fn pristine(folder: &[u8]) -> Bytes {
+    let mut out = Writer(MAGIC.to_vec());
+    out.0.push(b'd');
+    out.text(folder);
+    out.0
+}
+
 /// Takes over a state; what cannot be read ends it there.
 pub fn load(shell: &mut Shell, bytes: &[u8]) {
     let Some(rest) = bytes.strip_prefix(MAGIC) else { return };
@@ -167,10 +180,7 @@ pub fn load(shell: &mut Shell, bytes: &[u8]) {
 
 fn load_record(shell: &mut Shell, reader: &mut Reader<'_>) -> Option<()> {
     match reader.byte()? {
-        // The host starts the shell in the session's folder, or in the call's own.
-        b'd' => {
-            reader.text()?;
-        }
+        b'd' => shell.state_folder = Some(reader.text()?.to_vec()),
         sign @ (b'o' | b'O') => {
             let name = std::str::from_utf8(reader.text()?).ok()?;
             if let Some(option) = shell.options.by_name(name) {
@@ -244,6 +254,7 @@ fn load_variable(shell: &mut Shell, reader: &mut Reader<'_>) -> Option<()> {
         }
         _ => return None,
     };
-    *shell.slot(name) = Some(Variable { value, flags });
+    let hooked = shell.variable(name).map_or(0, |old| old.flags & flag::HOOKED);
+    *shell.slot(name) = Some(Variable { value, flags: flags | hooked });
     Some(())
 }
