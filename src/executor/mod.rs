@@ -138,7 +138,7 @@ impl Executor {
         } = asked;
         let state_kept = match &mut result {
             Ok(outcome) => {
-                call.keep_state(&session, outcome, request.working_dir.is_some())
+                call.keep_state(&session, outcome)
                     .await
             }
             Err(_) => None,
