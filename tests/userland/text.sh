@@ -102,3 +102,5 @@ pathchk a/b; echo $?; nproc | wc -l; uname -s; tty; echo $?
 echo 'Hello World 123' | tr -d '[:space:]'; echo; echo 'Hello' | tr 'A-Za-z' 'N-ZA-Mn-za-m'; printf 'a\r\nb\r\n' | tr -d '\r'; echo abc | tr 'a-c' '[X*]'
 ### long lines and no newline
 printf 'no newline' | sort; printf 'x' | cut -c1; printf 'a b' | wc -l; printf 'q' | head -1; printf 'q' | tail -1; printf 'z' | uniq
+### devices
+cat /dev/null; echo $?; cat /dev/null > e; wc -c e; head -c 3 /dev/zero | od -c; head -c 5 /dev/urandom | wc -c; cat /dev/stdin < e; wc -c /dev/null; grep x /dev/null; echo $?; tail -n 1 /dev/null; sort /dev/null; cp /dev/null f2; wc -c < f2
