@@ -61,6 +61,7 @@ impl Server {
     }
 
     fn start_as(mut command: Command) -> Result<Self, String> {
+        warm()?;
         let state = tempfile::tempdir().map_err(|error| format!("no state folder: {error}"))?;
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
@@ -231,4 +232,17 @@ fn collect(child: &mut Child) -> Arc<Mutex<Vec<u8>>> {
         });
     }
     log
+}
+
+/// Has every guest compiled first, so that no case waits for a compiler.
+fn warm() -> Result<(), String> {
+    let warmed = Command::new(env!("CARGO_BIN_EXE_hotcell"))
+        .arg("warm")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("hotcell warm: {error}"))?;
+    match warmed.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&warmed.stderr).into_owned()),
+    }
 }

@@ -11,6 +11,7 @@ mod mounts;
 mod open;
 mod path_calls;
 mod paths;
+mod permission;
 mod poll;
 mod register;
 mod resolve;

@@ -14,6 +14,7 @@ use super::{
     Errno,
     file::{OpenDirectory, OpenFile},
     mounts::{Folder, MountPoint, Node},
+    permission,
     resolve::{BENEATH, Chain, Target, Walk, read_link},
     stat::{self, Stat},
 };
@@ -159,6 +160,10 @@ fn open_host(
                 // No link any more: somebody changes the name. Look again.
                 Err(_) => continue,
             },
+            // Linux says so of a link, too, when a folder is asked for.
+            Err(Errno::ENOTDIR) => {
+                return read_link(folder, name).map(Opened::Link).map_err(|_| Errno::ENOTDIR);
+            }
             Err(Errno::EAGAIN) => continue,
             Err(errno) => return Err(errno),
         };
@@ -222,7 +227,11 @@ fn open_name(
         match openat2(folder, name, flags, Mode::empty(), BENEATH) {
             Err(rustix::io::Errno::NOENT) if how.create => {}
             Err(rustix::io::Errno::NXIO) => return Err(Errno::ENOTSUP),
-            opened => return Ok(opened?),
+            opened => {
+                let opened = opened?;
+                permission::check(&opened, wanted(how))?;
+                return Ok(opened);
+            }
         }
     }
     if must_be_folder {
@@ -231,6 +240,7 @@ fn open_name(
     if !mount.writable {
         return Err(Errno::EROFS);
     }
+    permission::check(folder, permission::WRITE)?;
     let mask = guest.process.umask.load(Ordering::Relaxed);
     let mode = Mode::from_raw_mode(how.mode & !mask & 0o777);
     flags |= OFlags::CREATE | OFlags::EXCL;
@@ -242,6 +252,13 @@ fn open_name(
         Err(Errno::EEXIST) if !how.exclusive => Err(Errno::EAGAIN),
         created => created,
     }
+}
+
+/// The permission bits an open needs.
+fn wanted(how: How) -> u32 {
+    let read = if how.read || !how.write { permission::READ } else { 0 };
+    let write = if how.write { permission::WRITE } else { 0 };
+    read | write
 }
 
 #[cfg(not(feature = "broken-plain-join"))]

@@ -13,6 +13,7 @@ use rustix::fs::{
 use super::{
     Errno,
     mounts::{Folder, MountPoint, Node},
+    permission,
     open::break_hard_link,
     resolve::{BENEATH, Chain, PATH_BYTES_MAX, Target, Walk, read_link},
     stat::{self, Stat},
@@ -56,6 +57,7 @@ impl Name {
         if !found.mount.writable {
             return Err(Errno::EROFS);
         }
+        permission::check(&found.folder, permission::WRITE)?;
         Ok(found)
     }
 

@@ -7,7 +7,7 @@ use std::{os::fd::AsFd, sync::Arc};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
 
 use super::{
-    Errno,
+    Errno, permission,
     mounts::{Folder, MountPoint, Mounts, Node},
 };
 
@@ -304,7 +304,10 @@ enum Entered {
 fn enter(folder: &impl AsFd, name: &[u8]) -> Result<Entered, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match openat2(folder, name, flags, Mode::empty(), BENEATH) {
-        Ok(fd) => Ok(Entered::Folder(Arc::new(fd))),
+        Ok(fd) => {
+            permission::check(&fd, permission::SEARCH)?;
+            Ok(Entered::Folder(Arc::new(fd)))
+        }
         Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => read_link(folder, name)
             .map(Entered::Link)
             .map_err(|_| Errno::ENOTDIR),
