@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+};
 
 /// Pool slots: processes alive at once in one cell. Chosen: 64 calls with 8 guaranteed slots
 /// each use half of them.
@@ -68,6 +70,9 @@ fn pool() -> PoolingAllocationConfig {
         .table_elements(20_000)
         .max_memory_size(MEMORY_BYTES_MAX)
         .linear_memory_keep_resident(128 << 10)
+        // Where the kernel can tell which pages were written, only those are reset, and short
+        // calls need no madvise, whose TLB flush disturbs every thread.
+        .pagemap_scan(Enabled::Auto)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(32 << 10)
         .max_unused_warm_slots(64);
