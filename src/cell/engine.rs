@@ -11,6 +11,7 @@ use std::{
 
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+    WasmFeatures,
 };
 
 /// Pool slots: processes alive at once in one cell. Chosen: 64 calls with 8 guaranteed slots
@@ -55,6 +56,7 @@ pub fn engine() -> wasmtime::Result<Engine> {
         .wasm_extended_const(true)
         .wasm_wide_arithmetic(false)
         .wasm_custom_page_sizes(false)
+        .wasm_features(WasmFeatures::GC | WasmFeatures::FUNCTION_REFERENCES, false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     Engine::new(&config)
 }
@@ -164,5 +166,54 @@ pub struct Running<'a>(&'a TickerShared);
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that fails says so by panicking")]
+mod tests {
+    use super::*;
+
+    /// What the configuration says, asked of the engine itself.
+    #[test]
+    fn proposals_that_are_off_are_refused() {
+        let engine = engine().unwrap();
+        let taken = |text: &str| {
+            engine
+                .precompile_module(&wat::parse_str(text).unwrap())
+                .is_ok()
+        };
+        assert!(taken(
+            "(module (memory 1) (func (param i32) (result i32) local.get 0))"
+        ));
+        let off = [
+            ("threads", "(module (memory 1 1 shared))"),
+            ("64-bit memory", "(module (memory i64 1))"),
+            ("several memories", "(module (memory 1) (memory 1))"),
+            ("page sizes", "(module (memory 1 (pagesize 1)))"),
+            ("tail calls", "(module (func $f (return_call $f)))"),
+            ("exceptions", "(module (tag))"),
+            ("garbage collection", "(module (type (struct)))"),
+            (
+                "function references",
+                "(module (type $t (func)) (func (param (ref $t))))",
+            ),
+            (
+                "relaxed SIMD",
+                "(module (func (param v128) (result v128)
+                   (i8x16.relaxed_swizzle (local.get 0) (local.get 0))))",
+            ),
+            (
+                "wide arithmetic",
+                "(module (func (param i64) (result i64 i64)
+                   (i64.mul_wide_s (local.get 0) (local.get 0))))",
+            ),
+            (
+                "stack switching",
+                "(module (type $f (func)) (type (cont $f)))",
+            ),
+        ];
+        let on: Vec<_> = off.iter().filter(|(_, text)| taken(text)).collect();
+        assert!(on.is_empty(), "{on:?}");
     }
 }

@@ -13,7 +13,7 @@ pub type CallId = u64;
 pub enum Message {
     Run(CallId, Box<Order>),
     Cancel(CallId),
-    /// The module's artefact is in the cache now.
+    /// The module's artefact is in the cache now, or could not be made.
     Load(String),
 }
 

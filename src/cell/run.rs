@@ -137,6 +137,9 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
             }
             Message::Load(name) => {
                 let loaded = cell.load(&name);
+                if !loaded {
+                    cell.runtime.programs.give_up(&name);
+                }
                 cell.events.send(Event::Loaded(name, loaded)).await?;
             }
         }

@@ -107,7 +107,6 @@ impl From<ExecuteError> for Refusal {
             }
             ExecuteError::NoRecord(_) => unavailable("no_record", message, &error_chain(&error)),
             ExecuteError::Cell(_) => unavailable("no_cell", message, &error_chain(&error)),
-            ExecuteError::Internal => unavailable("internal", message, "see the panic above"),
         }
     }
 }

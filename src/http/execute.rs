@@ -108,7 +108,7 @@ fn may_have_run(error: &ExecuteError) -> bool {
         | ExecuteError::Denied(_)
         | ExecuteError::Session(_)
         | ExecuteError::Full(_) => false,
-        ExecuteError::NoRecord(_) | ExecuteError::Cell(_) | ExecuteError::Internal => true,
+        ExecuteError::NoRecord(_) | ExecuteError::Cell(_) => true,
     }
 }
 

@@ -224,6 +224,8 @@ pub struct Redirect {
     pub target: RedirectDescriptor,
     pub kind: RedirectKind,
     pub word: Word,
+    /// A here-document's tag, without quotes.
+    pub tag: Bytes,
 }
 
 #[derive(Debug)]

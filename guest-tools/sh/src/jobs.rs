@@ -28,14 +28,25 @@ impl Job {
 
 impl Shell {
     pub fn add_job(&mut self, pids: Vec<system::Pid>, text: Bytes) {
+        self.disinherit_jobs();
         let number = self.jobs.iter().map(|job| job.number).max().unwrap_or(0) + 1;
         self.last_background = pids.last().copied();
         let ended = vec![None; pids.len()];
         self.jobs.push(Job { number, pids, ended, text, notified: false });
     }
 
+    /// Forgets the parent's jobs.
+    pub fn disinherit_jobs(&mut self) {
+        if std::mem::take(&mut self.jobs_inherited) {
+            self.jobs.clear();
+        }
+    }
+
     /// Notes which background processes have ended, without waiting.
     pub fn look_at_jobs(&mut self) {
+        if self.jobs_inherited {
+            return;
+        }
         for job in &mut self.jobs {
             for (pid, ended) in job.pids.iter().zip(&mut job.ended) {
                 if ended.is_none() {

@@ -43,6 +43,18 @@ pub fn one_line(command: &Command) -> String {
     printer.finish()
 }
 
+/// A command as `$BASH_COMMAND` shows it: of a loop, only what it goes over.
+pub fn header(command: &Command) -> String {
+    let whole = one_line(command);
+    match command.kind {
+        Kind::For { .. } | Kind::Case { .. } => {
+            let first = whole.lines().next().unwrap_or_default();
+            first.trim_end_matches(';').to_owned()
+        }
+        _ => whole,
+    }
+}
+
 /// A list entry without its `&`, as `jobs` shows it.
 pub fn item(item: &Item) -> String {
     let mut printer = Printer::default();
@@ -65,11 +77,8 @@ impl Printer {
     }
 
     fn line(&mut self) {
-        if self.here.is_empty() {
-            self.out.push('\n');
-        } else {
-            self.here_bodies();
-        }
+        self.here_bodies();
+        self.out.push('\n');
         self.indent();
     }
 
@@ -80,8 +89,11 @@ impl Printer {
     }
 
     fn here_bodies(&mut self) {
-        for (tag, body) in std::mem::take(&mut self.here) {
+        let bodies = std::mem::take(&mut self.here);
+        if !bodies.is_empty() {
             self.out.push('\n');
+        }
+        for (tag, body) in bodies {
             self.out.push_str(&body);
             self.out.push_str(&tag);
             self.out.push('\n');
@@ -106,7 +118,9 @@ impl Printer {
     /// A list, one entry per line; `end` adds the last separator.
     fn list(&mut self, list: &List, end: bool) {
         for (place, item) in list.0.iter().enumerate() {
-            if place > 0 {
+            if place > 0 && list.0[place - 1].background && self.here.is_empty() {
+                self.out.push(' ');
+            } else if place > 0 {
                 self.line();
             }
             self.chain(item);
@@ -123,6 +137,10 @@ impl Printer {
         self.pipeline(&item.first);
         for (on_success, pipeline) in &item.rest {
             self.out.push_str(if *on_success { " && " } else { " || " });
+            if !self.here.is_empty() {
+                self.here_bodies();
+                self.out.push(' ');
+            }
             self.pipeline(pipeline);
         }
     }
@@ -137,8 +155,12 @@ impl Printer {
             self.out.push_str("! ");
         }
         for (place, command) in pipeline.commands.iter().enumerate() {
-            if place > 0 {
+            if place > 0 && self.here.is_empty() {
                 self.out.push_str(" | ");
+            } else if place > 0 {
+                self.out.push_str(" |");
+                self.here_bodies();
+                self.out.push_str("  ");
             }
             self.command(command);
         }
@@ -166,7 +188,7 @@ impl Printer {
             }
             Kind::Subshell(list) => {
                 self.out.push_str("( ");
-                self.inline(list);
+                self.list(list, false);
                 self.out.push_str(" )");
             }
             Kind::If { branches, otherwise } => self.if_command(branches, otherwise.as_ref()),
@@ -194,7 +216,14 @@ impl Printer {
                 self.out.push_str("done");
             }
             Kind::ArithmeticFor { text: header, body, .. } => {
-                self.out.push_str(&format!("for (({}))", text(header)));
+                let parts: Vec<String> = text(header)
+                    .splitn(3, ';')
+                    .map(|part| match part.trim_start() {
+                        "" => "1".to_owned(),
+                        part => part.to_owned(),
+                    })
+                    .collect();
+                self.out.push_str(&format!("for (({}))", parts.join("; ")));
                 self.line();
                 self.out.push_str("do");
                 self.body(body);
@@ -332,10 +361,7 @@ impl Printer {
             RedirectKind::BothAppend => ("&>>", " "),
             RedirectKind::HereString => ("<<<", " "),
             RedirectKind::HereDocument { strip_tabs, quoted } => {
-                let mut tag = "EOF".to_owned();
-                while word.lines().any(|line| line == tag) {
-                    tag.push('_');
-                }
+                let tag = text(&redirect.tag);
                 let dash = if strip_tabs { "-" } else { "" };
                 let quote = if quoted { "'" } else { "" };
                 self.out.push_str(&format!("<<{dash}{quote}{tag}{quote}"));

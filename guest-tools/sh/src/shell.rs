@@ -67,6 +67,8 @@ pub struct Shell {
     pub aliases: Aliases,
     pub traps: Traps,
     pub jobs: Vec<Job>,
+    /// The jobs are the parent's: they can be listed, not waited for.
+    pub jobs_inherited: bool,
     pub status: i32,
     pub line: u32,
     pub cwd: Bytes,
@@ -105,6 +107,12 @@ pub struct Shell {
     pub parse_depth: usize,
     /// The state this call began with; only in the call's first process.
     pub loaded_state: Option<Bytes>,
+    /// The folder the session was left in.
+    pub state_folder: Option<Bytes>,
+    /// The folder given for this call only.
+    pub call_folder: Option<Bytes>,
+    /// Variables of the session that the call's environment stands in front of.
+    pub overridden: Vec<(Symbol, Variable)>,
 }
 
 impl Shell {
@@ -125,6 +133,7 @@ impl Shell {
             aliases: Aliases::default(),
             traps: Traps::default(),
             jobs: Vec::new(),
+            jobs_inherited: false,
             status: 0,
             line: 1,
             cwd: Bytes::new(),
@@ -153,6 +162,9 @@ impl Shell {
             trace_depth: 0,
             parse_depth: 0,
             loaded_state: None,
+            state_folder: None,
+            call_folder: None,
+            overridden: Vec::new(),
         };
         shell.variables.resize_with(160, || None);
         shell.register_special();
@@ -206,6 +218,17 @@ impl Shell {
             if flags & (flag::READONLY | flag::DYNAMIC) != 0 {
                 continue;
             }
+            if let Some(variable) = self.variable(name)
+                && variable.flags & flag::STANDING == 0
+                && !matches!(variable.value, Value::Unset)
+            {
+                // The session's value stays where the host gave only what every call gets.
+                if STANDING_ENVIRONMENT.contains(&(name.text(), value.as_slice())) {
+                    continue;
+                }
+                let variable = variable.clone();
+                self.overridden.push((name, variable));
+            }
             let slot = self.slot(name).get_or_insert_default();
             slot.value = Value::Scalar(value);
             slot.flags = (slot.flags & flag::HOOKED) | flag::EXPORT | flag::STANDING;
@@ -215,7 +238,8 @@ impl Shell {
             .and_then(|text| text.parse().ok())
             .unwrap_or(0);
         let slot = self.slot(known::SHLVL).get_or_insert_default();
-        slot.value = Value::Scalar((level + 1).to_string().into_bytes());
+        let level = if (0..999).contains(&level) { level + 1 } else { 1 };
+        slot.value = Value::Scalar(level.to_string().into_bytes());
         slot.flags = flag::EXPORT | flag::STANDING;
     }
 
@@ -324,7 +348,7 @@ impl Shell {
 
     pub fn current_command_text(&self) -> Bytes {
         match &self.current_command {
-            Some(command) => crate::print::one_line(command).into_bytes(),
+            Some(command) => crate::print::header(command).into_bytes(),
             None => Bytes::new(),
         }
     }
@@ -348,6 +372,15 @@ impl Shell {
         self.depth -= 1;
     }
 }
+
+/// What the host gives every call.
+const STANDING_ENVIRONMENT: [(&[u8], &[u8]); 5] = [
+    (b"HOME", b"/workspace"),
+    (b"USER", b"agent"),
+    (b"PATH", b"/bin"),
+    (b"LANG", b"C.UTF-8"),
+    (b"TZ", b"UTC"),
+];
 
 /// Calls within calls beyond which the stack would not last.
 const MAX_CALLS: usize = 300;

@@ -128,13 +128,15 @@ impl Shell {
                 if !has_function {
                     return Vec::new();
                 }
-                names.push(b"main".to_vec());
+                if self.script_name.is_some() {
+                    names.push(b"main".to_vec());
+                }
                 names
             }
             known::BASH_SOURCE => {
                 let mut names: Vec<Bytes> =
                     self.frames.iter().rev().map(|frame| frame.source.clone()).collect();
-                if self.script_name.is_some() || !self.frames.is_empty() {
+                if self.script_name.is_some() {
                     names.push(self.main_source());
                 }
                 names
@@ -146,16 +148,14 @@ impl Shell {
                     .rev()
                     .map(|frame| frame.call_line.to_string().into_bytes())
                     .collect();
-                if self.script_name.is_some() || !self.frames.is_empty() {
+                if self.script_name.is_some() {
                     lines.push(b"0".to_vec());
                 }
                 lines
             }
             known::DIRSTACK => {
-                let mut list = vec![self.tilde_path(&self.cwd.clone())];
-                for dir in self.directory_stack.clone().iter().rev() {
-                    list.push(self.tilde_path(dir));
-                }
+                let mut list = vec![self.cwd.clone()];
+                list.extend(self.directory_stack.iter().rev().cloned());
                 list
             }
             known::GROUPS => vec![system::USER_ID.to_string().into_bytes()],

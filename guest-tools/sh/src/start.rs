@@ -37,6 +37,7 @@ pub fn run() -> i32 {
     }
     shell.import_environment();
     shell.start_folder();
+    shell.note_call_folder();
     let arguments = system::arguments();
     let invocation = match read_arguments(&mut shell, &arguments) {
         Ok(invocation) => invocation,
@@ -252,7 +253,18 @@ fn run_standard(shell: &mut Shell) -> Run<i32> {
     }
 }
 
+/// Where a session begins.
+const STANDING_FOLDER: &[u8] = b"/workspace";
+
 impl Shell {
+    /// The host starts the shell in the session's folder, or in one named for this call only.
+    fn note_call_folder(&mut self) {
+        let kept = self.state_folder.as_deref().unwrap_or(STANDING_FOLDER);
+        if self.loaded_state.is_some() && self.cwd != kept {
+            self.call_folder = Some(self.cwd.clone());
+        }
+    }
+
     fn read_script_line(&mut self) -> Option<Bytes> {
         let mut line = Bytes::new();
         loop {
@@ -281,15 +293,25 @@ impl Shell {
         }
     }
 
-    /// Offers the session its state, unless nothing changed.
+    /// Offers the session its state; an unchanged one too, which tells that the shell ended well.
     pub fn keep_state(&mut self) {
-        let Some(loaded) = self.loaded_state.take() else { return };
+        if self.loaded_state.take().is_none() {
+            return;
+        }
         if self.subshell_depth > 0 {
             return;
         }
-        let bytes = state::save(self);
-        if bytes != loaded
-            && let Err(error) = system::state::save(&bytes)
+        // A folder given for this call only is no part of the state, unless the script left it.
+        let folder = match (&self.call_folder, &self.state_folder) {
+            (Some(call), before) if *call == self.cwd => {
+                before.clone().unwrap_or_else(|| STANDING_FOLDER.to_vec())
+            }
+            _ => self.cwd.clone(),
+        };
+        let bytes = state::save(self, &folder);
+        // EPERM: this call keeps no state.
+        if let Err(error) = system::state::save(&bytes)
+            && error.kind() != std::io::ErrorKind::PermissionDenied
         {
             let reason = reason(&error);
             self.write_error(

@@ -1,7 +1,7 @@
 //! The session's state: what a call's shell leaves for the next one.
 //!
-//! Version 1 is the bytes `hcs1`, then records of a letter, and fields each with a length:
-//! `d` cwd, `o` option name, `O` option off that begins on, `s` shopt bits, `m` umask,
+//! The folder and a NUL come first, for the host (guest-start's `state`). Version 1 goes on with
+//! the bytes `hcs1`, then records of a letter, and fields each with a length: `o` option name, `O` option off that begins on, `s` shopt bits, `m` umask,
 //! `v` variable (name, flags, kind, items), `f` function (name, source, exported, text),
 //! `a` alias (name, value), `t` trap (place, action), `p` a folder of the directory stack.
 
@@ -66,10 +66,8 @@ impl<'a> Reader<'a> {
 }
 
 /// The state of `shell` as bytes.
-pub fn save(shell: &Shell) -> Bytes {
-    let mut out = Writer(MAGIC.to_vec());
-    out.0.push(b'd');
-    out.text(&shell.cwd);
+pub fn save(shell: &Shell, folder: &[u8]) -> Bytes {
+    let mut out = Writer([folder, b"\0", MAGIC].concat());
     let standing = Options::at_start();
     for (name, _) in OPTIONS {
         match (shell.options.get(name), standing.get(name)) {
@@ -88,9 +86,14 @@ pub fn save(shell: &Shell) -> Bytes {
         out.number(u64::from(shell.umask));
     }
     for name in shell.names() {
-        if let Some(variable) = shell.variable(name)
-            && variable.flags & (flag::STANDING | flag::DYNAMIC) == 0
+        let Some(mut variable) = shell.variable(name) else { continue };
+        if variable.flags & flag::STANDING != 0
+            && let Some((_, kept)) = shell.overridden.iter().find(|(n, _)| *n == name)
         {
+            // The call's own environment lasts one call.
+            variable = kept;
+        }
+        if variable.flags & (flag::STANDING | flag::DYNAMIC) == 0 {
             save_variable(&mut out, name.text(), variable);
         }
     }
@@ -160,17 +163,16 @@ fn save_variable(out: &mut Writer, name: &[u8], variable: &Variable) {
 
 /// Takes over a state; what cannot be read ends it there.
 pub fn load(shell: &mut Shell, bytes: &[u8]) {
-    let Some(rest) = bytes.strip_prefix(MAGIC) else { return };
+    let Some(end) = bytes.iter().position(|&byte| byte == 0) else { return };
+    let (folder, rest) = bytes.split_at(end);
+    let Some(rest) = rest[1..].strip_prefix(MAGIC) else { return };
+    shell.state_folder = Some(folder.to_vec());
     let mut reader = Reader(rest);
     while load_record(shell, &mut reader).is_some() {}
 }
 
 fn load_record(shell: &mut Shell, reader: &mut Reader<'_>) -> Option<()> {
     match reader.byte()? {
-        // The host starts the shell in the session's folder, or in the call's own.
-        b'd' => {
-            reader.text()?;
-        }
         sign @ (b'o' | b'O') => {
             let name = std::str::from_utf8(reader.text()?).ok()?;
             if let Some(option) = shell.options.by_name(name) {
@@ -244,6 +246,7 @@ fn load_variable(shell: &mut Shell, reader: &mut Reader<'_>) -> Option<()> {
         }
         _ => return None,
     };
-    *shell.slot(name) = Some(Variable { value, flags });
+    let hooked = shell.variable(name).map_or(0, |old| old.flags & flag::HOOKED);
+    *shell.slot(name) = Some(Variable { value, flags: flags | hooked });
     Some(())
 }

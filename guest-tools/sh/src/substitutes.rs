@@ -56,6 +56,18 @@ const SUBSTITUTES: &[(&str, &str)] = &[
     ("man", "help"),
 ];
 
+/// Programs agents often try that have no counterpart here.
+const ABSENT: &[&str] = &[
+    "apt", "apt-get", "aptitude", "dnf", "yum", "apk", "pacman", "brew", "snap", "dpkg", "rpm",
+    "pip", "pip3", "pipx", "uv", "poetry", "conda", "npm", "npx", "yarn", "pnpm", "node", "deno",
+    "bun", "tsc", "cargo", "rustc", "go", "gcc", "g++", "clang", "cc", "make", "cmake", "ninja",
+    "java", "javac", "mvn", "gradle", "ruby", "gem", "php", "composer", "dotnet", "docker",
+    "podman", "kubectl", "systemctl", "service", "journalctl", "sudo", "su", "ssh", "scp", "rsync",
+    "curl", "wget", "git", "gh", "tmux", "screen", "openssl", "gpg", "aws", "gcloud", "az",
+    "psql", "mysql", "sqlite3", "redis-cli", "mongo", "ip", "ifconfig", "netstat", "ss", "ping",
+    "nc", "nmap", "top", "htop", "strace", "gdb", "nginx", "pytest", "terraform", "ffmpeg",
+];
+
 /// ` (here: grep; programs are listed by: ls /bin)`, or the nearest name.
 pub fn hint(shell: &mut Shell, name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name).into_owned();
@@ -69,9 +81,12 @@ pub fn hint(shell: &mut Shell, name: &[u8]) -> String {
     {
         return format!(" (here: {here}; programs are listed by: ls /bin)");
     }
+    if ABSENT.contains(&name.as_str()) {
+        return " (not available here; programs are listed by: ls /bin)".into();
+    }
     match nearest(shell, &name) {
         Some(near) => format!(" (nearest: {near}; programs are listed by: ls /bin)"),
-        None => " (programs are listed by: ls /bin)".into(),
+        None => String::new(),
     }
 }
 

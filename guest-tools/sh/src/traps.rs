@@ -29,10 +29,10 @@ pub struct Traps {
     pub catching: bool,
     /// Traps that are running, so that they do not start themselves again.
     pub running: u64,
-    /// Function depth at which ERR, DEBUG and RETURN were set.
-    pub depths: [usize; 3],
     /// What a subshell inherited, to be listed but not run.
     pub inherited: bool,
+    /// ERR, DEBUG and RETURN traps that are listed but not run here.
+    pub dormant: u64,
 }
 
 impl Traps {
@@ -78,11 +78,12 @@ impl Shell {
         if self.traps.inherited {
             self.traps.inherited = false;
             for (number, action) in self.traps.actions.iter_mut().enumerate() {
-                if action.as_ref().is_some_and(|text| !text.is_empty()) && !is_pseudo_kept(number) {
+                if action.as_ref().is_some_and(|text| !text.is_empty()) && number < DEBUG {
                     *action = None;
                 }
             }
         }
+        self.traps.dormant &= !(1 << place);
         if self.traps.actions.len() <= place {
             self.traps.actions.resize(place + 1, None);
         }
@@ -93,9 +94,6 @@ impl Shell {
                 Some(_) => system::Action::Caught,
             };
             let _ = system::set_signal(place as u32, disposition);
-        }
-        if place >= DEBUG {
-            self.traps.depths[place - DEBUG] = self.function_depth();
         }
         self.traps.actions[place] = action;
         let caught = |text: &Option<Bytes>| text.as_ref().is_some_and(|text| !text.is_empty());
@@ -155,12 +153,34 @@ impl Shell {
         if self.traps.get(place).is_none_or(Vec::is_empty) {
             return false;
         }
-        let traced = match place {
-            ERR => self.options.errtrace,
-            _ => self.options.functrace,
-        };
-        let depth = self.function_depth();
-        traced || self.traps.depths[place - DEBUG] == depth || depth == 0
+        (self.traps.running | self.traps.dormant) & (1 << place) == 0
+    }
+
+    /// Hides the ERR, DEBUG and RETURN traps from a function that does not inherit them.
+    pub fn hide_traps(&mut self, traced: bool) -> [Option<Bytes>; 3] {
+        let mut hidden = [None, None, None];
+        for (place, kept) in [DEBUG, ERR, RETURN].into_iter().zip(&mut hidden) {
+            let inherits = match place {
+                ERR => self.options.errtrace,
+                _ => self.options.functrace || traced,
+            };
+            if !inherits && let Some(action) = self.traps.actions.get_mut(place) {
+                *kept = action.take();
+            }
+        }
+        hidden
+    }
+
+    /// Gives back what `hide_traps` took, unless the function has set its own.
+    pub fn show_traps(&mut self, hidden: [Option<Bytes>; 3]) {
+        for (place, kept) in [DEBUG, ERR, RETURN].into_iter().zip(hidden) {
+            if let Some(kept) = kept
+                && let Some(action) = self.traps.actions.get_mut(place)
+                && action.is_none()
+            {
+                *action = Some(kept);
+            }
+        }
     }
 
     /// Before the process ends by itself: the EXIT trap; answers the status to end with.
@@ -173,6 +193,8 @@ impl Shell {
             return status;
         }
         self.traps.actions[EXIT] = None;
+        self.traps.running |= 1;
+        self.scopes.clear();
         let line = self.line;
         match self.run_text(&action, line, true) {
             Err(Unwind::Exit(status) | Unwind::Fatal(status)) => status,
@@ -194,8 +216,8 @@ impl Shell {
                 ERR => self.options.errtrace,
                 _ => self.options.functrace,
             };
-            if !keep && let Some(action) = self.traps.actions.get_mut(place) {
-                *action = None;
+            if !keep {
+                self.traps.dormant |= 1 << place;
             }
         }
     }
@@ -208,8 +230,4 @@ impl Shell {
         self.leave();
         answer
     }
-}
-
-fn is_pseudo_kept(place: usize) -> bool {
-    place >= DEBUG
 }

@@ -533,10 +533,12 @@ impl Shell {
         let old = self.slot(name).take();
         if inherit || temporary {
             *self.slot(name) = old.clone();
-        } else if let Some(variable) = &old
-            && variable.flags & flag::HOOKED != 0
-        {
-            *self.slot(name) = Some(Variable { value: Value::Unset, flags: flag::HOOKED });
+        } else if let Some(variable) = &old {
+            // A computed variable becomes an ordinary one; the export attribute is inherited.
+            let computed = variable.flags & flag::DYNAMIC != 0;
+            let hooked = if computed { 0 } else { variable.flags & flag::HOOKED };
+            let flags = hooked | (variable.flags & flag::EXPORT);
+            *self.slot(name) = Some(Variable { value: Value::Unset, flags });
         }
         self.scopes[place].saved.push((name, old));
     }
@@ -561,13 +563,11 @@ impl Shell {
         self.check_writable(name)?;
         let old = self.slot(name).take();
         let hooked = old.as_ref().map_or(0, |v| v.flags & flag::HOOKED);
-        let kept = old.as_ref().map_or(0, |v| v.flags & (flag::INTEGER | flag::LOWER | flag::UPPER));
-        let value = self.attributed(kept, None, value)?;
-        if hooked != 0 {
+        if hooked != 0 && old.as_ref().is_none_or(|v| v.flags & flag::DYNAMIC == 0) {
             self.hook(name, &value);
         }
         *self.slot(name) =
-            Some(Variable { value: Value::Scalar(value), flags: flag::EXPORT | hooked | kept });
+            Some(Variable { value: Value::Scalar(value), flags: flag::EXPORT | hooked });
         if let Some(scope) = self.scopes.last_mut() {
             scope.saved.push((name, old));
         }
@@ -620,6 +620,10 @@ impl Shell {
         match self.slot(name) {
             Some(Variable { value: Value::Indexed(items), .. }) => {
                 let index = if index < 0 { index + next_index(items) } else { index };
+                if index < 0 {
+                    self.complain(format_args!("unset: [{}]: bad array subscript", index));
+                    return Err(Unwind::Discard(1));
+                }
                 items.remove(&index);
             }
             Some(Variable { value: Value::Scalar(_), .. }) if index == 0 => {

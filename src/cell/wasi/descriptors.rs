@@ -118,6 +118,10 @@ pub async fn fd_write(
             let kept = buffer.len().min(OUTPUT_CHUNK_BYTES);
             let chunk = buffer.get(..kept).unwrap_or_default();
             guest.call().count_output(chunk.len() as u64);
+            if guest.process.must_end().is_some() {
+                // Not one byte past the limit, for the rest of its slice either.
+                std::future::pending::<()>().await;
+            }
             output.write(chunk).await;
             chunk.len()
         }

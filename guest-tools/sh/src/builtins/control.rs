@@ -30,7 +30,7 @@ fn status_argument(shell: &mut Shell, words: &[Bytes]) -> Result<i32, i32> {
         [word, more @ ..] => match number(word) {
             Some(_) if !more.is_empty() => {
                 shell.builtin_error(&words[0], format_args!("too many arguments"));
-                Err(1)
+                Err(-1)
             }
             Some(value) => Ok((value & 0xff) as i32),
             None => {
@@ -45,7 +45,7 @@ fn status_argument(shell: &mut Shell, words: &[Bytes]) -> Result<i32, i32> {
 pub fn exit(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     match status_argument(shell, words) {
         Ok(status) => Err(Unwind::Exit(status)),
-        Err(1) => Ok(1),
+        Err(-1) => Err(Unwind::Discard(1)),
         Err(status) => Err(Unwind::Exit(status)),
     }
 }
@@ -59,6 +59,7 @@ pub fn return_from(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         return Ok(2);
     }
     match status_argument(shell, words) {
+        Err(-1) => Err(Unwind::Discard(1)),
         Ok(status) | Err(status) => Err(Unwind::Return(status)),
     }
 }
@@ -70,6 +71,10 @@ fn levels(shell: &mut Shell, words: &[Bytes]) -> Run<Option<usize>> {
             "{name}: only meaningful in a `for', `while', or `until' loop"
         ));
         return Ok(None);
+    }
+    if words.len() > 2 {
+        shell.builtin_error(&words[0], format_args!("too many arguments"));
+        return Err(Unwind::Discard(1));
     }
     match words.get(1) {
         None => Ok(Some(1)),
@@ -128,13 +133,18 @@ pub fn shift(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
 pub fn eval(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     let rest = match words.get(1) {
         Some(word) if word == b"--" => &words[2..],
+        Some(word) if word.len() > 1 && word[0] == b'-' => {
+            return Ok(shell.bad_option(b"eval", word[1], "eval [arg ...]"));
+        }
         _ => &words[1..],
     };
     let text = rest.join(&b' ');
     let mut reader = Reader::new(text, shell.line);
     shell.enter("eval")?;
     let line = shell.line;
+    shell.trace_depth += 1;
     let answer = shell.run_reader(&mut reader, false);
+    shell.trace_depth -= 1;
     shell.line = line;
     shell.leave();
     answer

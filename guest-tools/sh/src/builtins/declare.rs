@@ -76,6 +76,7 @@ pub fn declare(shell: &mut Shell, simple: &Simple, arguments: &[Argument]) -> Ru
         return Ok(export_functions(shell, rest));
     }
     if rest.is_empty() {
+        flags.print |= name == b"local" || matches!(name.as_slice(), b"export" | b"readonly");
         return list(shell, &name, &flags);
     }
     if flags.print && !matches!(name.as_slice(), b"export" | b"readonly") {
@@ -324,6 +325,9 @@ fn set_flags(shell: &mut Shell, flags: &Flags, name: Symbol, has_subscript: bool
     let mut set = flags.set & !flag::READONLY;
     if has_subscript && set & flag::ASSOCIATIVE == 0 && !shell.is_associative(name) {
         set |= flag::INDEXED;
+    }
+    if set & flag::LOWER != 0 && set & flag::UPPER != 0 {
+        set &= !(flag::LOWER | flag::UPPER);
     }
     let slot = shell.slot(name).get_or_insert_default();
     if set & flag::LOWER != 0 {

@@ -42,7 +42,18 @@ impl Shell {
             [self.cwd.as_slice(), b"/", path].concat()
         };
         let logical = normalize(&joined);
-        let target = if physical { joined } else { logical.clone() };
+        let climbs = joined.split(|&b| b == b'/').any(|part| part == b"..");
+        if climbs && let Err(error) = system::stat(&joined, true) {
+            return Err(reason(&error));
+        }
+        // Physically, `..` is looked up in the folder that the links lead to.
+        let logical = if physical && !path.starts_with(b"/") {
+            let from = physical_path(&self.cwd);
+            physical_path(&[from.as_slice(), b"/", path].concat())
+        } else {
+            logical
+        };
+        let target = logical.clone();
         system::change_directory(&target).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotADirectory
                 || system::stat(&target, true).is_ok_and(|stat| !stat.is_dir())

@@ -4,6 +4,7 @@ use super::{number, shown};
 use crate::{ast::Bytes, execute::Run, names::intern, shell::Shell, system, traps};
 
 pub fn wait(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
+    shell.disinherit_jobs();
     let mut rest = &words[1..];
     let (mut next, mut variable) = (false, None);
     while let Some(word) = rest.first() {
@@ -134,9 +135,12 @@ pub fn list(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         }
     }
     shell.look_at_jobs();
-    let count = shell.jobs.len();
+    // As in any shell that is not interactive, jobs that have ended are not shown.
+    let ended: Vec<bool> = shell.jobs.iter().map(|job| job.status().is_some()).collect();
+    let count = ended.iter().filter(|ended| !**ended).count();
     let mut out = Bytes::new();
-    for (place, job) in shell.jobs.iter_mut().enumerate() {
+    let shown_jobs = shell.jobs.iter_mut().filter(|job| job.status().is_none());
+    for (place, job) in shown_jobs.enumerate() {
         let state = match job.status() {
             None => "Running".to_owned(),
             Some(0) => "Done".to_owned(),
@@ -161,13 +165,10 @@ pub fn list(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         let pid = if long { format!(" {}", job.pids[0]) } else { String::new() };
         let text = shown(&job.text);
         out.extend(
-            format!("[{}]{mark} {pid} {state:<22} {text}{ampersand}\n", job.number)
-                .replacen("  ", "  ", 1)
-                .bytes(),
+            format!("[{}]{mark} {pid} {state:<23} {text}{ampersand}\n", job.number).bytes(),
         );
         job.notified = true;
     }
-    shell.jobs.retain(|job| job.status().is_none());
     shell.write_out(&out);
     Ok(0)
 }

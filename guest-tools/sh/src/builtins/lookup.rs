@@ -364,6 +364,10 @@ pub fn compgen(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
             b"-b" => found.extend(names().map(|name| name.as_bytes().to_vec())),
             b"-k" => found.extend(KEYWORDS.iter().map(|name| name.as_bytes().to_vec())),
             b"-a" => found.extend(shell.aliases.keys().cloned()),
+            b"-G" => {
+                let pattern = rest.next().cloned().unwrap_or_default();
+                found.extend(shell.glob(&pattern));
+            }
             b"-f" => found.extend(shell.glob(b"*")),
             b"-d" => found.extend(shell.glob(b"*/").into_iter().map(|mut path| {
                 path.pop();

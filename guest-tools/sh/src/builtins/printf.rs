@@ -11,6 +11,7 @@ struct Specification {
     zero: bool,
     width: usize,
     precision: Option<usize>,
+    octal: bool,
 }
 
 struct Output<'a> {
@@ -73,7 +74,8 @@ pub fn printf(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         }
         Some(name) => {
             let base = name.split(|&b| b == b'[').next().unwrap_or_default();
-            if !crate::names::is_name(base) {
+            let closed = !name.contains(&b'[') || name.last() == Some(&b']');
+            if !crate::names::is_name(base) || !closed {
                 let text = shown(&name);
                 shell.builtin_error(b"printf", format_args!("`{text}': not a valid identifier"));
                 return Ok(2);
@@ -135,6 +137,7 @@ impl Output<'_> {
             zero: false,
             width: 0,
             precision: None,
+            octal: false,
         };
         let mut at = 0;
         while let Some(&flag) = text.get(at) {
@@ -176,7 +179,7 @@ impl Output<'_> {
             }
         }
         spec.width = spec.width.min(MAX_WIDTH);
-        while matches!(text.get(at), Some(b'h' | b'l' | b'j' | b'z' | b't' | b'L' | b'q'))
+        while matches!(text.get(at), Some(b'h' | b'l' | b'j' | b'z' | b't' | b'L'))
             && text.get(at + 1).is_some_and(u8::is_ascii_alphabetic)
         {
             at += 1;
@@ -240,6 +243,7 @@ impl Output<'_> {
                     _ => (format!("{value:o}"), "0"),
                 };
                 let prefix = if spec.alternate && value != 0 { prefix } else { "" };
+                let spec = &Specification { octal: letter == b'o', ..*spec };
                 self.integer(digits, false, false, prefix, spec);
             }
             b'f' | b'F' | b'e' | b'E' | b'g' | b'G' | b'a' | b'A' => {
@@ -292,7 +296,7 @@ impl Output<'_> {
     ) {
         let mut digits = digits;
         if let Some(precision) = spec.precision {
-            if precision == 0 && digits == "0" {
+            if precision == 0 && digits == "0" && !(spec.alternate && !signed && spec.octal) {
                 digits.clear();
             }
             while digits.len() < precision {
@@ -356,7 +360,7 @@ impl Output<'_> {
     fn integer_argument(&mut self) -> i64 {
         let Some(value) = self.argument() else { return 0 };
         if let Some(&(b'\'' | b'"')) = value.first() {
-            let (character, _) = text::first_character(value.get(1..).unwrap_or_default());
+            let (character, _) = text::first_character(value.get(1..).unwrap_or(b"\0"));
             return if value.len() > 1 { i64::from(u32::from(character)) } else { 0 };
         }
         let trimmed = value.trim_ascii_start();
@@ -373,7 +377,7 @@ impl Output<'_> {
         let length = digits.iter().take_while(|&&b| char::from(b).is_digit(base)).count();
         let text = std::str::from_utf8(&digits[..length]).unwrap_or("");
         let magnitude = i128::from_str_radix(text, base).unwrap_or(0);
-        if length < digits.len() || (length == 0 && base != 8) {
+        if !value.is_empty() && (length < digits.len() || (length == 0 && base != 8)) {
             let text = shown(&value);
             self.shell.builtin_error(b"printf", format_args!("{text}: invalid number"));
             self.status = 1;

@@ -48,6 +48,10 @@ pub fn apply_set(shell: &mut Shell, words: &[Bytes]) -> Result<Option<Vec<Bytes>
     while let Some(word) = words.get(at) {
         match word.as_slice() {
             b"--" => return Ok(Some(words[at + 1..].to_vec())),
+            b"+" => {
+                at += 1;
+                continue;
+            }
             b"-" => {
                 shell.options.xtrace = false;
                 shell.options.verbose = false;
@@ -60,6 +64,15 @@ pub fn apply_set(shell: &mut Shell, words: &[Bytes]) -> Result<Option<Vec<Bytes>
             return Ok(Some(words[at..].to_vec()));
         };
         let on = sign == b'-';
+        if let Some(&bad) = word[1..]
+            .iter()
+            .find(|&&letter| letter != b'o' && shell.options.by_letter(letter).is_none())
+        {
+            let (letter, sign) = (char::from(bad), char::from(sign));
+            shell.builtin_error(b"set", format_args!("{sign}{letter}: invalid option"));
+            shell.write_error(b"set: usage: set [-abefhkmnptuvxBCEHPT] [-o option-name] [--] [-] [arg ...]\n");
+            return Err(2);
+        }
         for &letter in &word[1..] {
             if letter == b'o' {
                 match words.get(at + 1) {
@@ -72,15 +85,8 @@ pub fn apply_set(shell: &mut Shell, words: &[Bytes]) -> Result<Option<Vec<Bytes>
                 }
                 continue;
             }
-            match shell.options.by_letter(letter) {
-                Some(option) => *option = on,
-                None => {
-                    let letter = char::from(letter);
-                    let sign = char::from(sign);
-                    shell.builtin_error(b"set", format_args!("{sign}{letter}: invalid option"));
-                    shell.write_error(b"set: usage: set [-abefhkmnptuvxBCEHPT] [-o option-name] [--] [-] [arg ...]\n");
-                    return Err(2);
-                }
+            if let Some(option) = shell.options.by_letter(letter) {
+                *option = on;
             }
         }
         at += 1;
@@ -199,8 +205,7 @@ pub fn shopt(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
 
 pub fn alias(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     let mut rest = &words[1..];
-    let listing = rest.first().is_some_and(|word| word == b"-p");
-    if listing {
+    while rest.first().is_some_and(|word| matches!(word.as_slice(), b"-p" | b"--")) {
         rest = &rest[1..];
     }
     let line = |name: &[u8], value: &[u8]| {
@@ -243,6 +248,9 @@ pub fn unalias(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         return Ok(2);
     }
     for word in &words[1..] {
+        if word == b"--" {
+            continue;
+        }
         if word == b"-a" {
             shell.aliases.clear();
         } else if shell.aliases.remove(word).is_none() {

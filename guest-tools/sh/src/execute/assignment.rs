@@ -115,9 +115,8 @@ impl Shell {
                 }
             }
         }
-        let export = if self.options.allexport { flag::EXPORT } else { 0 };
         let slot = self.slot(name).get_or_insert_default();
-        slot.flags = (slot.flags | flag::INDEXED | export) & !flag::STANDING;
+        slot.flags = (slot.flags | flag::INDEXED) & !flag::STANDING;
         slot.value = Value::Indexed(items);
         Ok(())
     }

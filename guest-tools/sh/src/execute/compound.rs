@@ -178,7 +178,10 @@ impl Shell {
                     );
                     shell.trace(&[b"for ", name.text(), b" in ", list.as_slice()].concat());
                 }
-                shell.set_loop_variable(name, value)?;
+                match shell.set_loop_variable(name, value) {
+                    Err(Unwind::Discard(status)) => return Ok(status),
+                    answer => answer?,
+                }
                 if !shell.run_body(body, &mut status)? {
                     break;
                 }

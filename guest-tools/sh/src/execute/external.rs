@@ -160,6 +160,15 @@ impl Shell {
         environment.retain(|entry| !entry.starts_with(b"_="));
         environment.push([b"_=", path.as_slice()].concat());
         let absolute = self.absolute(&path);
+        if !path.starts_with(b"/")
+            && let Some((interpreter, arguments)) = self.script_call(&path, words)
+        {
+            // So that the script sees the name it was called by.
+            let answer = self.launch(&interpreter, &arguments, &environment, map, replace);
+            if let Ok(pid) = answer {
+                return Ok(pid);
+            }
+        }
         match self.launch(&absolute, words, &environment, map, replace) {
             Ok(pid) => Ok(pid),
             Err(error) => {
@@ -170,6 +179,31 @@ impl Shell {
                 Err(self.tell_start_failure(&words[0], &absolute, &error, map))
             }
         }
+    }
+
+    /// The interpreter of a `#!` file in `/bin`, and the arguments to call it with.
+    fn script_call(&mut self, path: &[u8], words: &[Bytes]) -> Option<(Bytes, Vec<Bytes>)> {
+        if !system::stat(path, true).is_ok_and(|stat| stat.is_file() && stat.mode & 0o111 != 0) {
+            return None;
+        }
+        let first = first_bytes(path);
+        let line = first.strip_prefix(b"#!")?.split(|&b| b == b'\n').next()?.trim_ascii();
+        let mut parts = line.splitn(2, |b| matches!(b, b' ' | b'\t'));
+        let mut interpreter = parts.next()?.to_vec();
+        let mut option = parts.next().map(<[u8]>::trim_ascii).filter(|text| !text.is_empty());
+        if interpreter.ends_with(b"/env")
+            && let Some(name) = option
+            && !name.contains(&b' ')
+            && !name.starts_with(b"-")
+        {
+            interpreter = self.search_path(name)?;
+            option = None;
+        }
+        let mut arguments = vec![interpreter.clone()];
+        arguments.extend(option.map(<[u8]>::to_vec));
+        arguments.push(path.to_vec());
+        arguments.extend(words[1..].iter().cloned());
+        system::stat(&interpreter, true).is_ok().then_some((interpreter, arguments))
     }
 
     fn launch(
@@ -262,7 +296,8 @@ impl Shell {
             self.complain_to(map, format_args!("{name}: cannot execute binary file: Exec format error"));
             return Err(126);
         }
-        let mut arguments = vec![b"bash".to_vec(), path.to_vec()];
+        let given = self.find_program(&words[0]).unwrap_or_else(|| path.to_vec());
+        let mut arguments = vec![b"bash".to_vec(), given];
         arguments.extend(words[1..].iter().cloned());
         self.launch(b"/bin/bash", &arguments, environment, map, replace).map_err(|error| {
             self.tell_start_failure(&words[0], path, &error, map)
@@ -381,11 +416,12 @@ impl Shell {
     fn become_subshell(&mut self) {
         self.subshell_depth += 1;
         self.reset_traps();
-        self.jobs.clear();
+        self.jobs_inherited = true;
         self.capture = None;
         self.tail = false;
         self.options.monitor = false;
         self.random = 0;
+        self.loop_depth = 0;
     }
 
     /// The status a process ends with after its last command, EXIT trap included.

@@ -44,7 +44,10 @@ impl Shell {
         let loop_depth = std::mem::replace(&mut self.loop_depth, 0);
         self.push_scope(false);
         let caller = self.frames.last().map_or(0, |frame| frame.call_line);
+        let traced = self.functions.get(&words[0]).is_some_and(|function| function.traced);
+        let hidden = self.hide_traps(traced);
         let answer = self.run_function_body(&body);
+        self.show_traps(hidden);
         self.loop_depth = loop_depth;
         self.pop_scope_of_call();
         self.getopts = getopts;
@@ -99,7 +102,9 @@ impl Shell {
             self.run_trap(traps::RETURN)?;
         }
         self.frames.pop();
-        if let Some(saved) = saved {
+        if let Some(saved) = saved
+            && self.positional == arguments
+        {
             self.positional = saved;
         }
         self.line = line;

@@ -11,9 +11,9 @@ mod simple;
 
 use std::rc::Rc;
 
-pub use condition::{file_comparison, file_test};
+pub use condition::file_comparison;
 pub use external::Lookup;
-pub use redirect::{Undo, high};
+pub use redirect::high;
 
 use crate::{
     ast::{Command, Item, Kind, List, Pipeline},
@@ -176,11 +176,15 @@ impl Shell {
 
     /// A command failed where that counts: the ERR trap, then `set -e`.
     pub fn failed(&mut self, status: i32) -> Run<()> {
+        self.failed_with(status, true)
+    }
+
+    fn failed_with(&mut self, status: i32, error_trap: bool) -> Run<()> {
         if self.errexit_ignored > 0 {
             return Ok(());
         }
         self.status = status;
-        if self.trap_applies(traps::ERR) {
+        if error_trap && self.trap_applies(traps::ERR) {
             self.run_trap(traps::ERR)?;
         }
         if self.options.errexit {
@@ -194,10 +198,20 @@ impl Shell {
         if self.traps.catching || self.pending_signals != 0 {
             self.take_signals()?;
         }
+        if self.options.noexec {
+            return Ok(0);
+        }
+        let first_end = self.process_ends.len();
+        // A trap that the command itself sets is not run for it.
+        let error_trap = self.traps.get(traps::ERR).is_some();
         let status = match &command.kind {
             Kind::Simple(simple) => {
                 self.line = command.line;
                 self.run_simple(command, simple)?
+            }
+            _ if command.redirects.is_empty() && !matches!(command.kind, Kind::Subshell(_)) => {
+                self.tail = false;
+                self.run_compound(command)?
             }
             _ => {
                 if !matches!(command.kind, Kind::Subshell(_)) {
@@ -211,6 +225,7 @@ impl Shell {
                 }
             }
         };
+        self.close_process_ends(first_end);
         self.status = status;
         if status != 0
             && matches!(
@@ -218,13 +233,17 @@ impl Shell {
                 Kind::Simple(_) | Kind::Subshell(_) | Kind::Arithmetic { .. } | Kind::Condition { .. }
             )
         {
-            self.failed(status)?;
+            self.failed_with(status, error_trap)?;
         }
-        self.close_process_ends(0);
         Ok(status)
     }
 
     fn tell_time(&mut self, posix: bool, elapsed: std::time::Duration) {
+        if !posix && let Some(format) = self.get(crate::known::TIMEFORMAT) {
+            let text = time_report(&format, elapsed.as_secs_f64());
+            self.write_error(&text);
+            return;
+        }
         let seconds = elapsed.as_secs_f64();
         let format = if posix {
             format!("real {seconds:.2}\nuser 0.00\nsys 0.00\n")
@@ -237,6 +256,51 @@ impl Shell {
     }
 }
 
+/// The report of `time` in the form `TIMEFORMAT` asks for; processor time is not told apart.
+fn time_report(format: &[u8], real: f64) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    while let Some(&byte) = format.get(at) {
+        at += 1;
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let mut precision = 3;
+        let mut long = false;
+        if let Some(digit) = format.get(at).filter(|b| b.is_ascii_digit()) {
+            precision = usize::from(digit - b'0').min(6);
+            at += 1;
+        }
+        if format.get(at) == Some(&b'l') {
+            long = true;
+            at += 1;
+        }
+        let seconds = match format.get(at) {
+            Some(b'R') => real,
+            Some(b'U' | b'S' | b'P') => 0.0,
+            Some(b'%') => {
+                out.push(b'%');
+                at += 1;
+                continue;
+            }
+            _ => continue,
+        };
+        at += 1;
+        let text = if long {
+            let minutes = (seconds / 60.0) as u64;
+            format!("{minutes}m{:.precision$}s", seconds - (minutes * 60) as f64)
+        } else {
+            format!("{seconds:.precision$}")
+        };
+        out.extend_from_slice(text.as_bytes());
+    }
+    if !out.is_empty() {
+        out.push(b'\n');
+    }
+    out
+}
+
 /// A compound command's last command has set PIPESTATUS already.
 fn keeps_own_pipestatus(kind: &Kind) -> bool {
     matches!(
@@ -247,5 +311,7 @@ fn keeps_own_pipestatus(kind: &Kind) -> bool {
             | Kind::For { .. }
             | Kind::ArithmeticFor { .. }
             | Kind::Case { .. }
+            | Kind::Function { .. }
+            | Kind::Coprocess { .. }
     )
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Lookup, Run};
 use crate::{
-    ast::{Bytes, Command, Item, Kind, List},
+    ast::{Command, Item, Kind, List},
     known,
     names::intern,
     options::shopt,
@@ -193,8 +193,7 @@ impl Shell {
     }
 
     pub fn run_subshell(&mut self, list: &List) -> Run<i32> {
-        let tail = std::mem::replace(&mut self.tail, false);
-        let _ = tail;
+        self.tail = false;
         let pid = self.fork_subshell(|shell| {
             shell.tail = true;
             shell.run_list(list)
@@ -235,12 +234,7 @@ impl Shell {
                 if item.rest.is_empty() && item.first.commands.len() == 1 && !item.first.negated {
                     return shell.run_as_child(&item.first.commands[0]);
                 }
-                let list_item = item;
-                let mut status = shell.run_pipeline_of(list_item)?;
-                if status > 255 {
-                    status &= 0xff;
-                }
-                Ok(status)
+                shell.run_pipeline_of(item)
             })
         };
         match pid {
@@ -274,7 +268,7 @@ impl Shell {
             self.complain(format_args!("coproc: no more descriptors"));
             return Ok(1);
         };
-        let text = crate::print::one_line(body).into_bytes();
+        let text = [b"coproc ", name, b" ", crate::print::one_line(body).as_bytes()].concat();
         let body = Rc::clone(body);
         let pid = self.fork_subshell(move |shell| {
             let _ = system::duplicate_to(their_in, 0);
@@ -306,10 +300,5 @@ impl Shell {
         self.set(pid_name, pid.to_string().into_bytes())?;
         self.add_job(vec![pid], text);
         Ok(0)
-    }
-
-    /// The text of a command, as jobs are listed.
-    pub fn command_text(&self, command: &Command) -> Bytes {
-        crate::print::one_line(command).into_bytes()
     }
 }

@@ -159,13 +159,17 @@ impl Shell {
 
     /// `{name}>file`: a descriptor of our choice, kept until it is closed.
     fn apply_to_variable(&mut self, redirect: &Redirect, name: &[u8]) -> Run<bool> {
-        let variable = intern(name);
         let closes = matches!(
             redirect.kind,
             RedirectKind::DuplicateInput | RedirectKind::DuplicateOutput
         ) && redirect.word.constant.as_deref() == Some(b"-");
         if closes {
-            let number = self.get_text(variable);
+            let number = match self.parse_target(name)? {
+                crate::expand::Target::Element(name, key) => {
+                    self.get_element(name, &key).unwrap_or_default()
+                }
+                _ => self.get_text(intern(name)),
+            };
             if let Some(number) = number_of(&number) {
                 system::close(number);
                 self.descriptors.remove(&number);
@@ -183,8 +187,11 @@ impl Shell {
             system::close(from);
         }
         self.descriptors.insert(number);
-        self.set(variable, number.to_string().into_bytes())?;
-        Ok(true)
+        match self.set_named(name, number.to_string().into_bytes()) {
+            Ok(()) => Ok(true),
+            Err(Unwind::Discard(_)) => Ok(false),
+            Err(unwind) => Err(unwind),
+        }
     }
 
     /// Works out the descriptors of a program under `redirects`, without touching ours.
@@ -273,7 +280,22 @@ impl Shell {
         let word = words.remove(0);
         match redirect.kind {
             Kind::DuplicateInput | Kind::DuplicateOutput => self.duplicate(redirect, word, view),
-            _ => Ok(self.open_file(redirect.kind, &word)),
+            _ => {
+                // These name what the command would see, which may not be ours.
+                let number = match word.as_slice() {
+                    b"/dev/stdin" => Some(0),
+                    b"/dev/stdout" => Some(1),
+                    b"/dev/stderr" => Some(2),
+                    path => path.strip_prefix(b"/dev/fd/").and_then(number_of),
+                };
+                if let Some(number) = number {
+                    let ours = view(number);
+                    if ours != u32::MAX && system::is_open(ours) {
+                        return Ok(Some(Source::Existing(ours)));
+                    }
+                }
+                Ok(self.open_file(redirect.kind, &word))
+            }
         }
     }
 
@@ -299,7 +321,7 @@ impl Shell {
             return Ok(Some(if moves { Source::Moved(ours) } else { Source::Existing(ours) }));
         }
         if redirect.kind == RedirectKind::DuplicateOutput
-            && matches!(redirect.target, RedirectDescriptor::Default)
+            && matches!(redirect.target, RedirectDescriptor::Default | RedirectDescriptor::Number(1))
         {
             return Ok(self.open_file(RedirectKind::Both, &word));
         }
@@ -376,11 +398,6 @@ impl Shell {
             }
         }
     }
-
-    /// After an error that discards a command in the middle of redirections.
-    pub fn fail(&mut self, status: i32) -> Unwind {
-        Unwind::Discard(status)
-    }
 }
 
 /// Bytes a new pipe takes without a reader.
@@ -403,7 +420,7 @@ pub fn high(descriptor: u32) -> u32 {
 fn targets(redirect: &Redirect) -> Vec<u32> {
     use RedirectKind as Kind;
     let both_duplicate = redirect.kind == Kind::DuplicateOutput
-        && matches!(redirect.target, RedirectDescriptor::Default)
+        && matches!(redirect.target, RedirectDescriptor::Default | RedirectDescriptor::Number(1))
         && redirect.word.constant.as_deref().is_some_and(|word| {
             word != b"-" && number_of(word.strip_suffix(b"-").unwrap_or(word)).is_none()
         });

@@ -41,11 +41,6 @@ impl Shell {
         };
         self.close_process_ends(first_end);
         let status = answer?;
-        if let Some(last) = simple.words.last()
-            && self.options.keyword
-        {
-            let _ = last;
-        }
         Ok(status)
     }
 
@@ -139,9 +134,13 @@ impl Shell {
         self.push_scope(true);
         let mut answer = Ok(0);
         for assignment in assignments {
-            if let Err(unwind) = self.assign_temporary(assignment) {
-                answer = Err(unwind);
-                break;
+            match self.assign_temporary(assignment) {
+                // A read-only variable is told; the command runs all the same.
+                Ok(()) | Err(Unwind::Discard(_)) => {}
+                Err(unwind) => {
+                    answer = Err(unwind);
+                    break;
+                }
             }
         }
         let answer = match answer {
@@ -178,10 +177,29 @@ impl Shell {
         tail: bool,
     ) -> Run<i32> {
         if self.options.xtrace {
-            for assignment in &simple.assignments {
-                let _ = assignment;
-            }
             self.trace_words(&words);
+        }
+        let mut words = words;
+        let mut assigned: Vec<Assignment> = Vec::new();
+        if self.options.keyword {
+            // `set -k`: assignments count wherever they stand.
+            words.retain(|word| {
+                let parsed = crate::parse::parse_assignment(word, command.line, self.settings());
+                let keep = parsed.is_none();
+                assigned.extend(parsed);
+                keep
+            });
+            if words.is_empty() {
+                return self.assign_all(&assigned);
+            }
+        }
+        if !assigned.is_empty() {
+            self.options.keyword = false;
+            let answer = self.with_temporary(&assigned, |shell| {
+                shell.run_words(command, simple, words, false)
+            });
+            self.options.keyword = true;
+            return answer;
         }
         let last = words.last().cloned().unwrap_or_default();
         let answer = match self.look_up_command(&words[0], true) {
@@ -196,9 +214,9 @@ impl Shell {
                 self.with_redirects(&command.redirects, |shell| {
                     if special {
                         shell.assign_all(&simple.assignments)?;
-                        return run(shell, &words);
+                        return shell.run_builtin(run, &words);
                     }
-                    shell.with_temporary(&simple.assignments, |shell| run(shell, &words))
+                    shell.with_temporary(&simple.assignments, |shell| shell.run_builtin(run, &words))
                 })
             }
             Lookup::External => self.run_external(command, simple, &words, tail),
@@ -209,6 +227,20 @@ impl Shell {
             slot.flags |= crate::variables::flag::STANDING;
         }
         answer
+    }
+
+    /// Runs a builtin; an error in what it evaluates itself only makes it fail.
+    fn run_builtin(&mut self, run: builtins::Builtin, words: &[Bytes]) -> Run<i32> {
+        let answer = run(self, words);
+        let runs_commands = matches!(
+            words[0].as_slice(),
+            b"eval" | b"." | b"source" | b"command" | b"builtin" | b"exec" | b"exit" | b"return"
+                | b"break" | b"continue"
+        );
+        match answer {
+            Err(Unwind::Discard(status)) if !runs_commands => Ok(status),
+            answer => answer,
+        }
     }
 
     /// Writes a line of `set -x`.
@@ -254,7 +286,8 @@ impl Shell {
                     self.keep_redirects(undo);
                     Ok(0)
                 }
-                Err(status) => Err(Unwind::Exit(status)),
+                Err(status) if self.options.posix => Err(Unwind::Exit(status)),
+                Err(status) => Ok(status),
             };
         }
         match self.apply_redirects(&command.redirects)? {

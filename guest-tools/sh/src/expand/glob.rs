@@ -48,11 +48,19 @@ impl Shell {
     }
 
     fn remove_ignored(&self, ignore: &[u8], found: &mut Vec<Bytes>) {
-        let patterns: Vec<Pattern> =
-            ignore.split(|&b| b == b':').map(|text| self.matcher(text, false)).collect();
+        // A star in it does not cross a slash, so paths are compared part by part.
+        let patterns: Vec<Vec<Pattern>> = split_patterns(ignore)
+            .iter()
+            .map(|text| text.split(|&b| b == b'/').map(|part| self.matcher(part, false)).collect())
+            .collect();
         found.retain(|path| {
-            let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
-            !matches!(name, b"." | b"..") && !patterns.iter().any(|p| p.matches(path))
+            let parts: Vec<&[u8]> = path.split(|&b| b == b'/').collect();
+            let name = parts.last().copied().unwrap_or_default();
+            !matches!(name, b"." | b"..")
+                && !patterns.iter().any(|pattern| {
+                    pattern.len() == parts.len()
+                        && pattern.iter().zip(&parts).all(|(one, part)| one.matches(part))
+                })
         });
     }
 
@@ -72,6 +80,28 @@ impl Shell {
         walk.step(if absolute { b"/".to_vec() } else { Bytes::new() }, 0, 0);
         walk.found
     }
+}
+
+/// Splits `GLOBIGNORE` at colons outside brackets.
+fn split_patterns(text: &[u8]) -> Vec<Bytes> {
+    let mut out = vec![Bytes::new()];
+    let mut bracket = false;
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            b':' if !bracket => {
+                out.push(Bytes::new());
+                continue;
+            }
+            b'[' => bracket = true,
+            b']' if at > 0 && text[at - 1] != b':' => bracket = false,
+            b']' if text[at + 1..].first() != Some(&b']') => bracket = false,
+            _ => {}
+        }
+        if let Some(last) = out.last_mut() {
+            last.push(byte);
+        }
+    }
+    out
 }
 
 /// True when a pattern character stands unescaped in `text`.

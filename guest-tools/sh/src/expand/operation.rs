@@ -298,12 +298,12 @@ impl Shell {
             (flag::INDEXED, 'a'),
             (flag::ASSOCIATIVE, 'A'),
             (flag::INTEGER, 'i'),
-            (flag::LOWER, 'l'),
             (flag::NAMEREF, 'n'),
             (flag::READONLY, 'r'),
             (flag::TRACE, 't'),
-            (flag::UPPER, 'u'),
             (flag::EXPORT, 'x'),
+            (flag::LOWER, 'l'),
+            (flag::UPPER, 'u'),
         ]
         .into_iter()
         .filter(|(bit, _)| flags & bit != 0)
@@ -423,7 +423,15 @@ fn replace_in(pattern: &Pattern, value: &[u8], anchor: Anchor, pieces: &[Option<
     }
     let mut at = 0;
     while at < value.len() {
-        let end = pattern.ends(&value[at..]).last().copied().unwrap_or(0);
+        let end = pattern.ends(&value[at..]).last().copied();
+        if end == Some(0) && anchor == Anchor::First {
+            substitute(&mut out, b"");
+            break;
+        }
+        if end == Some(0) {
+            substitute(&mut out, b"");
+        }
+        let end = end.unwrap_or(0);
         if end == 0 {
             let length = text::character_length(&value[at..]);
             out.extend_from_slice(&value[at..at + length]);

@@ -121,7 +121,10 @@ impl Shell {
             && let Some(variable) = self.variable(name)
             && variable.flags & flag::NAMEREF != 0
         {
-            return Ok(variable.scalar().cloned().map(Target::Text));
+            let text = variable.scalar().cloned();
+            let (last, element) = self.follow(name);
+            let text = if element.is_none() && last != name { Some(last.text().to_vec()) } else { text };
+            return Ok(text.map(Target::Text));
         }
         let text = match self.look_up(&direct)? {
             Found::Unset => {

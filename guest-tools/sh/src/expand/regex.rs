@@ -103,7 +103,17 @@ fn inside_bracket(rest: &str, out: &mut String, bracket: &mut Bracket) -> usize 
         && let Some(end) = after.find(":]")
     {
         let name = &after[..end];
-        out.push_str(&format!("[:{name}:]"));
+        const KNOWN: [&str; 12] = [
+            "alnum", "alpha", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
+            "space", "upper", "xdigit",
+        ];
+        // An unknown class is an error, which the unclosed group makes it.
+        let name = if KNOWN.contains(&name) { name } else { "(" };
+        if name == "(" {
+            out.push_str("](");
+        } else {
+            out.push_str(&format!("[:{name}:]"));
+        }
         return end + 4;
     }
     for marker in ["[.", "[="] {

@@ -60,8 +60,12 @@ impl Shell {
                 Ok(list)
             }
             Some(Err(error)) => {
+                let line = std::mem::replace(&mut self.line, error.line);
                 self.complain(format_args!("command substitution: {}", error.message));
-                Err(Unwind::Discard(2))
+                self.line = line;
+                let wrong = "exit 2";
+                crate::parse::parse_all(wrong.as_bytes(), line, self.settings(), None)
+                    .map_err(|_| Unwind::Discard(2))
             }
             None => {
                 self.complain(format_args!("command substitution: nested too deeply"));
@@ -115,7 +119,11 @@ impl Shell {
             return Ok(None);
         }
         let Lookup::Builtin(run) = self.look_up_command(name, true) else { return Ok(None) };
-        let words = self.expand_words(&simple.words)?;
+        self.line = command.line;
+        self.subshell_depth += 1;
+        let words = self.expand_words(&simple.words);
+        self.subshell_depth -= 1;
+        let words = words?;
         let outer = self.capture.replace(Bytes::new());
         let answer = run(self, &words);
         let output = std::mem::replace(&mut self.capture, outer).unwrap_or_default();
@@ -206,7 +214,9 @@ impl Shell {
         if let Ok(pid) = pid {
             self.last_background = Some(pid);
         }
-        let shown = system::duplicate(ours, 60).unwrap_or(ours);
+        // Numbered from 63 downwards, as bash does.
+        let free = (10..64).rev().find(|number| !self.descriptors.contains(number));
+        let shown = free.filter(|&number| system::duplicate_to(ours, number).is_ok()).unwrap_or(ours);
         if shown != ours {
             system::close(ours);
         }

@@ -110,13 +110,15 @@ impl Shell {
                     return Found::List { items, star: *star };
                 }
                 let mut out = Bytes::new();
+                let associative = self.is_associative(*name);
                 for (key, value) in items {
-                    if !out.is_empty() {
-                        out.push(b' ');
-                    }
                     out.extend(quote::when_needed(&key));
                     out.push(b' ');
                     out.extend(quote::double(&value));
+                    out.push(b' ');
+                }
+                if !associative {
+                    out.pop();
                 }
                 Found::Text(out)
             }

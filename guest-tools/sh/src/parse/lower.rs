@@ -12,7 +12,8 @@ use crate::{
         Bytes, CaseEnd, CaseItem, Command, Index, Item, Kind, List, Operation,
         ParameterName, Part, Pipeline, Redirect, RedirectDescriptor, RedirectKind, Simple, Word,
     },
-    names::intern,
+    known,
+    names::{Symbol, intern},
 };
 
 /// Turns a parsed program into our list.
@@ -311,11 +312,12 @@ impl Lowering {
             }
             _ => (Piece::Mark(""), 1),
         };
-        let (Piece::Redirect { target, kind, word: text }, line) = piece else {
+        let (Piece::Redirect { target, kind, word: text, tag }, line) = piece else {
             return Redirect {
                 target: RedirectDescriptor::Default,
                 kind: RedirectKind::Read,
                 word: Word::default(),
+                tag: Bytes::new(),
             };
         };
         let settings = self.pieces.settings;
@@ -331,7 +333,7 @@ impl Lowering {
             }
             _ => word::compile(&text, Mode::Plain, line, settings),
         };
-        Redirect { target: target.unwrap_or(RedirectDescriptor::Default), kind, word }
+        Redirect { target: target.unwrap_or(RedirectDescriptor::Default), kind, word, tag }
     }
 }
 
@@ -339,6 +341,11 @@ impl Lowering {
 fn split_header(text: &[u8]) -> [&[u8]; 3] {
     let mut parts = text.splitn(3, |&b| b == b';');
     [parts.next(), parts.next(), parts.next()].map(Option::unwrap_or_default)
+}
+
+/// Variables whose value depends on the process that reads them, or changes by reading.
+fn changes(name: Symbol) -> bool {
+    matches!(name, known::RANDOM | known::BASHPID | known::BASH_SUBSHELL | known::SRANDOM)
 }
 
 fn is_pure(parts: &[Part]) -> bool {
@@ -349,7 +356,7 @@ fn is_pure(parts: &[Part]) -> bool {
             matches!(parameter.operation, Operation::None)
                 && !parameter.indirect
                 && !matches!(parameter.index, Index::One(_))
-                && parameter.name != ParameterName::Variable(intern(b"RANDOM"))
+                && !matches!(parameter.name, ParameterName::Variable(name) if changes(name))
         }
         Part::Command(_) | Part::Arithmetic(_) | Part::Process { .. } => false,
     })

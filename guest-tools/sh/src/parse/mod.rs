@@ -13,12 +13,10 @@ mod reader;
 mod scan;
 mod word;
 
-pub use brace::expand_braces;
-pub use lower::lower;
+pub(self) use lower::lower;
 pub use reader::{Aliases, Reader, SyntaxError, parse_all};
-pub use scan::name as scan_name;
-pub use assignment::{elements, split as split_assignment, subscript};
-pub use word::{Mode, ansi_quoted, compile, compile_argument, number, parts, push_character};
+pub use assignment::{elements, parse as parse_assignment, split as split_assignment, subscript};
+pub use word::{Mode, ansi_quoted, compile, number, parts, push_character};
 
 /// Settings that change how text is read.
 #[derive(Debug, Clone, Copy)]

@@ -160,7 +160,8 @@ fn replacement(rest: &[u8], context: &Context) -> Operation {
         Some(b'%') => (Anchor::End, &rest[2..]),
         _ => (Anchor::First, &rest[1..]),
     };
-    let slash = find_slash(text);
+    let first = usize::from(!matches!(anchor, Anchor::Start | Anchor::End));
+    let slash = find_slash(text, first);
     let pattern = &text[..slash];
     let replacement = text.get(slash + 1..).unwrap_or_default();
     Operation::Replace {
@@ -171,11 +172,11 @@ fn replacement(rest: &[u8], context: &Context) -> Operation {
 }
 
 /// The first `/` that no quote or expansion hides; a pattern may begin with one.
-fn find_slash(text: &[u8]) -> usize {
+fn find_slash(text: &[u8], first: usize) -> usize {
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
         let next = match byte {
-            b'/' if at > 0 => return at,
+            b'/' if at >= first => return at,
             b'\\' => Some(at + 2),
             b'\'' => scan::single_quote(text, at + 1),
             b'"' => scan::double_quote(text, at + 1),

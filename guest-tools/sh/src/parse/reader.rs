@@ -32,7 +32,7 @@ pub(super) enum Piece {
     Mark(&'static str),
     Subshell,
     Word(Bytes),
-    Redirect { target: Option<RedirectDescriptor>, kind: RedirectKind, word: Bytes },
+    Redirect { target: Option<RedirectDescriptor>, kind: RedirectKind, word: Bytes, tag: Bytes },
     Arithmetic(Bytes),
     ArithmeticFor(Bytes),
     Condition(Option<Condition>, Bytes),
@@ -74,6 +74,7 @@ enum Expect {
     LoopIn,
     FunctionName,
     TimeOption,
+    CoprocessName,
 }
 
 struct HereDocument {
@@ -170,7 +171,7 @@ impl Reader {
             }
             return Err(error);
         }
-        if build.here_documents.iter().any(|_| true) && !at_end_of_input {
+        if !build.here_documents.is_empty() && !at_end_of_input {
             return Err(self.incomplete("unexpected end of file in here-document"));
         }
         if build.tokens.is_empty() {
@@ -189,8 +190,7 @@ impl Reader {
                 Err(unexpected(piece, *line, &self.source))
             }
             Err(_) => match build.tokens.last() {
-                Some(last) if build.levels.is_empty() && !build.function_body && lower_it => {
-                    let _ = last;
+                Some(_) if build.levels.is_empty() && !build.function_body && lower_it => {
                     Err(SyntaxError {
                         line: self.line.saturating_sub(1).max(1),
                         message: "syntax error near unexpected token `newline'".into(),
@@ -295,7 +295,11 @@ impl Reader {
         }
         let continues = build.function_body
             || matches!(build.tokens.last(), Some(Token::Operator(op, _)) if matches!(op.as_str(), "|" | "&&" | "||"));
-        if build.levels.is_empty() && !continues {
+        if continues {
+            // The grammar allows a line break here, and needs none.
+            return Ok(true);
+        }
+        if build.levels.is_empty() {
             return Ok(false);
         }
         build.expect = match build.expect {
@@ -355,11 +359,7 @@ impl Reader {
         }
         build.reserved = true;
         build.command_word = true;
-        if build.expect != Expect::LoopIn || operator != ";" {
-            build.expect = Expect::Anything;
-        } else {
-            build.expect = Expect::Anything;
-        }
+        build.expect = Expect::Anything;
         Ok(true)
     }
 
@@ -469,6 +469,10 @@ impl Reader {
             });
             let kind = RedirectKind::HereDocument { strip_tabs, quoted };
             build.push_redirect(target, kind, Bytes::new(), line);
+            let tag = super::unquote(&word);
+            if let Some((Piece::Redirect { tag: kept, .. }, _)) = build.pieces.list.last_mut() {
+                *kept = tag;
+            }
         } else {
             build.push_redirect(target, kind, word, line);
         }
@@ -595,7 +599,8 @@ impl Reader {
             build.levels.last(),
             Some(Level::Case { state: CaseState::Pattern(_) | CaseState::Subject })
         );
-        if (!build.command_word || build.expect != Expect::Anything || in_pattern) && !after_blank {
+        let anywhere = !build.command_word || build.expect != Expect::Anything || in_pattern;
+        if anywhere && !after_blank {
             return false;
         }
         let word = &self.source[self.at..end];
@@ -641,6 +646,11 @@ impl Reader {
             Expect::FunctionName => {
                 build.piece_word(Piece::Word(word), line);
                 self.function_parentheses(build);
+                return Ok(true);
+            }
+            Expect::CoprocessName if is_name(&word) && self.compound_follows() => {
+                build.piece_word(Piece::Word(word), line);
+                build.begin_command();
                 return Ok(true);
             }
             Expect::TimeOption if word == b"-p" || word == b"--" => {
@@ -696,6 +706,13 @@ impl Reader {
             }
             CaseState::In | CaseState::Body => false,
         }
+    }
+
+    /// True when the next word opens a group or a subshell.
+    fn compound_follows(&self) -> bool {
+        let rest = self.source[self.at..].trim_ascii_start();
+        rest.first() == Some(&b'(')
+            || (rest.first() == Some(&b'{') && rest.get(1).is_some_and(u8::is_ascii_whitespace))
     }
 
     fn maybe_function(&mut self, build: &mut Build<'_>) {
@@ -799,7 +816,7 @@ impl Build<'_> {
         line: u32,
     ) {
         self.operator("<", line);
-        self.piece_word(Piece::Redirect { target, kind, word }, line);
+        self.piece_word(Piece::Redirect { target, kind, word, tag: Bytes::new() }, line);
     }
 
     /// A piece that is a compound command by itself.
@@ -873,6 +890,11 @@ impl Build<'_> {
                 self.token_for(mark, text, line);
                 self.begin_command();
                 self.expect = Expect::TimeOption;
+            }
+            ("coproc", _) => {
+                self.token_for(mark, text, line);
+                self.begin_command();
+                self.expect = Expect::CoprocessName;
             }
             _ => {
                 self.token_for(mark, text, line);

@@ -52,7 +52,7 @@ pub fn dollar(text: &[u8], at: usize, in_double_quotes: bool) -> Option<usize> {
             arithmetic(text, at + 3).or_else(|| parentheses(text, at + 2))
         }
         Some(b'(') => parentheses(text, at + 2),
-        Some(b'{') => braces(text, at + 2, in_double_quotes),
+        Some(b'{') => braces(text, at + 2, false),
         Some(b'[') => brackets(text, at + 2),
         Some(b'\'') if !in_double_quotes => ansi_quote(text, at + 2),
         Some(b'"') if !in_double_quotes => double_quote(text, at + 2),
@@ -112,9 +112,9 @@ pub fn brackets(text: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// After `${`.
-pub fn braces(text: &[u8], mut at: usize, in_double_quotes: bool) -> Option<usize> {
-    // In double quotes a single quote is special only after a pattern operator.
-    let single_quotes_count = !in_double_quotes || pattern_follows(text, at);
+pub fn braces(text: &[u8], mut at: usize, in_here_document: bool) -> Option<usize> {
+    // In a here-document a single quote is special only after a pattern operator.
+    let single_quotes_count = !in_here_document || pattern_follows(text, at);
     loop {
         match *text.get(at)? {
             b'\\' => at += 2,
@@ -122,7 +122,7 @@ pub fn braces(text: &[u8], mut at: usize, in_double_quotes: bool) -> Option<usiz
             b'"' => at = double_quote(text, at + 1)?,
             b'`' => at = backquote(text, at + 1)?,
             b'$' if text.get(at + 1) == Some(&b'\'') && !single_quotes_count => at += 1,
-            b'$' => at = dollar(text, at, in_double_quotes && !single_quotes_count)?,
+            b'$' => at = dollar(text, at, in_here_document)?,
             b'}' => return Some(at + 1),
             _ => at += 1,
         }

@@ -40,8 +40,10 @@ pub fn compile_argument(text: &[u8], line: u32, settings: Settings) -> Vec<Word>
     if assignment::split(text).is_some() {
         return vec![compile(text, Mode::Plain, line, settings)];
     }
+    // A choice that is empty and not quoted is no word at all.
     brace::expand_braces(text)
         .into_iter()
+        .filter(|text| !text.is_empty())
         .map(|text| compile(&text, Mode::Plain, line, settings))
         .collect()
 }
@@ -279,7 +281,8 @@ impl Parser<'_> {
             }
             Some(b'{') => {
                 let quoted = self.mode.is_quoted();
-                let end = self.end(scan::braces(self.text, self.at + 2, quoted));
+                let here = self.mode == Mode::HereDocument;
+                let end = self.end(scan::braces(self.text, self.at + 2, here));
                 let inner = self.inner(self.at + 2, end);
                 let parameter = parameter::parse(inner, quoted, self.line_here(), self.settings);
                 self.push(Part::Parameter(Box::new(parameter)));
