@@ -4,8 +4,9 @@
 //! Contenders take turns in short rounds on one machine, so that what disturbs one disturbs all;
 //! the ratio of each round is what counts. Clients share the processors with the servers.
 //!
-//! `cargo bench --bench calls -- [--rounds N] [--seconds S] [--express DIR] [TEXT]` keeps the
-//! workloads whose name contains TEXT. DIR is where `npm ci` has run (`.ci/measure` does it).
+//! `cargo bench --bench calls -- [--rounds N] [--seconds S] [--express DIR] [--only NAME] [TEXT]`
+//! keeps the workloads whose name contains TEXT and, to profile one, the contender NAME. DIR is
+//! where `npm ci` has run (`.ci/measure` does it).
 #![expect(clippy::print_stdout, reason = "a bench's result is what it prints")]
 #![expect(clippy::disallowed_methods, reason = "a bench starts what it measures")]
 
@@ -60,6 +61,7 @@ struct Arguments {
     rounds: usize,
     time: Duration,
     express: PathBuf,
+    only: Option<String>,
     text: Option<String>,
 }
 
@@ -104,6 +106,9 @@ fn main() -> anyhow::Result<()> {
         for clients in CLIENTS {
             let mut contenders =
                 contenders(workload, clients, &hotcell, express.as_ref(), folder.path())?;
+            if let Some(only) = &arguments.only {
+                contenders.retain(|contender| contender.name == only);
+            }
             measure(&mut contenders, &arguments)
                 .with_context(|| format!("{} with {clients} clients", workload.name))?;
             report(workload, clients, &mut contenders);
@@ -178,7 +183,7 @@ fn measure(contenders: &mut [Contender], arguments: &Arguments) -> anyhow::Resul
         round(&contender.works, arguments.time / 4, REQUESTS_MAX)?; // warm, not counted
     }
     for index in 0..arguments.rounds {
-        let first = index % contenders.len();
+        let first = index % contenders.len().max(1);
         let (later, sooner) = contenders.split_at_mut(first);
         for contender in sooner.iter_mut().chain(later) {
             let sample = round(&contender.works, arguments.time, REQUESTS_MAX)
@@ -250,6 +255,7 @@ fn arguments() -> anyhow::Result<Arguments> {
         rounds: 6,
         time: Duration::from_secs(1),
         express: target_folder()?.join("peer-express"),
+        only: None,
         text: None,
     };
     let mut words = std::env::args().skip(1);
@@ -264,8 +270,9 @@ fn arguments() -> anyhow::Result<Arguments> {
             "--rounds" => arguments.rounds = value()?.parse()?,
             "--seconds" => arguments.time = Duration::try_from_secs_f64(value()?.parse()?)?,
             "--express" => arguments.express = value()?.into(),
+            "--only" => arguments.only = Some(value()?),
             _ if word.starts_with('-') => {
-                bail!("unknown option {word}; known: --rounds N, --seconds S, --express DIR")
+                bail!("unknown option {word}; known: --rounds, --seconds, --express, --only")
             }
             _ => arguments.text = Some(word),
         }

@@ -4,6 +4,10 @@
 //! Time in a cell is the answer's `usage.wallUs`; native time is that of the whole `bash -c`.
 //!
 //! `cargo bench --bench guests -- [--runs N] [TEXT]` keeps the workloads whose name contains TEXT.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "indexing a JSON value cannot panic"
+)]
 #![expect(clippy::print_stdout, reason = "a bench's result is what it prints")]
 #![expect(clippy::disallowed_methods, reason = "a bench starts what it measures")]
 

@@ -4,6 +4,10 @@
 //!
 //! 60 runs; `HOTCELL_FULL=1` makes it 1,000. `HOTCELL_CASE=text` (or an argument) keeps the
 //! programs whose name contains it.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "indexing a JSON value cannot panic"
+)]
 #![expect(clippy::print_stdout, reason = "a suite's count is what it prints")]
 #![expect(clippy::print_stderr, reason = "as above")]
 #![expect(clippy::disallowed_methods, reason = "a suite reads its own switches")]
