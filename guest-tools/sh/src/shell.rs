@@ -86,6 +86,8 @@ pub struct Shell {
     pub loop_depth: usize,
     /// Function calls, sources, evals and substitutions that are running.
     pub depth: usize,
+    /// Compound commands that are running.
+    pub nesting: usize,
     pub current_command: Option<Rc<Command>>,
     /// Descriptors that children inherit.
     pub descriptors: BTreeSet<u32>,
@@ -149,6 +151,7 @@ impl Shell {
             errexit_ignored: 0,
             loop_depth: 0,
             depth: 0,
+            nesting: 0,
             current_command: None,
             descriptors: BTreeSet::from([0, 1, 2]),
             process_ends: Vec::new(),

@@ -75,7 +75,9 @@ impl Shell {
                     self.trace_condition(&[&text, sign, &pattern]);
                 }
                 let ignore_case = self.shopt & shopt::NOCASEMATCH != 0;
-                self.matcher(&pattern, ignore_case).matches(&text) == (operator == Op::Match)
+                // Groups count here whatever `extglob` says.
+                let pattern = crate::pattern::Pattern::new(&pattern, true, ignore_case);
+                pattern.matches(&text) == (operator == Op::Match)
             }
             Op::Regex => return self.regex_test(&text, right),
             Op::Before => text < self.expand_single(right)?,
