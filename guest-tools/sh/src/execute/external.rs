@@ -232,6 +232,10 @@ impl Shell {
                 ignored_signals |= 1 << signal;
             }
         }
+        if self.in_background {
+            // Without job control, a background program does not hear the keyboard.
+            ignored_signals |= 1 << 2 | 1 << 3;
+        }
         let program = system::Program {
             path,
             arguments: words,
