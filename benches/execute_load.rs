@@ -1,6 +1,9 @@
 //! How many calls a second a running server answers, and how long each takes.
 //!
 //! `cargo bench --bench execute_load -- ADDRESS TOKEN_FILE CONNECTIONS SECONDS [BODY]`
+//!
+//! Every connection uses a session of its own, made before the clock starts: `"session":"load-N"`
+//! is put into the body.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -22,15 +25,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let token = std::fs::read_to_string(token_file)?;
     let body = body.first().map_or(BODY, String::as_str);
-    let request = format!(
-        "POST /execute HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
-        token.trim_end(),
-        body.len()
+    let head = format!(
+        "Host: {address}\r\nAuthorization: Bearer {}\r\n",
+        token.trim_end()
     );
+    let mut requests = Vec::new();
+    for number in 0..connections.parse::<usize>()? {
+        let make =
+            format!("POST /sessions/load-{number} HTTP/1.1\r\n{head}Content-Length: 0\r\n\r\n");
+        client(address, make.as_bytes(), Instant::now())?;
+        let body = body.replacen('{', &format!("{{\"session\":\"load-{number}\","), 1);
+        let length = body.len();
+        requests.push(format!(
+            "POST /execute HTTP/1.1\r\n{head}Content-Length: {length}\r\n\r\n{body}"
+        ));
+    }
     let end = Instant::now() + Duration::from_secs(seconds.parse()?);
-    let threads: Vec<_> = (0..connections.parse::<usize>()?)
-        .map(|_| {
-            let (address, request) = (address.clone(), request.clone());
+    let threads: Vec<_> = requests
+        .into_iter()
+        .map(|request| {
+            let address = address.clone();
             std::thread::spawn(move || client(&address, request.as_bytes(), end))
         })
         .collect();
@@ -58,7 +72,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Sends one request after the other on one connection.
+/// Sends one request after the other on one connection, at least one.
 fn client(address: &str, request: &[u8], end: Instant) -> std::io::Result<(Vec<Duration>, usize)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
@@ -66,7 +80,7 @@ fn client(address: &str, request: &[u8], end: Instant) -> std::io::Result<(Vec<D
     let (mut times, mut failed) = (Vec::new(), 0);
     let mut line = String::new();
     let mut body = Vec::new();
-    while Instant::now() < end {
+    loop {
         let started = Instant::now();
         stream.write_all(request)?;
         let mut length = 0;
@@ -86,6 +100,8 @@ fn client(address: &str, request: &[u8], end: Instant) -> std::io::Result<(Vec<D
         body.resize(length, 0);
         answers.read_exact(&mut body)?;
         times.push(started.elapsed());
+        if Instant::now() >= end {
+            return Ok((times, failed));
+        }
     }
-    Ok((times, failed))
 }

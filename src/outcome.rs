@@ -27,9 +27,11 @@ pub const CHANGED_MAX: usize = 1_000;
 /// One output stream as kept: the head and, past the limit, the tail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Captured {
+    #[serde(with = "as_bytes")]
     pub head: Vec<u8>,
     /// What was left out between head and tail, in bytes.
     pub omitted_bytes: u64,
+    #[serde(with = "as_bytes")]
     pub tail: Vec<u8>,
 }
 
@@ -67,5 +69,41 @@ impl StoppedBy {
     /// The exit code an answer carries when this limit ended the call (DESIGN: wall 124, others 137).
     pub fn exit_code(self) -> u8 {
         if self == Self::Wall { 124 } else { 137 }
+    }
+}
+
+/// Bytes in one piece on the wire; serde's own way for a `Vec<u8>` is a number at a time.
+pub mod as_bytes {
+    use std::fmt;
+
+    use serde::{Deserializer, Serializer, de};
+
+    /// Writes them.
+    ///
+    /// # Errors
+    /// The serialiser's.
+    pub fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The deserialiser's.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        struct Bytes;
+        impl de::Visitor<'_> for Bytes {
+            type Value = Vec<u8>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+                Ok(bytes)
+            }
+        }
+        from.deserialize_byte_buf(Bytes)
     }
 }

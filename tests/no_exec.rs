@@ -1,5 +1,16 @@
 //! Under strace, nothing is executed while the bash suite runs but hotcell's own processes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test says what it found, and starts the programs it looks at"
+)]
+
 #[path = "differential/case.rs"]
 #[allow(dead_code, reason = "the suite that compares uses the rest of it")]
 mod case;

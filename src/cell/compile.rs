@@ -47,6 +47,16 @@ pub fn check_cache(cache: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Names of the modules that the cache lacks, in the catalogue's order.
+///
+/// # Errors
+/// The shipped guests cannot be read.
+pub fn missing(cache: &Path) -> anyhow::Result<Vec<String>> {
+    let modules = Catalogue::shipped()?.modules.iter();
+    let absent = modules.filter(|module| !cache_file(cache, module).exists());
+    Ok(absent.map(|module| module.name.clone()).collect())
+}
+
 /// Compiles the module `name` into the cache.
 ///
 /// # Errors

@@ -16,8 +16,16 @@ use crate::outcome::StoppedBy;
 /// The deadlines of the calls that run.
 #[derive(Debug, Default)]
 pub struct Deadlines {
-    calls: Mutex<BTreeMap<(Instant, CallId), Weak<Call>>>,
+    watched: Mutex<WatchedCalls>,
     earlier: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct WatchedCalls {
+    by_deadline: BTreeMap<(Instant, CallId), Weak<Call>>,
+    /// When the thread looks again by itself. It may sleep towards the deadline of a call that
+    /// is over: most calls then begin and end without waking it.
+    wakes_at: Option<Instant>,
 }
 
 impl Deadlines {
@@ -41,13 +49,11 @@ impl Deadlines {
     /// Watches `call` until the answer is dropped.
     pub fn watch(self: &Arc<Self>, call: &Arc<Call>) -> Watched {
         let key = (call.deadline(), call.id);
-        let mut calls = self.calls.lock();
-        let is_first = calls
-            .first_key_value()
-            .is_none_or(|(first, _)| key < *first);
-        calls.insert(key, Arc::downgrade(call));
-        drop(calls);
-        if is_first {
+        let mut watched = self.watched.lock();
+        watched.by_deadline.insert(key, Arc::downgrade(call));
+        let is_too_late = watched.wakes_at.is_none_or(|at| key.0 < at);
+        drop(watched);
+        if is_too_late {
             self.earlier.notify_one();
         }
         Watched {
@@ -57,17 +63,19 @@ impl Deadlines {
     }
 
     fn end_late_ones(&self) {
-        let mut calls = self.calls.lock();
-        let Some((&(deadline, id), _)) = calls.first_key_value() else {
-            self.earlier.wait(&mut calls);
+        let mut watched = self.watched.lock();
+        let Some((&(deadline, id), _)) = watched.by_deadline.first_key_value() else {
+            watched.wakes_at = None;
+            self.earlier.wait(&mut watched);
             return;
         };
         if Instant::now() < deadline {
-            self.earlier.wait_until(&mut calls, deadline);
+            watched.wakes_at = Some(deadline);
+            self.earlier.wait_until(&mut watched, deadline);
             return;
         }
-        let late = calls.remove(&(deadline, id));
-        drop(calls);
+        let late = watched.by_deadline.remove(&(deadline, id));
+        drop(watched);
         if let Some(call) = late.and_then(|call| call.upgrade()) {
             call.end(Some(StoppedBy::Wall));
         }
@@ -83,6 +91,6 @@ pub struct Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.deadlines.calls.lock().remove(&self.key);
+        self.deadlines.watched.lock().by_deadline.remove(&self.key);
     }
 }

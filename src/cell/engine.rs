@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+    WasmFeatures,
+};
 
 /// Pool slots: processes alive at once in one cell. Chosen: 64 calls with 8 guaranteed slots
 /// each use half of them.
@@ -23,6 +26,9 @@ pub const WASM_STACK_BYTES: usize = 2 << 20;
 /// A guest's slice of a worker thread, in milliseconds (DESIGN: at most 5; the less, the sooner a
 /// neighbour's short call gets through; a switch costs a few microseconds).
 pub const SLICE_MS: u64 = 1;
+/// Slices without a guest after which the ticking stops. Chosen: longer than
+/// the pauses between a busy client's calls, so that not each of them wakes the thread.
+const IDLE_SLICES_MAX: u32 = 8;
 /// Fuel after which a guest's readings are made fresh (DESIGN §4: about 10 M).
 pub const FUEL_INTERVAL: u64 = 10_000_000;
 
@@ -50,6 +56,7 @@ pub fn engine() -> wasmtime::Result<Engine> {
         .wasm_extended_const(true)
         .wasm_wide_arithmetic(false)
         .wasm_custom_page_sizes(false)
+        .wasm_features(WasmFeatures::GC | WasmFeatures::FUNCTION_REFERENCES, false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     Engine::new(&config)
 }
@@ -65,13 +72,16 @@ fn pool() -> PoolingAllocationConfig {
         .table_elements(20_000)
         .max_memory_size(MEMORY_BYTES_MAX)
         .linear_memory_keep_resident(128 << 10)
+        // Where the kernel can tell which pages were written, only those are reset, and short
+        // calls need no madvise, whose TLB flush disturbs every thread.
+        .pagemap_scan(Enabled::Auto)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(32 << 10)
         .max_unused_warm_slots(64);
     pool
 }
 
-/// Ticks the engine's epoch every [`SLICE_MS`], but only while guests run.
+/// Ticks the engine's epoch every [`SLICE_MS`], but hardly longer than guests run.
 #[derive(Debug)]
 pub struct Ticker {
     shared: Arc<TickerShared>,
@@ -97,8 +107,10 @@ impl Ticker {
         let thread = thread::Builder::new()
             .name("epoch-ticker".into())
             .spawn(move || {
+                let mut idle_slices = 0;
                 while !in_thread.stop.load(Ordering::Relaxed) {
-                    if in_thread.running.load(Ordering::SeqCst) == 0 {
+                    if idle_slices > IDLE_SLICES_MAX {
+                        idle_slices = 0;
                         in_thread.parked.store(true, Ordering::SeqCst);
                         // A guest that started meanwhile saw no parked thread: look again first.
                         if in_thread.running.load(Ordering::SeqCst) == 0 {
@@ -108,6 +120,11 @@ impl Ticker {
                         continue;
                     }
                     thread::sleep(Duration::from_millis(SLICE_MS));
+                    if in_thread.running.load(Ordering::SeqCst) == 0 {
+                        idle_slices += 1;
+                        continue;
+                    }
+                    idle_slices = 0;
                     let Some(engine) = engine.upgrade() else {
                         return;
                     };
@@ -149,5 +166,54 @@ pub struct Running<'a>(&'a TickerShared);
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that fails says so by panicking")]
+mod tests {
+    use super::*;
+
+    /// What the configuration says, asked of the engine itself.
+    #[test]
+    fn proposals_that_are_off_are_refused() {
+        let engine = engine().unwrap();
+        let taken = |text: &str| {
+            engine
+                .precompile_module(&wat::parse_str(text).unwrap())
+                .is_ok()
+        };
+        assert!(taken(
+            "(module (memory 1) (func (param i32) (result i32) local.get 0))"
+        ));
+        let off = [
+            ("threads", "(module (memory 1 1 shared))"),
+            ("64-bit memory", "(module (memory i64 1))"),
+            ("several memories", "(module (memory 1) (memory 1))"),
+            ("page sizes", "(module (memory 1 (pagesize 1)))"),
+            ("tail calls", "(module (func $f (return_call $f)))"),
+            ("exceptions", "(module (tag))"),
+            ("garbage collection", "(module (type (struct)))"),
+            (
+                "function references",
+                "(module (type $t (func)) (func (param (ref $t))))",
+            ),
+            (
+                "relaxed SIMD",
+                "(module (func (param v128) (result v128)
+                   (i8x16.relaxed_swizzle (local.get 0) (local.get 0))))",
+            ),
+            (
+                "wide arithmetic",
+                "(module (func (param i64) (result i64 i64)
+                   (i64.mul_wide_s (local.get 0) (local.get 0))))",
+            ),
+            (
+                "stack switching",
+                "(module (type $f (func)) (type (cont $f)))",
+            ),
+        ];
+        let on: Vec<_> = off.iter().filter(|(_, text)| taken(text)).collect();
+        assert!(on.is_empty(), "{on:?}");
     }
 }

@@ -15,7 +15,7 @@ mod runtime;
 mod wasi;
 mod wire;
 
-pub use compile::compile;
+pub use compile::{compile, missing};
 pub use order::{Mount, Order, Stdin, Stream};
 pub use pool::{CellError, CellOptions, CellPool};
 pub use run::{CellArguments, cell_main};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::limits::Limits;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, as_bytes};
 
 /// Names one call on one cell's socket.
 pub type CallId = u64;
@@ -13,7 +13,7 @@ pub type CallId = u64;
 pub enum Message {
     Run(CallId, Box<Order>),
     Cancel(CallId),
-    /// The module's artefact is in the cache now.
+    /// The module's artefact is in the cache now, or could not be made.
     Load(String),
 }
 
@@ -32,6 +32,7 @@ pub struct Order {
     pub mounts: Vec<Mount>,
     pub limits: Limits,
     /// Shell state the first process may load.
+    #[serde(with = "as_bytes")]
     pub state: Vec<u8>,
     /// Whether the first process may offer a new state.
     pub keep_state: bool,
@@ -44,7 +45,7 @@ pub struct Order {
 pub enum Stdin {
     #[default]
     Empty,
-    Bytes(Vec<u8>),
+    Bytes(#[serde(with = "as_bytes")] Vec<u8>),
     /// The cell's own standard input (`hotcell run`).
     Inherit,
 }
@@ -65,7 +66,7 @@ pub enum Event {
     Missing(Vec<String>),
     /// Whether a module could be mapped after [`Message::Load`].
     Loaded(String, bool),
-    Output(CallId, Stream, Vec<u8>),
+    Output(CallId, Stream, #[serde(with = "as_bytes")] Vec<u8>),
     Ended(CallId, Box<Outcome>),
     /// The order could not be started at all.
     Failed(CallId, String),

@@ -355,7 +355,7 @@ impl CellPool {
             .filter(|n| NEEDED_FIRST.contains(&n.as_str()))
             .count();
         for name in names {
-            let mut command = Command::new(&self.options.executable);
+            let mut command = Command::from(self.own_command());
             command
                 .arg("compile")
                 .arg("--cache")
@@ -366,6 +366,10 @@ impl CellPool {
                 Ok(status) if status.success() => {}
                 status => {
                     tracing::error!(name, ?status, "a guest could not be compiled");
+                    // The cell finds nothing, and calls stop waiting for it.
+                    if link.messages.send(Message::Load(name)).await.is_err() {
+                        return;
+                    }
                     continue;
                 }
             }
@@ -383,9 +387,20 @@ impl CellPool {
         }
     }
 
+    /// Our own program with an empty environment: the host's may hold secrets, and guests run in
+    /// these children.
+    fn own_command(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.options.executable);
+        command.env_clear();
+        if let Some(guests) = crate::config::debug_guests() {
+            command.env("HOTCELL_DIST", guests);
+        }
+        command
+    }
+
     fn spawn_cell(&self) -> Result<(Child, StdStream), CellError> {
         let (ours, theirs) = StdStream::pair().map_err(CellError::Start)?;
-        let mut command = std::process::Command::new(&self.options.executable);
+        let mut command = self.own_command();
         command
             .arg("cell")
             .arg("--cache")

@@ -16,7 +16,8 @@ use super::{catalogue::Catalogue, kernel::Guest};
 pub struct Module {
     pub name: String,
     pre: OnceLock<InstancePre<Guest>>,
-    loaded: watch::Sender<bool>,
+    /// Whether loading was tried; `pre` says how it went.
+    tried: watch::Sender<bool>,
 }
 
 impl fmt::Debug for Module {
@@ -25,7 +26,7 @@ impl fmt::Debug for Module {
     }
 }
 
-/// The module was never loaded; its compilation failed.
+/// The module could not be compiled or mapped.
 #[derive(Debug)]
 pub struct NotLoaded;
 
@@ -33,12 +34,12 @@ impl Module {
     /// Waits until the module is compiled; the wait ends with the call's wall limit.
     ///
     /// # Errors
-    /// The catalogue is gone.
+    /// It could not be.
     pub async fn ready(&self) -> Result<&InstancePre<Guest>, NotLoaded> {
         if self.pre.get().is_none() {
-            let mut loaded = self.loaded.subscribe();
-            loaded
-                .wait_for(|loaded| *loaded)
+            let mut tried = self.tried.subscribe();
+            tried
+                .wait_for(|tried| *tried)
                 .await
                 .map_err(|_| NotLoaded)?;
         }
@@ -79,12 +80,12 @@ impl Programs {
             names: Vec::new(),
         };
         for entry in &Catalogue::shipped()?.modules {
-            let (loaded, _) = watch::channel(false);
+            let (tried, _) = watch::channel(false);
             let name = entry.name.clone();
             let module = Arc::new(Module {
                 name: name.clone(),
                 pre: OnceLock::new(),
-                loaded,
+                tried,
             });
             for program in &entry.programs {
                 programs
@@ -133,8 +134,15 @@ impl Programs {
             .instantiate_pre(&code)
             .map_err(anyhow::Error::msg)?;
         if module.pre.set(pre).is_ok() {
-            module.loaded.send_replace(true);
+            module.tried.send_replace(true);
         }
         Ok(())
+    }
+
+    /// Lets nobody wait for the module any longer: it cannot be had.
+    pub fn give_up(&self, name: &str) {
+        if let Some(module) = self.modules.get(name) {
+            module.tried.send_replace(true);
+        }
     }
 }

@@ -66,7 +66,10 @@ pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
         .thread_name("guests")
         .enable_all()
         .build()?;
-    let served = runtime.block_on(serve(arguments));
+    // On a worker: orders then reach guests without a wake-up of this thread in between.
+    let served = runtime
+        .block_on(runtime.spawn(serve(arguments)))
+        .unwrap_or_else(|panicked| Err(panicked.into()));
     // A blocked read of an inherited terminal must not keep the process.
     runtime.shutdown_background();
     served
@@ -134,6 +137,9 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
             }
             Message::Load(name) => {
                 let loaded = cell.load(&name);
+                if !loaded {
+                    cell.runtime.programs.give_up(&name);
+                }
                 cell.events.send(Event::Loaded(name, loaded)).await?;
             }
         }

@@ -36,7 +36,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<u8> {
         Command::Add { name } => {
             let path = tokens.add(name)?;
             format!(
-                "token `{name}` added; its secret is in {} (only you can read it)\n",
+                "token `{name}` added; its secret is in {} (only you can read it);\na running server knows it within a second\n",
                 path.display()
             )
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use crate::app;
-use crate::cell::{CellOptions, CellPool};
+use crate::cell::{self, CellOptions, CellPool};
 use crate::cli::{Common, runtime, say};
 use crate::config::Settings;
 
@@ -16,6 +16,10 @@ pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
     let config = Settings::collect(&args.flags())?.check()?;
     let executable = std::env::current_exe().context("this program has no path")?;
     let started = Instant::now();
+    for name in cell::missing(&config.cache)? {
+        cell::compile(&config.cache, &name)?;
+        say(&format!("{name}: compiled\n"))?;
+    }
     runtime()?.block_on(async {
         let options = CellOptions {
             executable,

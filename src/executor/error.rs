@@ -23,8 +23,6 @@ pub enum ExecuteError {
     NoRecord(#[from] AuditError),
     #[error("no cell could run the call")]
     Cell(#[from] CellError),
-    #[error("the call failed inside the server")]
-    Internal,
 }
 
 impl ExecuteError {

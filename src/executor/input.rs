@@ -8,7 +8,6 @@ use crate::executor::tools::{self, Tool};
 use crate::outcome::Outcome;
 use crate::request::ToolRequest;
 use crate::session::Session;
-use crate::workspace::WORKSPACE;
 
 /// A request whose tool exists and whose fields have the right types.
 #[derive(Debug)]
@@ -75,13 +74,11 @@ impl Call {
     }
 
     /// Keeps the shell state that a shell left which ended by itself. Answers whether it did,
-    /// or nothing where there is no state to keep. `call_folder_only`: the request named a
-    /// folder for this call alone.
+    /// or nothing where there is no state to keep.
     pub(super) async fn keep_state(
         &self,
         session: &Session,
         outcome: &mut Outcome,
-        call_folder_only: bool,
     ) -> Option<bool> {
         if !self.is_bash() || !session.keeps_state() {
             return None;
@@ -89,10 +86,6 @@ impl Call {
         // A cell hands out a state only of a shell that ended by itself.
         let Some(state) = outcome.state.take() else {
             return Some(false);
-        };
-        let state = match call_folder_only {
-            true => session.with_own_folder(&state, WORKSPACE),
-            false => state,
         };
         match session.commit_state(state).await {
             Ok(()) => Some(true),

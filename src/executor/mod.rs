@@ -2,6 +2,7 @@
 
 mod admission;
 mod answer;
+mod detach;
 mod error;
 mod input;
 mod order;
@@ -28,6 +29,7 @@ pub use error::ExecuteError;
 pub use tools::{TOOLS, Tool, schemas};
 
 use admission::Place;
+use detach::Detaching;
 use input::Call;
 use order::{Asked, Prepared};
 
@@ -96,11 +98,8 @@ impl Executor {
             intent,
             started: Instant::now(),
         };
-        // In a task of its own: a client that hangs up must not lose the outcome's record.
-        let (client, hung_up) = oneshot::channel();
-        let answer = tokio::spawn(self.clone().finish(admitted, hung_up)).await;
-        drop::<oneshot::Sender<()>>(client);
-        answer.unwrap_or(Err(ExecuteError::Internal))
+        // A client that hangs up must not lose the outcome's record.
+        Detaching::new(|hung_up| self.clone().finish(admitted, hung_up)).await
     }
 
     async fn finish(
@@ -139,7 +138,7 @@ impl Executor {
         } = asked;
         let state_kept = match &mut result {
             Ok(outcome) => {
-                call.keep_state(&session, outcome, request.working_dir.is_some())
+                call.keep_state(&session, outcome)
                     .await
             }
             Err(_) => None,
@@ -165,16 +164,16 @@ impl Executor {
             // A caller that no longer listens has hung up, which ends the call elsewhere.
             let _gone = output.send((Stream::Stdout, Vec::new()));
         }
-        match prepared {
-            Prepared::Run(order) => Ok(self.cells.run(grant, *order, output).await?),
-            Prepared::Answered(outcome) => {
-                if let Some(output) = output {
-                    let _gone = output.send((Stream::Stdout, outcome.stdout.head.clone()));
-                    let _gone = output.send((Stream::Stderr, outcome.stderr.head.clone()));
-                }
-                Ok(outcome)
-            }
+        let outcome = match prepared {
+            Prepared::Run(order) => self.cells.run(grant, *order, output.clone()).await?,
+            Prepared::Answered(outcome) => outcome,
+        };
+        if let Some(output) = output {
+            // What was not output of a guest, such as that there is no such program.
+            let _gone = output.send((Stream::Stdout, outcome.stdout.head.clone()));
+            let _gone = output.send((Stream::Stderr, outcome.stderr.head.clone()));
         }
+        Ok(outcome)
     }
 
     async fn told_to_end(&self, hung_up: oneshot::Receiver<()>) {

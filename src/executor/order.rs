@@ -79,7 +79,8 @@ impl Asked {
         order.program = "bash".to_owned();
         order.arguments = vec![b"bash".to_vec(), b"-c".to_vec(), command.into()];
         order.state = session.state().to_vec();
-        order.keep_state = session.keeps_state();
+        // Where no state is kept the offer is taken all the same, so that the shell need not know.
+        order.keep_state = true;
         order.stdin = match request.input.get("stdin").and_then(Value::as_str) {
             Some(text) => Stdin::Bytes(text.into()),
             None if streams.stdin_inherited => Stdin::Inherit,

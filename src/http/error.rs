@@ -18,6 +18,8 @@ pub(super) struct Refusal {
     code: &'static str,
     message: String,
     more: Vec<(&'static str, Value)>,
+    /// Methods that the path does take, with 405.
+    allow: Option<&'static str>,
 }
 
 /// A refusal with the id of the request it answers.
@@ -34,6 +36,7 @@ impl Refusal {
             code,
             message: message.into(),
             more: Vec::new(),
+            allow: None,
         }
     }
 
@@ -62,12 +65,16 @@ pub(super) fn no_route() -> Refusal {
     )
 }
 
-pub(super) fn wrong_method(message: &str) -> Refusal {
-    Refusal::new(
+pub(super) fn wrong_method(allow: &'static str, message: &str) -> Refusal {
+    let refusal = Refusal::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
         message,
-    )
+    );
+    Refusal {
+        allow: Some(allow),
+        ..refusal
+    }
 }
 
 /// The same for every wrong or missing token.
@@ -100,7 +107,6 @@ impl From<ExecuteError> for Refusal {
             }
             ExecuteError::NoRecord(_) => unavailable("no_record", message, &error_chain(&error)),
             ExecuteError::Cell(_) => unavailable("no_cell", message, &error_chain(&error)),
-            ExecuteError::Internal => unavailable("internal", message, "see the panic above"),
         }
     }
 }
@@ -154,7 +160,12 @@ impl Told {
 
 impl IntoResponse for Told {
     fn into_response(self) -> Response {
-        json(self.refusal.status, self.body())
+        let mut response = json(self.refusal.status, self.body());
+        if let Some(allow) = self.refusal.allow {
+            let allow = HeaderValue::from_static(allow);
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        response
     }
 }
 
@@ -173,9 +184,6 @@ pub(super) fn json(status: StatusCode, body: impl Into<axum::body::Body>) -> Res
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
-        }
-        StatusCode::METHOD_NOT_ALLOWED => {
-            headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
         }
         _ => {}
     }

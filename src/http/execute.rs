@@ -33,7 +33,7 @@ pub(super) async fn execute(
 /// Says how to call it right.
 pub(super) async fn wrong_method(State(door): State<Arc<Door>>) -> Told {
     let example = r#"use POST, as: curl -X POST -H "Authorization: Bearer TOKEN" -d '{"tool":"bash","input":{"command":"ls"}}' http://HOST/execute"#;
-    refused_method(example).told(&door.ids.next())
+    refused_method("POST", example).told(&door.ids.next())
 }
 
 async fn answer(
@@ -108,7 +108,7 @@ fn may_have_run(error: &ExecuteError) -> bool {
         | ExecuteError::Denied(_)
         | ExecuteError::Session(_)
         | ExecuteError::Full(_) => false,
-        ExecuteError::NoRecord(_) | ExecuteError::Cell(_) | ExecuteError::Internal => true,
+        ExecuteError::NoRecord(_) | ExecuteError::Cell(_) => true,
     }
 }
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
+use axum::extract::State;
 use axum::routing::{get, post};
 
 use crate::config::Tokens;
@@ -67,27 +68,32 @@ pub fn router(door: Arc<Door>) -> Router {
             "/execute",
             post(execute::execute).fallback(execute::wrong_method),
         )
-        .route("/tools", get(health::tools).fallback(wrong_method))
-        .route("/livez", get(health::livez).fallback(wrong_method))
-        .route("/readyz", get(health::readyz).fallback(wrong_method))
-        .route("/sessions", get(sessions::list).fallback(wrong_method))
+        .route("/tools", get(health::tools).fallback(only_get))
+        .route("/livez", get(health::livez).fallback(only_get))
+        .route("/readyz", get(health::readyz).fallback(only_get))
+        .route("/sessions", get(sessions::list).fallback(only_get))
         .route(
             "/sessions/{name}",
             get(sessions::show)
                 .post(sessions::create)
                 .delete(sessions::delete)
-                .fallback(wrong_method),
+                .fallback(only_session_methods),
         )
         .fallback(no_route)
         .with_state(door)
 }
 
-async fn no_route(axum::extract::State(door): axum::extract::State<Arc<Door>>) -> error::Told {
+async fn no_route(State(door): State<Arc<Door>>) -> error::Told {
     error::no_route().told(&door.ids.next())
 }
 
-async fn wrong_method(axum::extract::State(door): axum::extract::State<Arc<Door>>) -> error::Told {
-    error::wrong_method("this path does not take that method").told(&door.ids.next())
+async fn only_get(State(door): State<Arc<Door>>) -> error::Told {
+    error::wrong_method("GET, HEAD", "this path takes GET").told(&door.ids.next())
+}
+
+async fn only_session_methods(State(door): State<Arc<Door>>) -> error::Told {
+    let message = "a session takes GET, POST (makes it) and DELETE";
+    error::wrong_method("GET, HEAD, POST, DELETE", message).told(&door.ids.next())
 }
 
 /// Makes ids that no two calls share, across restarts too.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -9,7 +10,15 @@ use serde_json::json;
 
 use crate::http::error::{Refusal, json as json_response};
 use crate::http::{Door, auth, body};
+use crate::request::SessionName;
 use crate::session::{SessionError, Sessions};
+
+/// The name in the path, unless it is not UTF-8.
+type Named = Result<Path<String>, PathRejection>;
+
+fn session_name(name: Named) -> Result<SessionName, Refusal> {
+    body::session_name(&name.map_or_else(|_| String::new(), |Path(name)| name))
+}
 
 /// Lists the caller's sessions.
 pub(super) async fn list(State(door): State<Arc<Door>>, headers: HeaderMap) -> Response {
@@ -23,11 +32,11 @@ pub(super) async fn list(State(door): State<Arc<Door>>, headers: HeaderMap) -> R
 /// Says what one session is.
 pub(super) async fn show(
     State(door): State<Arc<Door>>,
-    Path(name): Path<String>,
+    name: Named,
     headers: HeaderMap,
 ) -> Response {
     on_disk(&door, &headers, move |sessions, agent| {
-        let info = sessions.info(agent, &body::session_name(&name)?)?;
+        let info = sessions.info(agent, &session_name(name)?)?;
         Ok((StatusCode::OK, json!(info)))
     })
     .await
@@ -36,11 +45,11 @@ pub(super) async fn show(
 /// Makes a session: 201 when it is new, 200 when it was there.
 pub(super) async fn create(
     State(door): State<Arc<Door>>,
-    Path(name): Path<String>,
+    name: Named,
     headers: HeaderMap,
 ) -> Response {
     on_disk(&door, &headers, move |sessions, agent| {
-        let name = body::session_name(&name)?;
+        let name = session_name(name)?;
         let new = sessions.create(agent, &name)?;
         let status = if new {
             StatusCode::CREATED
@@ -55,12 +64,13 @@ pub(super) async fn create(
 /// Deletes a session with its files.
 pub(super) async fn delete(
     State(door): State<Arc<Door>>,
-    Path(name): Path<String>,
+    name: Named,
     headers: HeaderMap,
 ) -> Response {
     on_disk(&door, &headers, move |sessions, agent| {
-        sessions.delete(agent, &body::session_name(&name)?)?;
-        Ok((StatusCode::OK, json!({ "deleted": name })))
+        let name = session_name(name)?;
+        sessions.delete(agent, &name)?;
+        Ok((StatusCode::OK, json!({ "deleted": name.as_str() })))
     })
     .await
 }

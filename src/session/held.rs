@@ -84,16 +84,6 @@ impl Session {
         String::from_utf8(state.get(..end)?.to_vec()).ok()
     }
 
-    /// `state` with this session's present folder (`otherwise` when it has none yet) in place of
-    /// the one the shell ended in.
-    pub fn with_own_folder(&self, state: &[u8], otherwise: &str) -> Vec<u8> {
-        let folder = self.folder().unwrap_or_else(|| otherwise.to_owned());
-        match state.iter().position(|&byte| byte == 0) {
-            Some(end) => [folder.as_bytes(), state.get(end..).unwrap_or_default()].concat(),
-            None => state.to_vec(),
-        }
-    }
-
     /// Keeps a new shell state, replacing the file in one step. An unchanged one costs nothing.
     ///
     /// # Errors

@@ -257,6 +257,9 @@ async fn other_methods_and_paths_are_answered_with_what_there_is() {
     let server = server().await;
     let reply = server.send(Method::GET, "/execute", "").await;
     refused(&reply, 405, "method_not_allowed", "curl -X POST");
+    assert_eq!(reply.headers[header::ALLOW], "POST");
+    let reply = server.send(Method::GET, "/sessions/%ff", "").await;
+    refused(&reply, 400, "invalid_request", "name");
     refused(
         &server.send(Method::PUT, "/sessions/x", "").await,
         405,

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -26,8 +27,22 @@ pub(crate) struct Reply {
     pub(crate) body: Value,
 }
 
-/// The program with its cache of compiled guests shared by all tests.
+/// The program with its cache of compiled guests shared by all tests, and filled by the first.
 pub(crate) fn hotcell(state: &Path) -> Command {
+    static WARM: Once = Once::new();
+    WARM.call_once(|| {
+        let state = tempfile::tempdir().unwrap();
+        let status = uncached(state.path())
+            .arg("warm")
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success(), "the guests cannot be compiled");
+    });
+    uncached(state)
+}
+
+fn uncached(state: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hotcell"));
     let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cache");
     command

@@ -18,6 +18,7 @@ pub struct Server {
     address: String,
     token: String,
     agent: ureq::Agent,
+    log: Arc<Mutex<Vec<u8>>>,
 }
 
 /// One HTTP answer.
@@ -32,6 +33,14 @@ impl Server {
     #[allow(dead_code, reason = "one suite starts it traced only")]
     pub fn start() -> Result<Self, String> {
         Self::start_as(Command::new(env!("CARGO_BIN_EXE_hotcell")))
+    }
+
+    /// As [`Self::start`], with more variables in the server's environment.
+    #[allow(dead_code, reason = "one suite brings guests of its own")]
+    pub fn start_with(environment: &[(&str, &std::path::Path)]) -> Result<Self, String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hotcell"));
+        command.envs(environment.iter().copied());
+        Self::start_as(command)
     }
 
     /// As [`Self::start`], with every program start of it and its children written to `trace`.
@@ -79,6 +88,7 @@ impl Server {
             address,
             token: String::new(),
             agent,
+            log: Arc::clone(&log),
         };
         server.wait_until_ready().map_err(|reason| {
             let log = log
@@ -139,8 +149,14 @@ impl Server {
         Ok(HttpAnswer { status, body })
     }
 
+    /// The first lines that the server and its cells printed.
+    #[allow(dead_code, reason = "not every suite reads the log")]
+    pub fn log(&self) -> String {
+        let log = self.log.lock().map(|log| log.clone()).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// The server's process.
-    #[allow(dead_code, reason = "not every suite looks at processes")]
     pub fn pid(&self) -> rustix::process::Pid {
         rustix::process::Pid::from_child(&self.child)
     }

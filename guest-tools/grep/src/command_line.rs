@@ -69,6 +69,8 @@ pub struct Job {
     pub initial_tab: bool,
     pub before: usize,
     pub after: usize,
+    /// Context was asked for, if only of no lines.
+    pub context: bool,
     pub separator: Option<Vec<u8>>,
     pub binary: Binary,
     pub folders: Folders,
@@ -187,6 +189,7 @@ pub fn read(name: &str, arguments: Vec<OsString>) -> Result<Read, String> {
             _ => option(&mut job, found)?,
         }
     }
+    job.context = context != (None, None, None);
     job.after = context.0.or(context.2).unwrap_or(0);
     job.before = context.1.or(context.2).unwrap_or(0);
     finish(job, patterns, line)
@@ -233,6 +236,7 @@ fn defaults(name: &str) -> Job {
         initial_tab: false,
         before: 0,
         after: 0,
+        context: false,
         separator: Some(b"--".to_vec()),
         binary: Binary::Message,
         folders: Folders::Read,

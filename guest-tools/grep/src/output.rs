@@ -17,6 +17,8 @@ pub struct Output<'a> {
     pub sink: &'a mut dyn Write,
     pub name: &'a [u8],
     pub show_name: bool,
+    /// A line was printed, of this file or of one before.
+    pub printed: bool,
 }
 
 const MATCH: &[u8] = b"\x1b[01;31m\x1b[K";
@@ -49,14 +51,13 @@ impl Output<'_> {
             self.name_and(mark)?;
             any = true;
         }
-        let width = if self.job.initial_tab { 4 } else { 0 };
         if self.job.line_numbers {
-            self.colored(NUMBER, format!("{number:width$}").as_bytes())?;
+            self.colored(NUMBER, format!("{number}").as_bytes())?;
             self.colored(MARK, mark)?;
             any = true;
         }
         if self.job.byte_offsets {
-            self.colored(NUMBER, format!("{offset:width$}").as_bytes())?;
+            self.colored(NUMBER, format!("{offset}").as_bytes())?;
             self.colored(MARK, mark)?;
             any = true;
         }
@@ -141,8 +142,8 @@ impl Output<'_> {
     }
 
     pub fn binary_message(&mut self) -> io::Result<()> {
-        self.sink.write_all(b"grep: ")?;
-        self.sink.write_all(self.name)?;
-        self.sink.write_all(b": binary file matches\n")
+        self.sink.flush()?;
+        eprintln!("grep: {}: binary file matches", String::from_utf8_lossy(self.name));
+        Ok(())
     }
 }

@@ -61,7 +61,12 @@ impl Patterns {
     }
 
     /// The first match at or after `from`, the longest of those.
+    ///
+    /// Perl's expressions say themselves how long a match is.
     pub fn find_longest_at(&self, text: &[u8], from: usize) -> Option<Span> {
+        if !self.whole_buffer {
+            return self.find_at(text, from);
+        }
         self.matchers
             .iter()
             .filter_map(|m| m.find_longest_at(text, from))

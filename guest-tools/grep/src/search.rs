@@ -32,7 +32,8 @@ pub struct Search<'a, R> {
     at: usize,
     /// Where the last printed line ended, in the buffer.
     printed_to: usize,
-    printed_any: bool,
+    /// Where that is in the file; `None` before anything of it was printed.
+    printed_offset: Option<u64>,
     pending_after: usize,
     selected: u64,
     /// Lines before `numbered_to`, for line numbers.
@@ -42,6 +43,8 @@ pub struct Search<'a, R> {
     next_match: Option<(usize, usize)>,
     is_binary: bool,
     quiet_binary: bool,
+    /// A selected line could not be shown.
+    unreadable: bool,
 }
 
 impl<'a, R: Read> Search<'a, R> {
@@ -55,7 +58,7 @@ impl<'a, R: Read> Search<'a, R> {
             at_end: false,
             at: 0,
             printed_to: 0,
-            printed_any: false,
+            printed_offset: None,
             pending_after: 0,
             selected: 0,
             lines: 0,
@@ -63,6 +66,7 @@ impl<'a, R: Read> Search<'a, R> {
             next_match: None,
             is_binary: false,
             quiet_binary: false,
+            unreadable: false,
         }
     }
 
@@ -86,6 +90,9 @@ impl<'a, R: Read> Search<'a, R> {
             }
             self.shift();
             self.fill()?;
+        }
+        if self.unreadable && self.job.binary == Binary::Message {
+            out.binary_message()?;
         }
         Ok(Result { selected: self.selected })
     }
@@ -174,7 +181,7 @@ impl<'a, R: Read> Search<'a, R> {
                 Show::Nothing | Show::FilesWith | Show::FilesWithout => return Ok(true),
                 Show::Count => {}
                 Show::Lines | Show::OnlyMatching if self.quiet_binary => {
-                    out.binary_message()?;
+                    self.unreadable = true;
                     return Ok(true);
                 }
                 Show::Lines | Show::OnlyMatching => {
@@ -184,7 +191,7 @@ impl<'a, R: Read> Search<'a, R> {
                 }
             }
             if self.job.max_count == Some(self.selected) {
-                self.trailing_after_maximum(limit, out)?;
+                self.print_pending(limit, out)?;
                 return Ok(true);
             }
         }
@@ -258,10 +265,8 @@ impl<'a, R: Read> Search<'a, R> {
             }
             context = self.line_start(context - 1).max(self.printed_to);
         }
-        let has_context = self.job.before > 0 || self.job.after > 0;
-        if has_context && self.printed_any && (context > self.printed_to || self.base > 0 && self.printed_to == 0 && context > 0)
-            && self.job.show == Show::Lines
-        {
+        let begins = self.base + context as u64;
+        if self.job.context && out.printed && self.printed_offset != Some(begins) {
             out.separator(self.job.separator.as_deref())?;
         }
         while context < start {
@@ -277,7 +282,7 @@ impl<'a, R: Read> Search<'a, R> {
 
     /// Prints the lines still owed after the last selected one, up to `limit`.
     fn print_pending(&mut self, limit: usize, out: &mut Output<'_>) -> io::Result<()> {
-        while self.pending_after > 0 && self.printed_to < limit && self.printed_any {
+        while self.pending_after > 0 && self.printed_to < limit && self.printed_offset.is_some() {
             let end = self.line_end(self.printed_to).min(limit);
             self.pending_after -= 1;
             if !self.print_line(self.printed_to, end, Kind::Context, out)? {
@@ -287,27 +292,18 @@ impl<'a, R: Read> Search<'a, R> {
         Ok(())
     }
 
-    /// After the last line that `-m` allows, its context ends at the next selected line.
-    fn trailing_after_maximum(&mut self, limit: usize, out: &mut Output<'_>) -> io::Result<()> {
-        let mut end = limit;
-        if self.pending_after > 0
-            && let Some((start, _)) = self.next_selected(limit)
-        {
-            end = start;
-        }
-        self.print_pending(end, out)
-    }
-
     fn print_line(&mut self, start: usize, end: usize, kind: Kind, out: &mut Output<'_>) -> io::Result<bool> {
         let line = self.content(start, end);
-        let unreadable = self.job.binary != Binary::Text
-            && (std::str::from_utf8(line).is_err()
-                || self.patterns.terminator() == b'\n' && memchr(0, line).is_some());
-        if unreadable && kind == Kind::Selected {
-            if self.job.binary == Binary::Message {
-                out.binary_message()?;
+        if self.job.binary != Binary::Text {
+            if self.patterns.terminator() == b'\n' && memchr(0, line).is_some() {
+                self.unreadable = true;
+                return Ok(false);
             }
-            return Ok(false);
+            if std::str::from_utf8(line).is_err() {
+                // Only this line is left out; the message at the end tells.
+                self.unreadable = true;
+                return Ok(true);
+            }
         }
         self.count_lines(start);
         let number = self.lines + 1;
@@ -319,7 +315,8 @@ impl<'a, R: Read> Search<'a, R> {
         } else {
             out.line(line, kind, number, self.base + start as u64, self.patterns)?;
         }
-        self.printed_any = true;
+        out.printed = true;
+        self.printed_offset = Some(self.base + end as u64);
         self.printed_to = end;
         Ok(true)
     }

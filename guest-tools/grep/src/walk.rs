@@ -26,6 +26,7 @@ pub struct Walk<'a> {
     any_selected: bool,
     trouble: bool,
     done: bool,
+    printed: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -42,6 +43,7 @@ impl<'a> Walk<'a> {
             any_selected: false,
             trouble: false,
             done: false,
+            printed: false,
         }
     }
 
@@ -202,9 +204,11 @@ impl<'a> Walk<'a> {
             sink: &mut self.sink,
             name,
             show_name: self.show_name,
+            printed: self.printed,
         };
         let mut search = Search::new(self.job, self.patterns, input);
         let result = search.run(&mut out);
+        self.printed |= out.printed;
         let selected = match result {
             Ok(result) => result.selected,
             Err(error) => {

@@ -124,6 +124,14 @@ pub fn set_permissions(path: impl AsRef<Path>, permissions: fs::Permissions) -> 
     guest_start::file::chmod(path, permissions.mode() & 0o7777)
 }
 
+/// Sets permission bits.
+///
+/// # Errors
+/// What Linux `chmod` would say.
+pub fn set_mode(path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
+    guest_start::file::chmod(path, mode)
+}
+
 /// Creates a symbolic link at `link` that says `target`.
 ///
 /// # Errors

@@ -77,11 +77,7 @@ impl Translator<'_> {
         if self.open.is_empty() {
             return Ok(());
         }
-        Err(if matches!(self.syntax, Syntax::Basic | Syntax::Emacs) {
-            "Unmatched ( or \\(".to_owned()
-        } else {
-            "Unmatched ( or \\(".to_owned()
-        })
+        Err("Unmatched ( or \\(".to_owned())
     }
 
     fn next(&mut self) -> Option<char> {
@@ -193,8 +189,9 @@ impl Translator<'_> {
                 self.open_group();
                 Ok(())
             }
-            ')' if self.open.is_empty() && self.syntax == Syntax::Extended => {
-                Err("Unmatched ) or \\)".to_owned())
+            ')' if self.open.is_empty() => {
+                self.literal(')');
+                Ok(())
             }
             ')' => self.close_group(),
             '|' => {

@@ -418,6 +418,14 @@ impl Parser<'_> {
             } else {
                 self.at = before;
             }
+            // `$a\\` at the end of a script only ends an unterminated last line.
+            if self.peek().is_none() {
+                return Ok(match letter {
+                    b'a' => Action::Append(Vec::new()),
+                    b'i' => Action::Insert(Vec::new()),
+                    _ => Action::Change(Vec::new()),
+                });
+            }
         } else if self.peek().is_none() {
             return Err(format!("expected \\ after `a', `c' or `i'"));
         }

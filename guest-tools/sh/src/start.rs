@@ -38,7 +38,7 @@ pub fn run() -> i32 {
     shell.import_environment();
     shell.update_locale();
     shell.start_folder();
-    shell.enter_state_folder();
+    shell.note_call_folder();
     let arguments = system::arguments();
     let invocation = match read_arguments(&mut shell, &arguments) {
         Ok(invocation) => invocation,
@@ -258,21 +258,11 @@ fn run_standard(shell: &mut Shell) -> Run<i32> {
 const STANDING_FOLDER: &[u8] = b"/workspace";
 
 impl Shell {
-    /// Goes to the folder the session was left in, unless the call names its own.
-    fn enter_state_folder(&mut self) {
-        if self.loaded_state.is_none() {
-            return;
-        }
-        if self.cwd != STANDING_FOLDER {
+    /// The host starts the shell in the session's folder, or in one named for this call only.
+    fn note_call_folder(&mut self) {
+        let kept = self.state_folder.as_deref().unwrap_or(STANDING_FOLDER);
+        if self.loaded_state.is_some() && self.cwd != kept {
             self.call_folder = Some(self.cwd.clone());
-            return;
-        }
-        if let Some(folder) = self.state_folder.clone()
-            && self.move_to(&folder, false).is_ok()
-        {
-            let slot = self.slot(known::PWD).get_or_insert_default();
-            slot.value = Value::Scalar(folder);
-            slot.flags |= flag::EXPORT | flag::STANDING;
         }
     }
 
@@ -304,9 +294,11 @@ impl Shell {
         }
     }
 
-    /// Offers the session its state, unless nothing changed.
+    /// Offers the session its state; an unchanged one too, which tells that the shell ended well.
     pub fn keep_state(&mut self) {
-        let Some(loaded) = self.loaded_state.take() else { return };
+        if self.loaded_state.take().is_none() {
+            return;
+        }
         if self.subshell_depth > 0 {
             return;
         }
@@ -318,9 +310,6 @@ impl Shell {
             _ => self.cwd.clone(),
         };
         let bytes = state::save(self, &folder);
-        if bytes == loaded || (loaded.is_empty() && bytes == state::pristine(STANDING_FOLDER)) {
-            return;
-        }
         // EPERM: this call keeps no state.
         if let Err(error) = system::state::save(&bytes)
             && error.kind() != std::io::ErrorKind::PermissionDenied

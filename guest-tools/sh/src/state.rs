@@ -1,7 +1,7 @@
 //! The session's state: what a call's shell leaves for the next one.
 //!
-//! Version 1 is the bytes `hcs1`, then records of a letter, and fields each with a length:
-//! `d` cwd, `o` option name, `O` option off that begins on, `s` shopt bits, `m` umask,
+//! The folder and a NUL come first, for the host (guest-start's `state`). Version 1 goes on with
+//! the bytes `hcs1`, then records of a letter, and fields each with a length: `o` option name, `O` option off that begins on, `s` shopt bits, `m` umask,
 //! `v` variable (name, flags, kind, items), `f` function (name, source, exported, text),
 //! `a` alias (name, value), `t` trap (place, action), `p` a folder of the directory stack.
 
@@ -67,9 +67,7 @@ impl<'a> Reader<'a> {
 
 /// The state of `shell` as bytes.
 pub fn save(shell: &Shell, folder: &[u8]) -> Bytes {
-    let mut out = Writer(MAGIC.to_vec());
-    out.0.push(b'd');
-    out.text(folder);
+    let mut out = Writer([folder, b"\0", MAGIC].concat());
     let standing = Options::at_start();
     for (name, _) in OPTIONS {
         match (shell.options.get(name), standing.get(name)) {
@@ -163,24 +161,18 @@ fn save_variable(out: &mut Writer, name: &[u8], variable: &Variable) {
     }
 }
 
-/// The state of a shell that changed nothing.
-pub fn pristine(folder: &[u8]) -> Bytes {
-    let mut out = Writer(MAGIC.to_vec());
-    out.0.push(b'd');
-    out.text(folder);
-    out.0
-}
-
 /// Takes over a state; what cannot be read ends it there.
 pub fn load(shell: &mut Shell, bytes: &[u8]) {
-    let Some(rest) = bytes.strip_prefix(MAGIC) else { return };
+    let Some(end) = bytes.iter().position(|&byte| byte == 0) else { return };
+    let (folder, rest) = bytes.split_at(end);
+    let Some(rest) = rest[1..].strip_prefix(MAGIC) else { return };
+    shell.state_folder = Some(folder.to_vec());
     let mut reader = Reader(rest);
     while load_record(shell, &mut reader).is_some() {}
 }
 
 fn load_record(shell: &mut Shell, reader: &mut Reader<'_>) -> Option<()> {
     match reader.byte()? {
-        b'd' => shell.state_folder = Some(reader.text()?.to_vec()),
         sign @ (b'o' | b'O') => {
             let name = std::str::from_utf8(reader.text()?).ok()?;
             if let Some(option) = shell.options.by_name(name) {

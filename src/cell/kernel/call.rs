@@ -304,13 +304,16 @@ impl Call {
         }
     }
 
-    /// Takes the shell's offer of a new state.
+    /// Takes the shell's offer of a new state, which a call that keeps none forgets.
     ///
     /// # Errors
-    /// EPERM where no state is kept or from another than the first process; E2BIG.
+    /// EPERM from another than the first process; E2BIG.
     pub fn offer_state(&self, pid: Pid, state: &[u8]) -> Result<(), Errno> {
-        if !self.keep_state || pid != 1 {
+        if pid != 1 {
             return Err(Errno::EPERM);
+        }
+        if !self.keep_state {
+            return Ok(());
         }
         if state.len() > STATE_BYTES_MAX {
             return Err(Errno::E2BIG);
@@ -324,14 +327,16 @@ impl Call {
         let mut table = self.table.lock();
         let stopped_by = table.stopped_by;
         let fuel_left = self.fuel_left.load(Ordering::Relaxed).max(0);
+        let exit_code = match (stopped_by, table.first_status) {
+            (Some(by), _) => by.exit_code(),
+            (None, Some(status)) => status.code(),
+            (None, None) => 137,
+        };
+        // A refusal is named only when the call failed: a program may have coped with it.
+        let refused = table.refused.filter(|_| exit_code != 0);
         Ending {
-            exit_code: match (stopped_by, table.first_status) {
-                (Some(by), _) => by.exit_code(),
-                (None, Some(status)) => status.code(),
-                (None, None) => 137,
-            },
-            // A refusal is named only when the call failed: a program may have coped with it.
-            stopped_by: stopped_by.or(table.refused),
+            exit_code,
+            stopped_by: stopped_by.or(refused),
             state: table.new_state.take().filter(|_| stopped_by.is_none()),
             changed: std::mem::take(&mut table.changed).into_iter().collect(),
             changed_more: table.changed_more,

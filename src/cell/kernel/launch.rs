@@ -148,7 +148,8 @@ async fn run(mut guest: Guest, mut ended: Option<Status>) -> Status {
         }
         let module = Arc::clone(&guest.image.module);
         let Ok(pre) = module.ready().await else {
-            return Status::Signaled(signal::KILL);
+            // As a shell says of what it cannot execute.
+            return Status::Exited(126);
         };
         let runtime = Arc::clone(&guest.runtime);
         let mut store = match runtime.store(guest) {

@@ -118,6 +118,10 @@ pub async fn fd_write(
             let kept = buffer.len().min(OUTPUT_CHUNK_BYTES);
             let chunk = buffer.get(..kept).unwrap_or_default();
             guest.call().count_output(chunk.len() as u64);
+            if guest.process.must_end().is_some() {
+                // Not one byte past the limit, for the rest of its slice either.
+                std::future::pending::<()>().await;
+            }
             output.write(chunk).await;
             chunk.len()
         }
@@ -309,6 +313,10 @@ pub fn fd_filestat_set_times(
     let times = times(accessed, modified, flags)?;
     match caller.data().descriptors.get(fd)? {
         Descriptor::File(file) if file.mount.as_ref().is_some_and(|m| m.writable) => {
+            if file.stat()?.nlink > 1 {
+                // One of its names may be outside.
+                return Err(Errno::EMLINK);
+            }
             Ok(futimens(&file.fd, &times)?)
         }
         Descriptor::Directory(open) => match open.chain.folder() {

@@ -255,7 +255,10 @@ fn follow_flag() -> OFlags {
 
 /// Gives `name` a copy of its content under a new inode, so that writing in place cannot reach
 /// a file outside through a second link.
-fn break_hard_link(
+///
+/// # Errors
+/// ENOSPC at a limit, EBUSY when the name changes meanwhile, what the host says.
+pub fn break_hard_link(
     guest: &Guest,
     mount: &MountPoint,
     folder: &OwnedFd,

@@ -13,6 +13,7 @@ use rustix::fs::{
 use super::{
     Errno,
     mounts::{Folder, MountPoint, Node},
+    open::break_hard_link,
     resolve::{BENEATH, Chain, PATH_BYTES_MAX, Target, Walk, read_link},
     stat::{self, Stat},
 };
@@ -275,9 +276,21 @@ pub fn set_mode(guest: &Guest, base: Chain, path: &[u8], mode: u32) -> Result<()
         openat2(&folder, &*name, writing, Mode::empty(), BENEATH)
     });
     match opened {
-        Ok(fd) => set_open_mode(&mount, &fd, mode)?,
+        Ok(fd) => match set_open_mode(&mount, &fd, mode) {
+            Err(Errno::EMLINK) => {
+                break_hard_link(guest, &mount, &folder, &name, &fd)?;
+                let alone = openat2(&folder, &*name, flags, Mode::empty(), BENEATH)?;
+                set_open_mode(&mount, &alone, mode)?;
+            }
+            set => set?,
+        },
         // Neither readable nor writable for us, though perhaps ours: by name, never by link.
-        Err(rustix::io::Errno::ACCESS) => change_mode_by_name(&folder, &name, mode)?,
+        Err(rustix::io::Errno::ACCESS) => {
+            if stat::host(&mount, &folder, &name)?.nlink > 1 {
+                return Err(Errno::EMLINK);
+            }
+            change_mode_by_name(&folder, &name, mode)?;
+        }
         Err(errno) => return Err(errno.into()),
     }
     guest.call().note_change(chain.path(&name));
@@ -287,7 +300,7 @@ pub fn set_mode(guest: &Guest, base: Chain, path: &[u8], mode: u32) -> Result<()
 /// Sets the permission bits of an open file of a mount.
 ///
 /// # Errors
-/// EROFS, ENOTSUP for special files.
+/// EROFS, ENOTSUP for special files, EMLINK for a file with several links: one may be outside.
 pub fn set_open_mode(mount: &MountPoint, fd: &OwnedFd, mode: u32) -> Result<(), Errno> {
     if !mount.writable {
         return Err(Errno::EROFS);
@@ -295,6 +308,9 @@ pub fn set_open_mode(mount: &MountPoint, fd: &OwnedFd, mode: u32) -> Result<(), 
     let found = stat::host(mount, fd, b"")?;
     if !(found.is_regular() || found.is_folder()) {
         return Err(Errno::ENOTSUP);
+    }
+    if found.is_regular() && found.nlink > 1 {
+        return Err(Errno::EMLINK);
     }
     Ok(rustix::fs::fchmod(fd, Mode::from_raw_mode(mode & 0o1777))?)
 }
@@ -346,6 +362,12 @@ pub fn set_times(
         return Err(Errno::EROFS);
     }
     let name = if name.is_empty() { b".".to_vec() } else { name };
+    let found = stat::host(&mount, &folder, &name)?;
+    if found.is_regular() && found.nlink > 1 {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = openat2(&folder, &*name, flags, Mode::empty(), BENEATH)?;
+        break_hard_link(guest, &mount, &folder, &name, &opened)?;
+    }
     utimensat(&folder, &*name, times, AtFlags::SYMLINK_NOFOLLOW)?;
     guest.call().note_change(chain.path(&name));
     Ok(())

@@ -127,6 +127,10 @@ pub fn confirmed(question: &str) -> bool {
 
 /// The destination of `source`: inside the folder `target`, by its last name.
 pub fn inside(target: &Path, source: &Path) -> PathBuf {
+    // `dir/.` means what is in the folder.
+    if source.as_os_str().as_bytes().ends_with(b"/.") {
+        return target.to_path_buf();
+    }
     match source.file_name() {
         Some(name) => target.join(name),
         None => target.to_path_buf(),

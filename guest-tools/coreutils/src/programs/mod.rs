@@ -5,10 +5,13 @@ mod chmod;
 mod copy;
 mod copy_tree;
 mod cp;
+mod dd;
 mod identity;
 mod install;
 mod mv;
 mod start;
+mod tac;
+mod tail;
 mod stat;
 mod stat_format;
 mod timeout;
@@ -23,6 +26,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("arch", uname::arch),
     ("chmod", chmod::run),
     ("cp", cp::run),
+    ("dd", dd::run),
     ("env", start::env),
     ("groups", identity::groups),
     ("hostname", uname::hostname),
@@ -34,6 +38,8 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("nohup", start::nohup),
     ("stat", stat::run),
     ("sync", uname::sync),
+    ("tac", tac::run),
+    ("tail", tail::run),
     ("timeout", timeout::run),
     ("uname", uname::uname),
     ("which", start::which),
@@ -67,4 +73,27 @@ const VERSION: options::Long = ("version", options::Takes::Nothing, 2);
 fn bad_usage(name: &str, message: &str, status: i32) -> i32 {
     eprintln!("{name}: {message}\nTry '{name} --help' for more information.");
     status
+}
+
+/// A count with an optional unit: `b` 512, `kB` 1000, `K` and `KiB` 1024, and so on.
+fn amount(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = if number.is_empty() && !unit.is_empty() { 1 } else { number.parse().ok()? };
+    let powers = "KMGTPEZY";
+    let factor = match unit {
+        "" | "c" => 1,
+        "w" => 2,
+        "b" => 512,
+        _ => {
+            let first = unit.chars().next()?.to_ascii_uppercase();
+            let power = powers.find(first)? as u32 + 1;
+            match &unit[1..] {
+                "" | "iB" => 1024_u64.checked_pow(power)?,
+                "B" => 1000_u64.checked_pow(power)?,
+                _ => return None,
+            }
+        }
+    };
+    number.checked_mul(factor)
 }

@@ -1,0 +1,17 @@
+;; Tries to change the file `outer` of its folder, which has a second link elsewhere: mode, times,
+;; length, content. Status 42 whatever the answers.
+(memory (export "memory") 1)
+(data (i32.const 64) "/workspace/outer")
+(func (export "_start") (local $fd i32)
+  (local.set $fd (call $fd_open (i32.const 64) (i32.const 16) (i32.const 0) (i32.const 0)))
+  (drop (call $fs_fchmod (local.get $fd) (i32.const 0x1ff)))
+  (drop (call $fd_filestat_set_times (local.get $fd) (i64.const 0) (i64.const 0) (i32.const 5)))
+  (drop (call $fd_filestat_set_size (local.get $fd) (i64.const 0)))
+  (drop (call $path_filestat_set_times (i32.const 0x40000000) (i32.const 1) (i32.const 65) (i32.const 15)
+    (i64.const 0) (i64.const 0) (i32.const 5)))
+  (drop (call $fs_chmod (i32.const 64) (i32.const 16) (i32.const 0x1ff)))
+  (local.set $fd (call $fd_open (i32.const 64) (i32.const 16) (i32.const 0x202) (i32.const 0)))
+  (i32.store (i32.const 16) (i32.const 64))
+  (i32.store (i32.const 20) (i32.const 10))
+  (drop (call $fd_write (local.get $fd) (i32.const 16) (i32.const 1) (i32.const 32)))
+  (call $proc_exit (i32.const 42)))

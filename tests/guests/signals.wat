@@ -1,0 +1,22 @@
+;; Catches TERM, ignores INT and becomes itself again under another first argument: there TERM
+;; must be as at the start and INT still be ignored (status 42).
+(memory (export "memory") 1)
+(data (i32.const 128) "/workspace/bin/signals\00again\00")
+(func (export "_start")
+  (drop (call $args_sizes_get (i32.const 200) (i32.const 204)))
+  (if (i32.eq (i32.load (i32.const 200)) (i32.const 2)) (then
+    (if (call $sig_action (i32.const 15) (i32.const 0)) (then (call $proc_exit (i32.const 1))))
+    (if (i32.ne (call $sig_action (i32.const 2) (i32.const 0)) (i32.const 1)) (then (call $proc_exit (i32.const 2))))
+    (if (i64.ne (call $sig_take) (i64.const 0)) (then (call $proc_exit (i32.const 3))))
+    (call $proc_exit (i32.const 42))))
+  (drop (call $sig_action (i32.const 15) (i32.const 2)))
+  (drop (call $sig_action (i32.const 2) (i32.const 1)))
+  (drop (call $proc_raise (i32.const 15)))
+  (i32.store (i32.const 16) (i32.const 138))
+  (i32.store (i32.const 20) (i32.const 12))
+  (i32.store (i32.const 24) (i32.const 138))
+  (i32.store (i32.const 28) (i32.const 19))
+  (i32.store (i32.const 40) (i32.const 128))
+  (i32.store (i32.const 44) (i32.const 10))
+  (drop (call $proc_exec (i32.const 16)))
+  (call $proc_exit (i32.const 4)))
