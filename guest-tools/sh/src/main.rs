@@ -7,6 +7,7 @@
 mod arithmetic;
 mod ast;
 mod builtins;
+mod depth;
 mod execute;
 mod expand;
 mod jobs;

@@ -352,6 +352,7 @@ fn push_character(text: &[u8], at: &mut usize, nodes: &mut Vec<Node>) {
 }
 
 fn parse_group(text: &[u8], at: &mut usize, kind: u8) -> Option<Node> {
+    let _level = crate::depth::Level::enter()?;
     let mut inside = *at + 2;
     let mut choices = Vec::new();
     loop {

@@ -75,6 +75,8 @@ pub struct Shell {
     pub directory_stack: Vec<Bytes>,
     pub hashed: Map<Bytes, Bytes>,
     pub disabled_builtins: BTreeSet<Bytes>,
+    /// Programs started now are background jobs.
+    pub in_background: bool,
     pub last_background: Option<system::Pid>,
     pub shell_pid: system::Pid,
     pub subshell_depth: u32,
@@ -86,6 +88,8 @@ pub struct Shell {
     pub loop_depth: usize,
     /// Function calls, sources, evals and substitutions that are running.
     pub depth: usize,
+    /// Compound commands that are running.
+    pub nesting: usize,
     pub current_command: Option<Rc<Command>>,
     /// Descriptors that children inherit.
     pub descriptors: BTreeSet<u32>,
@@ -140,6 +144,7 @@ impl Shell {
             directory_stack: Vec::new(),
             hashed: Map::default(),
             disabled_builtins: BTreeSet::new(),
+            in_background: false,
             last_background: None,
             shell_pid: system::identity().0,
             subshell_depth: 0,
@@ -149,6 +154,7 @@ impl Shell {
             errexit_ignored: 0,
             loop_depth: 0,
             depth: 0,
+            nesting: 0,
             current_command: None,
             descriptors: BTreeSet::from([0, 1, 2]),
             process_ends: Vec::new(),
@@ -297,7 +303,7 @@ impl Shell {
     }
 
     fn message_name(&self) -> Bytes {
-        match self.frames.iter().rev().find(|frame| !frame.function) {
+        match self.frames.last() {
             Some(frame) => frame.source.clone(),
             None => self.argument_zero.clone(),
         }

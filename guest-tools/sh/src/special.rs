@@ -66,6 +66,20 @@ impl Shell {
         }
     }
 
+    /// After an assignment or at the end of a scope: what the locale variables say.
+    pub fn update_locale(&mut self) {
+        let mut bytes = false;
+        for name in [known::LC_ALL, known::LC_CTYPE, known::LANG] {
+            if let Some(value) = self.variable(name).and_then(Variable::scalar)
+                && !value.is_empty()
+            {
+                bytes = matches!(value.as_slice(), b"C" | b"POSIX");
+                break;
+            }
+        }
+        crate::text::set_bytes_only(bytes);
+    }
+
     pub fn seconds_since_start(&self) -> i64 {
         ((now_micros() / 1_000_000) as i64) - self.seconds_base
     }

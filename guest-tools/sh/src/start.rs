@@ -36,6 +36,7 @@ pub fn run() -> i32 {
         shell.loaded_state = Some(bytes);
     }
     shell.import_environment();
+    shell.update_locale();
     shell.start_folder();
     shell.note_call_folder();
     let arguments = system::arguments();

@@ -2,9 +2,21 @@
 
 use crate::ast::Bytes;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The locale is `C`: every byte is a character.
+static BYTES_ONLY: AtomicBool = AtomicBool::new(false);
+
+pub fn set_bytes_only(value: bool) {
+    BYTES_ONLY.store(value, Ordering::Relaxed);
+}
+
 /// The length in bytes of the character that begins `text`.
 pub fn character_length(text: &[u8]) -> usize {
     let Some(&first) = text.first() else { return 0 };
+    if BYTES_ONLY.load(Ordering::Relaxed) {
+        return 1;
+    }
     let length = match first {
         0..=0x7f => return 1,
         0xc2..=0xdf => 2,

@@ -394,6 +394,9 @@ impl Shell {
             slot.flags |= flag::EXPORT;
         }
         slot.value = Value::Scalar(value);
+        if is_locale(target) {
+            self.update_locale();
+        }
         Ok(())
     }
 
@@ -549,8 +552,13 @@ impl Shell {
 
     pub fn pop_scope(&mut self) {
         let Some(scope) = self.scopes.pop() else { return };
+        let mut locale = false;
         for (name, old) in scope.saved.into_iter().rev() {
+            locale |= is_locale(name);
             *self.slot(name) = old;
+        }
+        if locale {
+            self.update_locale();
         }
         if let Some((options, shopt)) = scope.options {
             self.options = options;
@@ -570,6 +578,9 @@ impl Shell {
             Some(Variable { value: Value::Scalar(value), flags: flag::EXPORT | hooked });
         if let Some(scope) = self.scopes.last_mut() {
             scope.saved.push((name, old));
+        }
+        if is_locale(name) {
+            self.update_locale();
         }
         Ok(())
     }
@@ -594,6 +605,9 @@ impl Shell {
                 }
             }
             None => *self.slot(name) = None,
+        }
+        if is_locale(name) {
+            self.update_locale();
         }
         if matches!(name, known::OPTIND) {
             self.getopts = Default::default();
@@ -664,6 +678,10 @@ impl Shell {
         names.sort_by_key(|name| name.text());
         names
     }
+}
+
+fn is_locale(name: Symbol) -> bool {
+    matches!(name, known::LC_ALL | known::LC_CTYPE | known::LANG)
 }
 
 pub fn next_index(items: &BTreeMap<i64, Bytes>) -> i64 {

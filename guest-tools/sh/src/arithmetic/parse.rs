@@ -124,6 +124,13 @@ impl Parser<'_> {
     }
 
     fn fault(&self, message: &'static str) -> Fault {
+        if self.at >= self.text.len() {
+            // At the end, the last token is the one to blame.
+            let text = self.text.trim_ascii_end();
+            let start = text.iter().rposition(|b| !b"+-*/%<>=!&|^~?:,".contains(b));
+            let token = text[start.map_or(0, |at| at + 1)..].to_vec();
+            return Fault { message, token };
+        }
         Fault { message, token: self.text.get(self.at..).unwrap_or_default().to_vec() }
     }
 
@@ -253,6 +260,10 @@ impl Parser<'_> {
             if self.rest().first().is_some_and(|&b| is_name_start(b)) {
                 let target = self.primary()?;
                 return Ok(Expression::Step(step, false, Box::new(target)));
+            }
+            if self.rest().first().is_none_or(|b| !b.is_ascii_digit() && *b != b'(' && *b != SLOT) {
+                self.at = save;
+                return Err(self.fault("syntax error: operand expected"));
             }
             self.at = save;
         }

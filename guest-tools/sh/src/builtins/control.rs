@@ -262,9 +262,11 @@ pub fn caller(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     let frame = &shell.frames[count - 1 - place];
     let line = frame.call_line;
     let outer = (place + 1 < count).then(|| &shell.frames[count - 2 - place]);
-    let source = match outer {
-        Some(frame) => frame.source.clone(),
-        None => shell.main_source(),
+    let source = match (outer, &shell.script_name) {
+        (Some(frame), _) => frame.source.clone(),
+        (None, Some(name)) => name.clone(),
+        (None, None) if level.is_some() => return Ok(1),
+        (None, None) => b"NULL".to_vec(),
     };
     let function = outer.map_or_else(|| b"main".to_vec(), |frame| frame.name.clone());
     let mut out = line.to_string().into_bytes();

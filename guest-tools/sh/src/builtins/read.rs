@@ -196,13 +196,12 @@ pub fn read(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         Err(status) => return Ok(status),
     };
     let names = &words[at..];
-    for name in names {
-        let base = name.split(|&b| b == b'[').next().unwrap_or_default();
-        if !is_name(base) {
-            let text = shown(name);
-            shell.builtin_error(b"read", format_args!("`{text}': not a valid identifier"));
-            return Ok(1);
-        }
+    if let Some(array) = &options.array
+        && !is_name(array)
+    {
+        let text = shown(array);
+        shell.builtin_error(b"read", format_args!("`{text}': not a valid identifier"));
+        return Ok(1);
     }
     if !system::is_open(options.descriptor) {
         let descriptor = options.descriptor;
@@ -221,7 +220,9 @@ pub fn read(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         return Ok(i32::from(!system::wait_readable(options.descriptor, Duration::ZERO)));
     }
     let (text, escaped, end) = read_text(&options);
-    assign(shell, &options, names, text, escaped)?;
+    if !assign(shell, &options, names, text, escaped)? {
+        return Ok(1);
+    }
     Ok(match end {
         End::Delimiter | End::Count => 0,
         End::EndOfFile | End::Failed => 1,
@@ -289,27 +290,36 @@ fn assign(
     names: &[Bytes],
     text: Bytes,
     escaped: Vec<bool>,
-) -> Run<()> {
+) -> Run<bool> {
     let ifs = shell.ifs().unwrap_or_else(|| b" \t\n".to_vec());
     if let Some(array) = &options.array {
         let mut fields = Vec::new();
+        if options.exact {
+            shell.set_array(intern(array), vec![text])?;
+            return Ok(true);
+        }
         let mut rest = Splitter { text: &text, escaped: &escaped, ifs: &ifs, at: 0 };
         rest.skip_space();
         while let Some(field) = rest.field() {
             fields.push(field);
         }
         let name = intern(array);
-        return shell.set_array(name, fields);
+        shell.set_array(name, fields)?;
+        return Ok(true);
     }
     if names.is_empty() {
-        return shell.set(known::REPLY, text);
+        shell.set(known::REPLY, text)?;
+        return Ok(true);
     }
     if options.exact {
-        shell.set_named(&names[0], text)?;
-        for name in &names[1..] {
-            shell.set_named(name, Bytes::new())?;
+        let mut text = Some(text);
+        for name in names {
+            if !valid_name(shell, name) {
+                return Ok(false);
+            }
+            shell.set_named(name, text.take().unwrap_or_default())?;
         }
-        return Ok(());
+        return Ok(true);
     }
     let mut rest = Splitter { text: &text, escaped: &escaped, ifs: &ifs, at: 0 };
     rest.skip_space();
@@ -319,9 +329,22 @@ fn assign(
         } else {
             rest.field().unwrap_or_default()
         };
+        if !valid_name(shell, name) {
+            return Ok(false);
+        }
         shell.set_named(name, value)?;
     }
-    Ok(())
+    Ok(true)
+}
+
+fn valid_name(shell: &mut Shell, name: &[u8]) -> bool {
+    let base = name.split(|&b| b == b'[').next().unwrap_or_default();
+    let valid = is_name(base) && (base.len() == name.len() || name.last() == Some(&b']'));
+    if !valid {
+        let text = shown(name);
+        shell.builtin_error(b"read", format_args!("`{text}': not a valid identifier"));
+    }
+    valid
 }
 
 struct Splitter<'a> {

@@ -75,7 +75,9 @@ impl Shell {
                     self.trace_condition(&[&text, sign, &pattern]);
                 }
                 let ignore_case = self.shopt & shopt::NOCASEMATCH != 0;
-                self.matcher(&pattern, ignore_case).matches(&text) == (operator == Op::Match)
+                // Groups count here whatever `extglob` says.
+                let pattern = crate::pattern::Pattern::new(&pattern, true, ignore_case);
+                pattern.matches(&text) == (operator == Op::Match)
             }
             Op::Regex => return self.regex_test(&text, right),
             Op::Before => text < self.expand_single(right)?,
@@ -134,9 +136,42 @@ impl Shell {
                 .map(|group| group.map_or(Bytes::new(), |m| m.as_str().as_bytes().to_vec()))
                 .collect::<Vec<_>>()
         });
+        let groups = match groups {
+            Some(groups) if self.regexes[place].0.contains('|') => {
+                Some(self.longest(place, &subject).unwrap_or(groups))
+            }
+            groups => groups,
+        };
         let matched = groups.is_some();
         self.set_array(known::BASH_REMATCH, groups.unwrap_or_default())?;
         Ok(Some(matched))
+    }
+
+    /// The longest match where the first one begins, as POSIX has it for alternatives.
+    fn longest(&self, place: usize, subject: &str) -> Option<Vec<Bytes>> {
+        let (source, ignore_case, found) = &self.regexes[place];
+        let first = found.find(subject)?;
+        if subject.len() > 4096 || first.end() == subject.len() {
+            return None;
+        }
+        let whole = regex::RegexBuilder::new(&format!("^(?:{source})$"))
+            .case_insensitive(*ignore_case)
+            .dot_matches_new_line(true)
+            .size_limit(4 << 20)
+            .build()
+            .ok()?;
+        let ends = (first.end() + 1..=subject.len()).rev();
+        for end in ends.filter(|end| subject.is_char_boundary(*end)) {
+            if let Some(captures) = whole.captures(&subject[first.start()..end]) {
+                return Some(
+                    captures
+                        .iter()
+                        .map(|group| group.map_or(Bytes::new(), |m| m.as_str().into()))
+                        .collect(),
+                );
+            }
+        }
+        None
     }
 
     /// `-v name`: a variable or element that is set.

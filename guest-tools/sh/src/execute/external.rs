@@ -59,6 +59,7 @@ impl Shell {
         for folder in path.split(|&b| b == b':') {
             let folder = if folder.is_empty() { b"." } else { folder };
             let candidate = [folder, b"/", name].concat();
+            let candidate = if folder == b"." { [b"./", name].concat() } else { candidate };
             if let Ok(stat) = system::stat(&candidate, true)
                 && stat.is_file()
                 && stat.mode & 0o111 != 0
@@ -83,6 +84,17 @@ impl Shell {
         words: &[Bytes],
         tail: bool,
     ) -> Run<i32> {
+        let sets_path = simple.assignments.iter().any(|one| one.name == known::PATH);
+        if sets_path {
+            // The program is looked up along the PATH it will have.
+            return self.with_redirects(&command.redirects, |shell| {
+                let hashed = std::mem::take(&mut shell.hashed);
+                let answer = shell
+                    .with_temporary(&simple.assignments, |shell| shell.run_program(words));
+                shell.hashed = hashed;
+                answer
+            });
+        }
         let mut map = match self.map_descriptors(&command.redirects)? {
             Ok(map) => map,
             Err(status) => return Ok(status),
@@ -219,6 +231,10 @@ impl Shell {
             if action.as_ref().is_some_and(Vec::is_empty) {
                 ignored_signals |= 1 << signal;
             }
+        }
+        if self.in_background {
+            // Without job control, a background program does not hear the keyboard.
+            ignored_signals |= 1 << 2 | 1 << 3;
         }
         let program = system::Program {
             path,
@@ -369,9 +385,9 @@ impl Shell {
                 let interpreter = interpreter(path);
                 self.complain_to(
                     map,
-                    format_args!("{shown}: {interpreter}: bad interpreter: No such file or directory"),
+                    format_args!("{shown}: cannot execute: required file not found ({interpreter})"),
                 );
-                126
+                127
             }
             io::ErrorKind::PermissionDenied => {
                 self.complain_to(map, format_args!("{shown}: Permission denied"));

@@ -46,7 +46,12 @@ impl Shell {
         let caller = self.frames.last().map_or(0, |frame| frame.call_line);
         let traced = self.functions.get(&words[0]).is_some_and(|function| function.traced);
         let hidden = self.hide_traps(traced);
-        let answer = self.run_function_body(&body);
+        let debug = self.trap_applies(traps::DEBUG);
+        let traced_call = if debug { self.run_trap(traps::DEBUG) } else { Ok(()) };
+        let answer = match traced_call {
+            Ok(()) => self.run_function_body(&body),
+            Err(unwind) => Err(unwind),
+        };
         self.show_traps(hidden);
         self.loop_depth = loop_depth;
         self.pop_scope_of_call();

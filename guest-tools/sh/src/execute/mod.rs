@@ -36,6 +36,9 @@ pub enum Unwind {
     Fatal(i32),
 }
 
+/// Compound commands within each other, over all calls, beyond which the stack would not last.
+const MAX_NESTING: usize = 700;
+
 /// The answer of anything that may stop a command.
 pub type Run<T> = Result<T, Unwind>;
 
@@ -209,20 +212,22 @@ impl Shell {
                 self.line = command.line;
                 self.run_simple(command, simple)?
             }
-            _ if command.redirects.is_empty() && !matches!(command.kind, Kind::Subshell(_)) => {
-                self.tail = false;
-                self.run_compound(command)?
-            }
             _ => {
-                if !matches!(command.kind, Kind::Subshell(_)) {
-                    self.tail = false;
-                }
-                if command.redirects.is_empty() {
-                    self.run_compound(command)?
+                self.tail = false;
+                self.nesting += 1;
+                let answer = if self.nesting > MAX_NESTING {
+                    self.complain(format_args!(
+                        "commands nested more than {MAX_NESTING} deep over all function calls"
+                    ));
+                    Err(Unwind::Discard(1))
+                } else if command.redirects.is_empty() {
+                    self.run_compound(command)
                 } else {
                     self.line = command.line;
-                    self.with_redirects(&command.redirects, |shell| shell.run_compound(command))?
-                }
+                    self.with_redirects(&command.redirects, |shell| shell.run_compound(command))
+                };
+                self.nesting -= 1;
+                answer?
             }
         };
         self.close_process_ends(first_end);

@@ -213,7 +213,8 @@ impl Shell {
             && item.first.timed.is_none()
             && self.is_plain_program(&item.first.commands[0]);
         let pid = if plain {
-            match system::open(b"/dev/null", system::flag::READ, 0) {
+            self.in_background = true;
+            let pid = match system::open(b"/dev/null", system::flag::READ, 0) {
                 Ok(null) => {
                     let null = super::redirect::high(null);
                     let pid = self.start_plain(&item.first.commands[0], Some(null), None);
@@ -221,7 +222,9 @@ impl Shell {
                     pid
                 }
                 Err(_) => self.start_plain(&item.first.commands[0], None, None),
-            }
+            };
+            self.in_background = false;
+            pid
         } else {
             self.fork_subshell(|shell| {
                 if let Ok(null) = system::open(b"/dev/null", system::flag::READ, 0)
@@ -231,6 +234,12 @@ impl Shell {
                     system::close(null);
                 }
                 shell.errexit_ignored = 0;
+                for signal in [2, 3] {
+                    if shell.traps.get(signal).is_none() {
+                        let _ = system::set_signal(signal as u32, system::Action::Ignored);
+                    }
+                }
+                shell.in_background = true;
                 if item.rest.is_empty() && item.first.commands.len() == 1 && !item.first.negated {
                     return shell.run_as_child(&item.first.commands[0]);
                 }

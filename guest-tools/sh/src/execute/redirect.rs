@@ -225,7 +225,13 @@ impl Shell {
                 pairs
                     .iter()
                     .find(|(theirs, _)| *theirs == descriptor)
-                    .map_or(u32::MAX, |(_, ours)| *ours)
+                    .map(|(_, ours)| *ours)
+                    // A coprocess's descriptors are ours alone, but may be given on.
+                    .unwrap_or(if descriptor >= 10 && system::is_open(descriptor) {
+                        descriptor
+                    } else {
+                        u32::MAX
+                    })
             };
             let source = match self.source(redirect, view) {
                 Ok(Some(source)) => source,

@@ -304,10 +304,30 @@ impl Shell {
 }
 
 fn trace_quote(word: &[u8]) -> Bytes {
-    let plain = |b: u8| {
-        b.is_ascii_alphanumeric() || b"_-./:=@%+,~{}".contains(&b) || b >= 0x80
+    if word == b"'" {
+        return b"\\'".to_vec();
+    }
+    if word.iter().any(|&b| b.is_ascii_control() && !matches!(b, b'\n' | b'\t')) {
+        return quote::single(word);
+    }
+    let special = |place: usize, b: u8| {
+        b" \t\n'\"\\|&;()<>!{}*[?]^$`".contains(&b)
+            || (place == 0 && matches!(b, b'#' | b'~'))
+            || (b == b'~' && matches!(word[place - 1], b'=' | b':'))
     };
-    if word.iter().all(|&b| plain(b)) { word.to_vec() } else { quote::single(word) }
+    if !word.iter().enumerate().any(|(place, &b)| special(place, b)) {
+        return word.to_vec();
+    }
+    let mut out = vec![b'\''];
+    for &byte in word {
+        if byte == b'\'' {
+            out.extend_from_slice(b"'\\''");
+        } else {
+            out.push(byte);
+        }
+    }
+    out.push(b'\'');
+    out
 }
 
 /// The declaration command that this is, looking through `command` and `builtin`.

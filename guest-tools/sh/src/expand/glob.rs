@@ -181,7 +181,11 @@ impl Walk<'_> {
         let ignore_case = self.shopt & shopt::NOCASEGLOB != 0;
         let pattern = Pattern::new(component, self.shopt & shopt::EXTGLOB != 0, ignore_case);
         let dot_names = self.dots || pattern.begins_with_dot();
-        for name in names(&prefix) {
+        let mut candidates = names(&prefix);
+        if self.shopt & shopt::GLOBSKIPDOTS == 0 && pattern.begins_with_dot() {
+            candidates.splice(0..0, [b".".to_vec(), b"..".to_vec()]);
+        }
+        for name in candidates {
             if name.first() == Some(&b'.') && !dot_names {
                 continue;
             }

@@ -141,6 +141,6 @@ impl Shell {
 
     /// Makes a matcher for a pattern outside pathname expansion.
     pub fn matcher(&self, text: &[u8], ignore_case: bool) -> pattern::Pattern {
-        pattern::Pattern::new(text, true, ignore_case)
+        pattern::Pattern::new(text, self.shopt & crate::options::shopt::EXTGLOB != 0, ignore_case)
     }
 }

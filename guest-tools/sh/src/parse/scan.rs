@@ -3,7 +3,10 @@
 //! Every function takes the text and the position just after the opening characters, and answers
 //! the position just after the closing ones; `None` when the text ends first.
 
-use crate::names::{is_name_byte, is_name_start};
+use crate::{
+    depth,
+    names::{is_name_byte, is_name_start},
+};
 
 /// After `'`.
 pub fn single_quote(text: &[u8], at: usize) -> Option<usize> {
@@ -47,9 +50,14 @@ pub fn backquote(text: &[u8], mut at: usize) -> Option<usize> {
 
 /// At `$`: past the whole expansion, or past the `$` when it begins none that nests.
 pub fn dollar(text: &[u8], at: usize, in_double_quotes: bool) -> Option<usize> {
+    let _level = depth::Level::enter()?;
     match text.get(at + 1) {
         Some(b'(') if text.get(at + 2) == Some(&b'(') => {
-            arithmetic(text, at + 3).or_else(|| parentheses(text, at + 2))
+            // Trying both ways at every level would take exponential time.
+            arithmetic(text, at + 3).or_else(|| {
+                let _retry = depth::Retry::enter()?;
+                parentheses(text, at + 2)
+            })
         }
         Some(b'(') => parentheses(text, at + 2),
         Some(b'{') => braces(text, at + 2, false),
@@ -181,6 +189,7 @@ enum Level {
 /// After `$(`, `<(` or the `(` of an array literal: past the matching `)`. Knows comments,
 /// quotes, here-documents and the unbalanced `)` of case patterns.
 pub fn parentheses(text: &[u8], mut at: usize) -> Option<usize> {
+    let _level = depth::Level::enter()?;
     let mut levels: Vec<Level> = Vec::new();
     let mut command_start = true;
     let mut here_tags: Vec<(bool, Vec<u8>)> = Vec::new();

@@ -63,6 +63,8 @@ fn constant(parts: &[Part]) -> Option<Bytes> {
     let mut out = Bytes::new();
     for part in parts {
         match part {
+            // A class may be spread over several parts.
+            Part::Literal(text) if parts.len() > 1 && text.contains(&b'[') => return None,
             Part::Literal(text) if !has_pattern(text) => out.extend_from_slice(text),
             Part::Quoted(text) => out.extend_from_slice(text),
             Part::DoubleQuoted(inner) => match inner.as_slice() {
@@ -98,6 +100,10 @@ struct Parser<'a> {
 
 /// Parses `text` into parts.
 pub fn parts(text: &[u8], mode: Mode, line: u32, settings: Settings) -> Vec<Part> {
+    let Some(_level) = crate::depth::Level::enter() else {
+        // Left as it is written.
+        return vec![Part::Quoted(text.to_vec())];
+    };
     let mut parser =
         Parser { text, at: 0, mode, line, settings, parts: Vec::new(), literal: Bytes::new() };
     parser.run();
