@@ -10,8 +10,7 @@ use std::{
 };
 
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
-    WasmFeatures,
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy, WasmFeatures,
 };
 
 /// Pool slots: processes alive at once in one cell. Chosen: 64 calls with 8 guaranteed slots
@@ -72,9 +71,6 @@ fn pool() -> PoolingAllocationConfig {
         .table_elements(20_000)
         .max_memory_size(MEMORY_BYTES_MAX)
         .linear_memory_keep_resident(128 << 10)
-        // Where the kernel can tell which pages were written, only those are reset, and short
-        // calls need no madvise, whose TLB flush disturbs every thread.
-        .pagemap_scan(Enabled::Auto)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(32 << 10)
         .max_unused_warm_slots(64);
@@ -170,7 +166,6 @@ impl Drop for Running<'_> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that fails says so by panicking")]
 mod tests {
     use super::*;
 

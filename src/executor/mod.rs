@@ -137,10 +137,7 @@ impl Executor {
             ..
         } = asked;
         let state_kept = match &mut result {
-            Ok(outcome) => {
-                call.keep_state(&session, outcome)
-                    .await
-            }
+            Ok(outcome) => call.keep_state(&session, outcome).await,
             Err(_) => None,
         };
         self.record_outcome(&request.id, &result, started);

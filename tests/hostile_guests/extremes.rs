@@ -89,6 +89,7 @@ const ROOT: i64 = 0x4000_0000;
 pub const CAME_TO_ITS_END: u8 = 42;
 
 /// A guest that calls `function` with extreme values; `None` where a call ends the guest.
+#[expect(clippy::too_many_lines, reason = "one guest, read from top to bottom")]
 pub fn guest(function: &Function, full: bool) -> Option<String> {
     if matches!(&*function.name, "proc_exit") {
         return None;
@@ -306,6 +307,7 @@ const DOCUMENTED: &[(&str, u32)] = &[
 
 /// A guest whose status is 42 when each call of [`DOCUMENTED`] changed its documented bytes
 /// only, else the number of the call.
+#[expect(clippy::too_many_lines, reason = "one guest, read from top to bottom")]
 pub fn uninitialised() -> String {
     let mut body = String::from(
         r#"(memory (export "memory") 1)

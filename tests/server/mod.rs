@@ -180,6 +180,7 @@ impl Server {
     }
 
     /// Makes a session with an empty workspace.
+    #[allow(dead_code, reason = "not every suite makes sessions")]
     pub fn open_session(&self, name: &str) -> Result<(), String> {
         let path = format!("/sessions/{name}");
         let answer = self.call("POST", &path, None)?;
@@ -190,6 +191,7 @@ impl Server {
     }
 
     /// Removes a session and its workspace; a failure shows when the name is used again.
+    #[allow(dead_code, reason = "not every suite makes sessions")]
     pub fn close_session(&self, name: &str) {
         let _ = self.call("DELETE", &format!("/sessions/{name}"), None);
     }
@@ -226,7 +228,7 @@ fn collect(child: &mut Child) -> Arc<Mutex<Vec<u8>>> {
                 let Ok(mut log) = log.lock() else { return };
                 // The first lines tell why a start failed; the rest would only grow.
                 if log.len() < 64 << 10 {
-                    log.extend_from_slice(&chunk[..count]);
+                    log.extend(chunk.iter().take(count));
                 }
             }
         });

@@ -1,5 +1,14 @@
 //! The import module `hotcell`: what preview 1 lacks. Its guest side is guest-start's `imports`.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each call is for one or two kinds of descriptor; a new kind is refused"
+)]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "preview 1 and our own imports have these signatures"
+)]
+
 use std::{sync::atomic::Ordering, time::Duration};
 
 use rustix::fs::OFlags;

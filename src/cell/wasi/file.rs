@@ -13,7 +13,7 @@ use rustix::fs::{Dir, Mode, OFlags, openat};
 
 use super::{
     Errno,
-    mounts::{Folder, MountPoint, Node},
+    mounts::{Folder, MountPoint},
     resolve::Chain,
     stat::{self, Stat},
 };
@@ -221,11 +221,8 @@ async fn list(call: &Arc<Call>, folder: &Folder) -> Result<Listing, Errno> {
         Folder::Descriptors => {}
         Folder::Synthetic(synthetic) => {
             for (name, node) in &synthetic.names {
-                let mode = match node {
-                    Node::Mount(_) => 0o040_000,
-                    other => stat::node(other).mode,
-                };
-                let (ino, filetype) = (stat::node(node).ino, stat::filetype(mode));
+                let found = stat::node(node);
+                let (ino, filetype) = (found.ino, found.filetype());
                 listing.push(Entry {
                     name: name.clone(),
                     ino,

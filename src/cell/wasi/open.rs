@@ -53,7 +53,12 @@ pub fn open(guest: &Guest, base: Chain, path: &[u8], how: How) -> Result<Descrip
             Target::Node(Node::Link(target)) if how.follow || walk.must_be_folder => target,
             Target::Node(node) => return open_node(guest, &node, how, walk.must_be_folder),
             Target::Host { mount, fd, name } => {
-                match open_host(guest, &walk, &mount, &fd, &name, how)? {
+                let place = HostName {
+                    mount: &mount,
+                    folder: &fd,
+                    name: &name,
+                };
+                match open_host(guest, &walk, place, how)? {
                     Opened::Descriptor(descriptor) => return Ok(descriptor),
                     Opened::Link(_) if how.create && how.exclusive => return Err(Errno::EEXIST),
                     Opened::Link(_) if !how.follow && !walk.must_be_folder => {
@@ -143,17 +148,23 @@ enum Opened {
     Link(Vec<u8>),
 }
 
-fn open_host(
-    guest: &Guest,
-    walk: &Walk,
-    mount: &Arc<MountPoint>,
-    folder: &OwnedFd,
-    name: &[u8],
-    how: How,
-) -> Result<Opened, Errno> {
+/// One name in a host folder.
+#[derive(Clone, Copy)]
+struct HostName<'a> {
+    mount: &'a Arc<MountPoint>,
+    folder: &'a OwnedFd,
+    name: &'a [u8],
+}
+
+fn open_host(guest: &Guest, walk: &Walk, place: HostName<'_>, how: How) -> Result<Opened, Errno> {
+    let HostName {
+        mount,
+        folder,
+        name,
+    } = place;
     let changes = how.write || how.create || how.truncate;
     for _ in 0..TRIES_MAX {
-        let fd = match open_name(guest, mount, folder, name, how, walk.must_be_folder) {
+        let fd = match open_name(guest, place, how, walk.must_be_folder) {
             Ok(fd) => fd,
             Err(Errno::ELOOP) => match read_link(folder, name) {
                 Ok(target) => return Ok(Opened::Link(target)),
@@ -162,7 +173,9 @@ fn open_host(
             },
             // Linux says so of a link, too, when a folder is asked for.
             Err(Errno::ENOTDIR) => {
-                return read_link(folder, name).map(Opened::Link).map_err(|_| Errno::ENOTDIR);
+                return read_link(folder, name)
+                    .map(Opened::Link)
+                    .map_err(|_| Errno::ENOTDIR);
             }
             Err(Errno::EAGAIN) => continue,
             Err(errno) => return Err(errno),
@@ -209,12 +222,15 @@ fn open_host(
 /// a regular one with a single link.
 fn open_name(
     guest: &Guest,
-    mount: &MountPoint,
-    folder: &OwnedFd,
-    name: &[u8],
+    place: HostName<'_>,
     how: How,
     must_be_folder: bool,
 ) -> Result<OwnedFd, Errno> {
+    let HostName {
+        mount,
+        folder,
+        name,
+    } = place;
     let mut flags = OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | follow_flag();
     flags |= match (how.read, how.write) {
         (true, true) => OFlags::RDWR,
@@ -256,7 +272,11 @@ fn open_name(
 
 /// The permission bits an open needs.
 fn wanted(how: How) -> u32 {
-    let read = if how.read || !how.write { permission::READ } else { 0 };
+    let read = if how.read || !how.write {
+        permission::READ
+    } else {
+        0
+    };
     let write = if how.write { permission::WRITE } else { 0 };
     read | write
 }

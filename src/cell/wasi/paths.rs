@@ -13,8 +13,8 @@ use rustix::fs::{
 use super::{
     Errno,
     mounts::{Folder, MountPoint, Node},
-    permission,
     open::break_hard_link,
+    permission,
     resolve::{BENEATH, Chain, PATH_BYTES_MAX, Target, Walk, read_link},
     stat::{self, Stat},
 };

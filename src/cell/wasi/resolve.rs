@@ -7,8 +7,9 @@ use std::{os::fd::AsFd, sync::Arc};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
 
 use super::{
-    Errno, permission,
+    Errno,
     mounts::{Folder, MountPoint, Mounts, Node},
+    permission,
 };
 
 /// Longest path, and longest name, in bytes (Linux PATH_MAX - 1 and NAME_MAX).
@@ -142,7 +143,7 @@ impl Chain {
         Ok(Folder::Host { mount, fd })
     }
 
-    fn to_root(&mut self) -> Result<(), Errno> {
+    fn go_to_root(&mut self) -> Result<(), Errno> {
         while !self.above.is_empty() {
             self.above.truncate(1);
             self.up()?;
@@ -214,7 +215,7 @@ impl Walk {
             return Err(Errno::EINVAL);
         }
         if path.starts_with(b"/") {
-            self.chain.to_root()?;
+            self.chain.go_to_root()?;
         }
         if self.pending.is_empty() && matches!(path, [.., b'/'] | [.., b'/', b'.'] | [b'.']) {
             self.must_be_folder = true;

@@ -1,5 +1,10 @@
 //! Preview 1 beyond files: arguments, environment, clocks, randomness; and what is refused.
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "preview 1 and our own imports have these signatures"
+)]
+
 use rustix::time::{ClockId, clock_getres, clock_gettime};
 use wasmtime::Caller;
 
