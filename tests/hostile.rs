@@ -285,10 +285,8 @@ fn run(server: &Server, session: &str, case: &Hostile) -> Result<(), String> {
             "seq 3 | wc -l; echo \"still $((6 * 7))\"",
             60_000,
         );
-        (
-            hostile.join(),
-            neighbour.map(|answer| (answer, asked.elapsed())),
-        )
+        let neighbour = neighbour.map(|answer| (answer, asked.elapsed()));
+        (hostile.join(), neighbour)
     });
     let took = started.elapsed();
     let answer = hostile.map_err(|_| "the caller panicked".to_owned())??;

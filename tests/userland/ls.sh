@@ -15,7 +15,7 @@ printf hello > f; head -c 10000 /dev/zero > g; ls -l | head -1
 ### long numeric
 printf hello > f; ls -ln f | cut -c1-30
 ### long link
-ln -s target l; ls -l l | sed 's/.* l -> /l -> /'
+ln -s target l; ls -l l | grep -o 'l -. target'
 ### set bits
 touch f; chmod 1777 f; ls -l f | cut -c1-10; chmod 1666 f; ls -l f | cut -c1-10
 ### directory itself
