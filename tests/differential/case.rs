@@ -115,7 +115,10 @@ fn changes_the_host(line: &str) -> bool {
                 .iter()
                 .any(|fine| word.starts_with(fine))
     };
-    line.split([';', '|', '&', '(', ')', '{', '}'])
+    // What stands in single quotes is a program's own text (sed, awk), not a path of the shell.
+    let unquoted: String = line.split('\'').step_by(2).collect::<Vec<_>>().join("'");
+    unquoted
+        .split([';', '|', '&', '(', ')', '{', '}'])
         .any(|command| {
             let words: Vec<&str> = command.split_whitespace().collect();
             let changes = words.iter().position(|word| CHANGES.contains(word));

@@ -50,7 +50,9 @@ type Snapshot = BTreeMap<PathBuf, String>;
 /// Random hexadecimal text.
 pub fn random() -> String {
     let mut bytes = [0; 12];
-    fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut bytes)).expect("random");
+    fs::File::open("/dev/urandom")
+        .and_then(|mut f| f.read_exact(&mut bytes))
+        .expect("random");
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
@@ -76,7 +78,12 @@ impl World {
 
     /// The outside folders: one to attack, and those whose names begin like the workspace's.
     pub fn outside_folders(&self) -> Vec<PathBuf> {
-        let name = self.workspace.file_name().expect("a name").to_string_lossy().into_owned();
+        let name = self
+            .workspace
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
         let mut names = vec!["outside".to_owned()];
         names.extend(["_evil", "-evil", "2", ".bak", " "].map(|end| format!("{name}{end}")));
         names.push(name.to_uppercase());
@@ -110,7 +117,12 @@ impl World {
         for folder in ["inside-dir/deep", "sub/deeper", "race"] {
             fs::create_dir_all(at(folder)).expect("folder");
         }
-        for name in ["inside.txt", "inside-dir/secret.txt", "inside-dir/deep/inner.txt", "sub/a"] {
+        for name in [
+            "inside.txt",
+            "inside-dir/secret.txt",
+            "inside-dir/deep/inner.txt",
+            "sub/a",
+        ] {
             fs::write(at(name), format!("{INSIDE}\n")).expect("file");
         }
         for (name, text) in self.links() {
@@ -139,7 +151,10 @@ impl World {
     /// Device nodes, where this user may make them; the block device is one no driver answers for.
     fn plant_devices(&self) {
         use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
-        let nodes = [("zero", FileType::CharacterDevice, 1, 5), ("disk", FileType::BlockDevice, 240, 0)];
+        let nodes = [
+            ("zero", FileType::CharacterDevice, 1, 5),
+            ("disk", FileType::BlockDevice, 240, 0),
+        ];
         for (name, kind, major, minor) in nodes {
             let path = self.workspace.join(name);
             let _ = mknodat(CWD, path, kind, Mode::from(0o666), makedev(major, minor));
@@ -200,7 +215,10 @@ impl World {
         }
         for number in 0..=12 {
             links.push((format!("fd-{number}"), format!("/proc/self/fd/{number}")));
-            links.push((format!("fd-up-{number}"), format!("/proc/self/fd/{number}/../outside")));
+            links.push((
+                format!("fd-up-{number}"),
+                format!("/proc/self/fd/{number}/../outside"),
+            ));
         }
         links
     }
@@ -224,12 +242,16 @@ impl World {
             self.names = names;
             return Some(format!("new names around the workspace: {added:?}"));
         }
-        for path in [format!("/{}", self.planted), format!("/etc/{}", self.planted)] {
+        for path in [
+            format!("/{}", self.planted),
+            format!("/etc/{}", self.planted),
+        ] {
             if fs::remove_file(&path).is_ok() {
                 return Some(format!("{path} was made on the host"));
             }
         }
-        self.copied().map(|path| format!("{} holds an outside file's text", path.display()))
+        self.copied()
+            .map(|path| format!("{} holds an outside file's text", path.display()))
     }
 
     /// A file within reach of guests that holds the canary.
@@ -238,7 +260,9 @@ impl World {
         let mut folders = vec![self.around.clone()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-                let (path, Ok(metadata)) = (entry.path(), entry.metadata()) else { continue };
+                let (path, Ok(metadata)) = (entry.path(), entry.metadata()) else {
+                    continue;
+                };
                 if metadata.is_dir() && !outside.contains(&path) {
                     folders.push(path);
                 } else if metadata.is_file() && metadata.len() <= READ_MAX {
@@ -256,7 +280,9 @@ impl World {
         let mut snapshot = Snapshot::new();
         let mut waiting = self.outside_folders();
         while let Some(path) = waiting.pop() {
-            let Ok(metadata) = path.symlink_metadata() else { continue };
+            let Ok(metadata) = path.symlink_metadata() else {
+                continue;
+            };
             let kind = metadata.file_type();
             let content = if kind.is_dir() {
                 for entry in fs::read_dir(&path).expect("listed") {
@@ -273,7 +299,11 @@ impl World {
             // The shared file's other name comes and goes with the workspace's content.
             let shared = path.ends_with("shared.txt");
             let links = if shared { 0 } else { metadata.nlink() };
-            let changed = if shared { 0 } else { metadata.ctime() * 1_000_000_000 + metadata.ctime_nsec() };
+            let changed = if shared {
+                0
+            } else {
+                metadata.ctime() * 1_000_000_000 + metadata.ctime_nsec()
+            };
             let facts = format!(
                 "inode {} mode {:o} owner {}:{} links {links} size {} modified {}.{} changed {changed} {content}",
                 metadata.ino(),
@@ -290,13 +320,23 @@ impl World {
     }
 
     fn names_above(&self) -> BTreeMap<PathBuf, BTreeSet<OsString>> {
-        let folders = self.around.ancestors().take_while(|folder| folder.starts_with(&self.top));
-        folders.map(|folder| (folder.to_owned(), names(folder))).collect()
+        let folders = self
+            .around
+            .ancestors()
+            .take_while(|folder| folder.starts_with(&self.top));
+        folders
+            .map(|folder| (folder.to_owned(), names(folder)))
+            .collect()
     }
 }
 
 fn names(folder: &Path) -> BTreeSet<OsString> {
-    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect()
 }
 
 fn added(
@@ -307,8 +347,17 @@ fn added(
     for (folder, names) in now {
         let known = before.get(folder).cloned().unwrap_or_default();
         // The server keeps its own files about the session beside the workspace.
-        let own = |name: &OsString| SERVERS.iter().any(|s| name.as_bytes().starts_with(s.as_bytes()));
-        paths.extend(names.difference(&known).filter(|name| !own(name)).map(|name| folder.join(name)));
+        let own = |name: &OsString| {
+            SERVERS
+                .iter()
+                .any(|s| name.as_bytes().starts_with(s.as_bytes()))
+        };
+        paths.extend(
+            names
+                .difference(&known)
+                .filter(|name| !own(name))
+                .map(|name| folder.join(name)),
+        );
     }
     paths
 }
@@ -318,7 +367,14 @@ fn difference(before: &Snapshot, now: &Snapshot) -> String {
     let changed: Vec<String> = paths
         .into_iter()
         .filter(|path| before.get(*path) != now.get(*path))
-        .map(|path| format!("{}: {:?} -> {:?}", path.display(), before.get(path), now.get(path)))
+        .map(|path| {
+            format!(
+                "{}: {:?} -> {:?}",
+                path.display(),
+                before.get(path),
+                now.get(path)
+            )
+        })
         .collect();
     changed.join("; ")
 }
@@ -338,5 +394,7 @@ fn clear(folder: &Path) {
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
 }
