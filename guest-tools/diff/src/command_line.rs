@@ -36,7 +36,6 @@ pub struct Job {
     pub suppress_common: bool,
     pub left_column: bool,
     pub initial_tab: bool,
-    pub color: bool,
     /// The options as typed, for the `diff -r a/x b/x` lines.
     pub shown_options: String,
     pub operands: Vec<OsString>,
@@ -109,7 +108,6 @@ pub fn read(arguments: Vec<OsString>) -> Result<Result<Job, String>, String> {
         suppress_common: false,
         left_column: false,
         initial_tab: line.has('T'),
-        color: false,
         shown_options: shown.join(" "),
         operands: Vec::new(),
     };
@@ -120,7 +118,8 @@ pub fn read(arguments: Vec<OsString>) -> Result<Result<Job, String>, String> {
     for found in &line.options {
         let text = found.text();
         match found.code {
-            1000 => job.color = text == "always",
+            1000 => color(&text)?,
+            1004 => return Err("--no-dereference is not supported here".to_owned()),
             1002 => return Ok(Err("Usage: diff [OPTION]... FILES\n".to_owned())),
             1003 => job.left_column = true,
             1005 => job.style = Style::Normal,
@@ -143,6 +142,9 @@ pub fn read(arguments: Vec<OsString>) -> Result<Result<Job, String>, String> {
                 'W' => job.width = number(&text)?,
                 'I' => job.ignore_matching = Some(matcher(&text)?),
                 'F' => job.function = Some(matcher(&text)?),
+                option @ ('D' | 'E' | 'l' | 'n' | 'P' | 'S' | 'X') => {
+                    return Err(format!("option -{option} is not supported here"));
+                }
                 'p' => job.function = Some(matcher("^[[:alpha:]$_]")?),
                 _ => {}
             },
@@ -163,6 +165,15 @@ pub fn read(arguments: Vec<OsString>) -> Result<Result<Job, String>, String> {
         [] => Err("missing operand after 'diff'".to_owned()),
         [only] => Err(format!("missing operand after {}", options::quote(only))),
         [.., last] => Err(format!("extra operand {}", options::quote(last))),
+    }
+}
+
+/// `--color[=WHEN]`: nothing here is a terminal, so `auto` is plain text.
+fn color(when: &str) -> Result<(), String> {
+    match when {
+        "" | "auto" | "never" => Ok(()),
+        "always" => Err("--color=always is not supported here; use --color=auto".to_owned()),
+        other => Err(format!("invalid argument {} for '--color'", options::quote(other))),
     }
 }
 

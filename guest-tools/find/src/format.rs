@@ -72,6 +72,25 @@ pub fn listing(file: &Found<'_>) -> String {
     )
 }
 
+/// Whether `format` has the directive `%F`, the type of the file system.
+pub fn names_file_system(format: &str) -> bool {
+    let mut chars = format.chars();
+    while let Some(char) = chars.next() {
+        let kind = match char {
+            '\\' => chars.next().and(None),
+            '%' => chars.find(|c| !"-0+ #.123456789".contains(*c)),
+            _ => None,
+        };
+        match kind {
+            Some('F') => return true,
+            // These have a letter of their own, which may be an F.
+            Some('A' | 'B' | 'C' | 'T') => drop(chars.next()),
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Writes `format` with its directives and escapes filled in.
 pub fn write(format: &str, file: &Found<'_>, out: &mut Vec<u8>) {
     let chars: Vec<char> = format.chars().collect();
@@ -243,7 +262,6 @@ fn fact(kind: char, metadata: &Metadata) -> Option<String> {
                 text.trim_end_matches('0').trim_end_matches('.').to_owned()
             }
         },
-        'F' => "ext4".to_owned(),
         'a' => ctime(time_of(metadata, Stamp::Accessed)),
         'c' => ctime(time_of(metadata, Stamp::Changed)),
         't' => ctime(time_of(metadata, Stamp::Modified)),

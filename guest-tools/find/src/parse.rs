@@ -178,6 +178,15 @@ impl Parser {
         Ok(value.to_string_lossy().into_owned())
     }
 
+    /// A format of `-printf` that can be answered.
+    fn format(&mut self, word: &str) -> Result<String, String> {
+        let format = self.value(word)?;
+        if crate::format::names_file_system(&format) {
+            return Err(format!("{word}: %F is not supported here: file systems have no type"));
+        }
+        Ok(format)
+    }
+
     /// Primaries without a value.
     fn plain(&mut self, word: &str) -> Result<Option<Node>, String> {
         Ok(Some(match word {
@@ -221,10 +230,10 @@ impl Parser {
             "-fprint" => Node::Print { sink: self.output(word)?, end: b'\n' },
             "-fprint0" => Node::Print { sink: self.output(word)?, end: 0 },
             "-fls" => Node::List2 { sink: self.output(word)? },
-            "-printf" => Node::Printf { sink: Sink::Stdout, format: self.value(word)? },
+            "-printf" => Node::Printf { sink: Sink::Stdout, format: self.format(word)? },
             "-fprintf" => {
                 let sink = self.output(word)?;
-                Node::Printf { sink, format: self.value(word)? }
+                Node::Printf { sink, format: self.format(word)? }
             }
             "-delete" => {
                 self.settings.depth_first = true;

@@ -18,6 +18,8 @@ const FIRST_LOOK: usize = 32 * 1024;
 #[derive(Debug, Default)]
 pub struct Result {
     pub selected: u64,
+    /// How much was read beyond the last line that `-m` allows.
+    pub unread: usize,
 }
 
 pub struct Search<'a, R> {
@@ -94,7 +96,9 @@ impl<'a, R: Read> Search<'a, R> {
         if self.unreadable && self.job.binary == Binary::Message {
             out.binary_message()?;
         }
-        Ok(Result { selected: self.selected })
+        let stopped = self.job.max_count == Some(self.selected);
+        let unread = if stopped { self.buffer.len().saturating_sub(self.at) } else { 0 };
+        Ok(Result { selected: self.selected, unread })
     }
 
     fn prints_lines(&self) -> bool {

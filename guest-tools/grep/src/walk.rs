@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Read, Stdout, Write},
+    io::{self, BufWriter, Read, Seek, Stdout, Write},
     os::wasi::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -181,7 +181,9 @@ impl<'a> Walk<'a> {
 
     fn path(&mut self, path: &Path, shown: &Path) {
         match File::open(path) {
-            Ok(file) => self.search(file, shown.as_os_str().as_bytes()),
+            Ok(file) => {
+                self.search(file, shown.as_os_str().as_bytes());
+            }
             Err(error) => self.say(shown, &error),
         }
     }
@@ -190,14 +192,17 @@ impl<'a> Walk<'a> {
         let label = self.job.label.clone();
         // The descriptor itself: a buffered reader would wait for more than is there.
         let input = guest_start::descriptor::into_file(0);
-        self.search(&input, &label);
+        let unread = self.search(&input, &label);
+        // With `-m` the rest is given back to whoever reads stdin next; a pipe cannot take it.
+        let _ = (&input).seek_relative(-i64::try_from(unread).unwrap_or(0));
         std::mem::forget(input);
     }
 
-    fn search(&mut self, input: impl Read, name: &[u8]) {
+    /// Searches one file; answers how much was read of it beyond the end of the search.
+    fn search(&mut self, input: impl Read, name: &[u8]) -> usize {
         if self.job.max_count == Some(0) {
             self.done = true;
-            return;
+            return 0;
         }
         let mut out = Output {
             job: self.job,
@@ -209,10 +214,11 @@ impl<'a> Walk<'a> {
         let mut search = Search::new(self.job, self.patterns, input);
         let result = search.run(&mut out);
         self.printed |= out.printed;
-        let selected = match result {
-            Ok(result) => result.selected,
+        let (selected, unread) = match result {
+            Ok(result) => (result.selected, result.unread),
             Err(error) => {
-                return self.say(&PathBuf::from(std::ffi::OsStr::from_bytes(name)), &error);
+                self.say(&PathBuf::from(std::ffi::OsStr::from_bytes(name)), &error);
+                return 0;
             }
         };
         self.any_selected |= selected > 0;
@@ -233,6 +239,7 @@ impl<'a> Walk<'a> {
             self.trouble = true;
             self.done = true;
         }
+        unread
     }
 }
 

@@ -74,7 +74,7 @@ impl<'a> Machine<'a> {
             ranges: ranges.collect(),
             script,
             settings,
-            input: Input::new(files, settings.terminator, settings.separate),
+            input: Input::new(files, settings.terminator, settings.separate, settings.unbuffered),
             pattern: Vec::new(),
             hold: Vec::new(),
             terminated: true,
@@ -105,6 +105,7 @@ impl<'a> Machine<'a> {
             self.read.push(fs::File::open(OsStr::from_bytes(name)).ok().map(BufReader::new));
         }
         let status = self.cycles();
+        self.input.give_back();
         self.finish_file();
         let flushed = self.stdout.flush();
         if let Some(error) = self.error.or(flushed.err()) {

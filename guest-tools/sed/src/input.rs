@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     ffi::OsString,
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Seek},
 };
 
 use options::reason;
@@ -21,7 +21,10 @@ pub struct Input {
     files: VecDeque<OsString>,
     terminator: u8,
     separate: bool,
+    unbuffered: bool,
     current: Option<Reader>,
+    /// `current` reads descriptor 0.
+    from_stdin: bool,
     /// The name of the current file; `-` for stdin.
     pub name: OsString,
     pub number: u64,
@@ -32,18 +35,29 @@ pub struct Input {
 }
 
 impl Input {
-    pub fn new(files: Vec<OsString>, terminator: u8, separate: bool) -> Self {
+    pub fn new(files: Vec<OsString>, terminator: u8, separate: bool, unbuffered: bool) -> Self {
         let files = if files.is_empty() { vec![OsString::from("-")] } else { files };
         Self {
             files: files.into(),
             terminator,
             separate,
+            unbuffered,
             current: None,
+            from_stdin: false,
             name: "-".into(),
             number: 0,
             failed: false,
             opened: false,
         }
+    }
+
+    /// Gives back what was read of stdin beyond the current line, for whoever reads it next; a pipe
+    /// cannot take it back.
+    pub fn give_back(&mut self) {
+        let Some(reader) = self.current.as_ref().filter(|_| self.from_stdin) else { return };
+        let unread = i64::try_from(reader.buffer().len()).unwrap_or(0);
+        let mut stdin = std::mem::ManuallyDrop::new(guest_start::descriptor::into_file(0));
+        let _ = stdin.seek_relative(-unread);
     }
 
     /// Opens the next file that can be read; false when there is none.
@@ -56,7 +70,10 @@ impl Input {
             };
             match opened {
                 Ok(reader) => {
-                    self.current = Some(BufReader::with_capacity(64 * 1024, reader));
+                    self.from_stdin = name == "-";
+                    // Unbuffered stdin may be a pipe that another process reads on.
+                    let capacity = if self.unbuffered && self.from_stdin { 1 } else { 64 * 1024 };
+                    self.current = Some(BufReader::with_capacity(capacity, reader));
                     self.name = name;
                     self.opened = true;
                     if self.separate {

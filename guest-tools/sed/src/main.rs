@@ -87,6 +87,9 @@ fn run(arguments: Vec<OsString>) -> i32 {
 type Prepared = (script::Script, Settings, Vec<OsString>);
 
 fn prepare(line: options::Line) -> Result<Prepared, (String, i32)> {
+    if line.options.iter().any(|found| found.code == 1000) {
+        return Err(("--debug is not supported here; run the script without it".to_owned(), 1));
+    }
     let mut settings = Settings {
         quiet: line.has('n'),
         extended: line.has('r') || line.has('E'),

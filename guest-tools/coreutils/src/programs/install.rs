@@ -76,6 +76,9 @@ fn installer(name: &str, line: &Line) -> Result<Installer, String> {
             return Err(format!("invalid {what} {}", quote(&text)));
         }
     }
+    if line.has('s') {
+        return Err("--strip is not supported here; install without -s".to_owned());
+    }
     let backup = match line.options.iter().rev().find(|found| "bB".contains(char::from_u32(found.code).unwrap_or_default())) {
         Some(found) => Backup::parse(&found.text())?,
         None => Backup::None,

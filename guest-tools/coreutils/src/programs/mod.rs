@@ -9,6 +9,7 @@ mod dd;
 mod identity;
 mod install;
 mod mv;
+mod rev;
 mod start;
 mod tac;
 mod tail;
@@ -36,6 +37,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("mv", mv::run),
     ("nice", start::nice),
     ("nohup", start::nohup),
+    ("rev", rev::run),
     ("stat", stat::run),
     ("sync", uname::sync),
     ("tac", tac::run),

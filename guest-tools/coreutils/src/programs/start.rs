@@ -9,7 +9,7 @@ use std::{
 use guest_start::{process, process::Command, signal};
 use options::{Grammar, Takes, quote, reason};
 
-use super::{HELP, VERSION, bad_usage, information};
+use super::{HELP, VERSION, bad_usage, information, timeout::signal_number};
 
 const NOT_FOUND: i32 = 127;
 const CANNOT_RUN: i32 = 126;
@@ -133,6 +133,32 @@ fn print_variables(variables: &[(OsString, OsString)], null: bool) -> i32 {
     i32::from(std::io::stdout().write_all(&out).is_err())
 }
 
+/// The signals of `--ignore-signal`; without a list the ones that can be ignored.
+fn ignored_signals(line: &options::Line) -> Result<Vec<u32>, String> {
+    let mut ignored = Vec::new();
+    for found in &line.options {
+        match char::from_u32(found.code).unwrap_or_default() {
+            'b' => return Err("--block-signal is not supported here; use --ignore-signal".to_owned()),
+            'd' => return Err("--default-signal is not supported here".to_owned()),
+            'g' if found.value.is_none() => {
+                ignored.extend((1..=31).filter(|number| ![signal::KILL, signal::STOP].contains(number)));
+            }
+            'g' => {
+                for word in found.text().split(',').filter(|word| !word.is_empty()) {
+                    let number = signal_number(word)
+                        .ok_or_else(|| format!("{}: invalid signal", quote(word)))?;
+                    if [signal::KILL, signal::STOP].contains(&number) {
+                        return Err(format!("failed to set signal action for signal {number}: Invalid argument"));
+                    }
+                    ignored.push(number);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(ignored)
+}
+
 fn run_with(
     name: &str,
     operands: &[OsString],
@@ -142,6 +168,10 @@ fn run_with(
     if line.has('0') {
         return bad_usage(name, "cannot specify --null (-0) with command", 125);
     }
+    let ignored = match ignored_signals(line) {
+        Ok(ignored) => ignored,
+        Err(message) => return bad_usage(name, &message, 125),
+    };
     let path = variables.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
     let mut command = match command(name, operands, &path.unwrap_or_else(|| "/bin".into())) {
         Ok(command) => command,
@@ -149,6 +179,9 @@ fn run_with(
     };
     for (key, value) in variables {
         command.env(key, value);
+    }
+    for number in ignored {
+        command.ignore_signal(number);
     }
     if let Some(folder) = line.value('C') {
         match std::fs::canonicalize(&folder) {
