@@ -112,7 +112,8 @@ pub fn read(arguments: Vec<OsString>) -> Result<Result<Job, String>, String> {
         operands: Vec::new(),
     };
     let number = |text: &str| {
-        text.parse::<usize>().map_err(|_| format!("invalid context length '{text}'"))
+        text.parse::<usize>()
+            .map_err(|_| format!("invalid context length '{text}'"))
     };
     let (mut digits, mut brief) = (String::new(), false);
     for found in &line.options {
@@ -125,7 +126,12 @@ pub fn read(arguments: Vec<OsString>) -> Result<Result<Job, String>, String> {
             1005 => job.style = Style::Normal,
             1006 => job.strip_cr = true,
             1007 => job.suppress_common = true,
-            1009 => return Ok(Err(format!("diff (hotcell) {}\n", env!("CARGO_PKG_VERSION")))),
+            1009 => {
+                return Ok(Err(format!(
+                    "diff (hotcell) {}\n",
+                    env!("CARGO_PKG_VERSION")
+                )));
+            }
             1001 => job.style = Style::Context(if text.is_empty() { 3 } else { number(&text)? }),
             1008 => job.style = Style::Unified(if text.is_empty() { 3 } else { number(&text)? }),
             code => match char::from_u32(code).unwrap_or_default() {
@@ -173,12 +179,18 @@ fn color(when: &str) -> Result<(), String> {
     match when {
         "" | "auto" | "never" => Ok(()),
         "always" => Err("--color=always is not supported here; use --color=auto".to_owned()),
-        other => Err(format!("invalid argument {} for '--color'", options::quote(other))),
+        other => Err(format!(
+            "invalid argument {} for '--color'",
+            options::quote(other)
+        )),
     }
 }
 
 fn matcher(text: &str) -> Result<Matcher, String> {
     let translated = translate(text, Syntax::Basic, "\\n")?;
-    let options = Options { ignore_case: false, lines: Some(b'\n') };
+    let options = Options {
+        ignore_case: false,
+        lines: Some(b'\n'),
+    };
     Matcher::new(&translated.pattern, translated.back_references, options)
 }

@@ -33,8 +33,7 @@ impl<'a> Walk<'a> {
     pub fn new(job: &'a Job, patterns: &'a Patterns) -> Self {
         let recurse = matches!(job.folders, Folders::Recurse | Folders::RecurseThroughLinks);
         let several = job.operands.len() > 1 || recurse && job.operands.is_empty();
-        let one_folder =
-            recurse && job.operands.len() == 1 && Path::new(&job.operands[0]).is_dir();
+        let one_folder = recurse && job.operands.len() == 1 && Path::new(&job.operands[0]).is_dir();
         Self {
             job,
             patterns,
@@ -48,7 +47,10 @@ impl<'a> Walk<'a> {
     }
 
     fn recurses(&self) -> bool {
-        matches!(self.job.folders, Folders::Recurse | Folders::RecurseThroughLinks)
+        matches!(
+            self.job.folders,
+            Folders::Recurse | Folders::RecurseThroughLinks
+        )
     }
 
     /// Searches what the command line names.
@@ -73,7 +75,8 @@ impl<'a> Walk<'a> {
             match fs::metadata(path) {
                 Ok(metadata) if metadata.is_dir() => self.named_folder(path),
                 Ok(metadata) => {
-                    let device = metadata.file_type().is_char_device() || metadata.file_type().is_fifo();
+                    let device =
+                        metadata.file_type().is_char_device() || metadata.file_type().is_fifo();
                     if !(device && self.job.skip_devices) && !self.is_excluded(path, true) {
                         self.file(path);
                     }
@@ -133,8 +136,13 @@ impl<'a> Walk<'a> {
                 return;
             }
             let Ok(entry) = entry else { continue };
-            let (inner, name) = (path.join(entry.file_name()), join(shown, &entry.file_name()));
-            let Ok(mut kind) = entry.file_type() else { continue };
+            let (inner, name) = (
+                path.join(entry.file_name()),
+                join(shown, &entry.file_name()),
+            );
+            let Ok(mut kind) = entry.file_type() else {
+                continue;
+            };
             if kind.is_symlink() {
                 if self.job.folders != Folders::RecurseThroughLinks {
                     continue;
@@ -166,7 +174,9 @@ impl<'a> Walk<'a> {
     /// left out when the first one was an `--include`.
     fn is_excluded(&self, path: &Path, named: bool) -> bool {
         let globs = &self.job.file_globs;
-        let Some((first_includes, _)) = globs.first() else { return false };
+        let Some((first_includes, _)) = globs.first() else {
+            return false;
+        };
         let _ = named;
         globs
             .iter()
@@ -228,7 +238,11 @@ impl<'a> Walk<'a> {
                 Ok(())
             }
             Show::Count => {
-                let named = if out.show_name { out.name_and(b":") } else { Ok(()) };
+                let named = if out.show_name {
+                    out.name_and(b":")
+                } else {
+                    Ok(())
+                };
                 named.and_then(|()| writeln!(out.sink, "{selected}"))
             }
             Show::FilesWith if selected > 0 => list(&mut out),
@@ -253,7 +267,11 @@ fn list(out: &mut Output<'_>) -> io::Result<()> {
 }
 
 fn join(folder: &Path, name: &std::ffi::OsStr) -> PathBuf {
-    if folder.as_os_str().is_empty() { PathBuf::from(name) } else { folder.join(name) }
+    if folder.as_os_str().is_empty() {
+        PathBuf::from(name)
+    } else {
+        folder.join(name)
+    }
 }
 
 /// Whether `glob` covers `path`: its end from some component on, as GNU's `exclude_fnmatch`.
@@ -261,7 +279,10 @@ fn excludes(glob: &[u8], path: &Path) -> bool {
     let text = path.as_os_str().as_bytes();
     let matches = |part: &[u8]| glob_matches(glob, part);
     matches(text)
-        || text.iter().enumerate().any(|(at, &b)| b == b'/' && matches(&text[at + 1..]))
+        || text
+            .iter()
+            .enumerate()
+            .any(|(at, &b)| b == b'/' && matches(&text[at + 1..]))
 }
 
 /// Shell globbing where `*` also matches `/`.

@@ -70,7 +70,9 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
     for source in &sources {
         // Only the root holds other file systems: everywhere else there is one anyway.
         if line.has('x') && fs::canonicalize(source).is_ok_and(|path| path == Path::new("/")) {
-            eprintln!("{name}: --one-file-system is not supported for '/'; name the folders to copy");
+            eprintln!(
+                "{name}: --one-file-system is not supported for '/'; name the folders to copy"
+            );
             ok = false;
             continue;
         }
@@ -78,7 +80,11 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
             (true, true) => match parents(source, &to) {
                 Ok(to) => to,
                 Err(error) => {
-                    eprintln!("{name}: cannot make directory for {}: {}", quote(source), options::reason(&error));
+                    eprintln!(
+                        "{name}: cannot make directory for {}: {}",
+                        quote(source),
+                        options::reason(&error)
+                    );
                     ok = false;
                     continue;
                 }
@@ -156,8 +162,16 @@ fn copier(name: &str, line: &Line) -> Result<Copier, String> {
             _ => {}
         }
     }
-    let default = if copier.recursive { Follow::Never } else { Follow::Always };
-    copier.follow = follow.unwrap_or(if copier.hard_link { Follow::Never } else { default });
+    let default = if copier.recursive {
+        Follow::Never
+    } else {
+        Follow::Always
+    };
+    copier.follow = follow.unwrap_or(if copier.hard_link {
+        Follow::Never
+    } else {
+        default
+    });
     if copier.hard_link && copier.symbolic_link {
         return Err("cannot make both hard and symbolic links".to_owned());
     }
@@ -168,8 +182,13 @@ fn copier(name: &str, line: &Line) -> Result<Copier, String> {
 fn on_demand(option: &str, when: &str) -> Result<(), String> {
     match when {
         "auto" | "never" => Ok(()),
-        "always" => Err(format!("--{option}=always is not supported here; use --{option}=auto")),
-        other => Err(format!("invalid argument {} for '--{option}'", quote(other))),
+        "always" => Err(format!(
+            "--{option}=always is not supported here; use --{option}=auto"
+        )),
+        other => Err(format!(
+            "invalid argument {} for '--{option}'",
+            quote(other)
+        )),
     }
 }
 
@@ -195,7 +214,12 @@ fn preserve(copier: &mut Copier, list: &str, keep: bool) -> Result<(), String> {
                 copier.keep_times = keep;
                 copier.keep_links = keep;
             }
-            other => return Err(format!("invalid argument {} for '--preserve'", quote(other))),
+            other => {
+                return Err(format!(
+                    "invalid argument {} for '--preserve'",
+                    quote(other)
+                ));
+            }
         }
     }
     Ok(())

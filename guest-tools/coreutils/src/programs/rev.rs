@@ -10,8 +10,10 @@ use options::{Grammar, Takes, reason};
 
 use super::{HELP, VERSION, bad_usage, information};
 
-const GRAMMAR: Grammar =
-    Grammar { short: "0hV", long: &[("zero", Takes::Nothing, '0' as u32), HELP, VERSION] };
+const GRAMMAR: Grammar = Grammar {
+    short: "0hV",
+    long: &[("zero", Takes::Nothing, '0' as u32), HELP, VERSION],
+};
 const USAGE: &str = "Usage: rev [-0] [FILE]...\n";
 
 pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
