@@ -10,8 +10,15 @@ use guest_start as _;
 fn main() {
     let mut arguments = uucore::args_os();
     let first = arguments.next().unwrap_or_default();
-    let name = std::path::Path::new(&first).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let all = std::iter::once(first).chain(arguments).collect::<Vec<_>>().into_iter();
+    let name = std::path::Path::new(&first)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let all = std::iter::once(first)
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .into_iter();
     let component = match name.as_str() {
         "[" => "test",
         "dir" | "vdir" => "ls",

@@ -42,9 +42,14 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
         println!("cmp (hotcell) {}", env!("CARGO_PKG_VERSION"));
         return 0;
     }
-    let operands: Vec<String> =
-        line.operands.iter().map(|operand| operand.to_string_lossy().into_owned()).collect();
-    let Some(left) = operands.first() else { return complain("missing operand after 'cmp'") };
+    let operands: Vec<String> = line
+        .operands
+        .iter()
+        .map(|operand| operand.to_string_lossy().into_owned())
+        .collect();
+    let Some(left) = operands.first() else {
+        return complain("missing operand after 'cmp'");
+    };
     let right = operands.get(1).map_or("-", String::as_str);
     let mut skips = [0, 0];
     if let Some(text) = line.value('i') {
@@ -54,10 +59,13 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
     for (skip, text) in skips.iter_mut().zip(operands.iter().skip(2)) {
         *skip = text.parse().unwrap_or(*skip);
     }
-    let most = line.value('n').and_then(|text| text.parse().ok()).unwrap_or(u64::MAX);
-    let opened = open(left, skips[0]).map_err(|e| (left.as_str(), e)).and_then(|left| {
-        Ok((left, open(right, skips[1]).map_err(|e| (right, e))?))
-    });
+    let most = line
+        .value('n')
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(u64::MAX);
+    let opened = open(left, skips[0])
+        .map_err(|e| (left.as_str(), e))
+        .and_then(|left| Ok((left, open(right, skips[1]).map_err(|e| (right, e))?)));
     let (mut first, mut second) = match opened {
         Ok(both) => both,
         Err((name, error)) => {
@@ -67,7 +75,13 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
             return TROUBLE;
         }
     };
-    let output = Output { silent: line.has('s'), verbose: line.has('l'), bytes: line.has('b'), left, right };
+    let output = Output {
+        silent: line.has('s'),
+        verbose: line.has('l'),
+        bytes: line.has('b'),
+        left,
+        right,
+    };
     output.compare(&mut first, &mut second, most)
 }
 
@@ -100,12 +114,19 @@ impl Output<'_> {
         let (mut old, mut new) = (left.bytes(), right.bytes());
         let mut last = b'\n';
         while at < most {
-            let pair = (old.next().and_then(Result::ok), new.next().and_then(Result::ok));
+            let pair = (
+                old.next().and_then(Result::ok),
+                new.next().and_then(Result::ok),
+            );
             let (a, b) = match pair {
                 (None, None) => return status,
                 (Some(a), Some(b)) => (a, b),
                 (short, _) => {
-                    let name = if short.is_none() { self.left } else { self.right };
+                    let name = if short.is_none() {
+                        self.left
+                    } else {
+                        self.right
+                    };
                     self.ended(name, at, line, last);
                     return 1;
                 }
@@ -135,7 +156,11 @@ impl Output<'_> {
     fn first(&self, at: u64, line: u64, a: u8, b: u8) {
         let (left, right) = (self.left, self.right);
         if self.bytes {
-            println!("{left} {right} differ: byte {at}, line {line} is {a:3o} {} {b:3o} {}", shown(a), shown(b));
+            println!(
+                "{left} {right} differ: byte {at}, line {line} is {a:3o} {} {b:3o} {}",
+                shown(a),
+                shown(b)
+            );
         } else {
             println!("{left} {right} differ: byte {at}, line {line}");
         }
@@ -159,7 +184,11 @@ impl Output<'_> {
 
 /// A byte as `cat -v` shows it.
 fn shown(byte: u8) -> String {
-    let (prefix, byte) = if byte >= 128 { ("M-", byte - 128) } else { ("", byte) };
+    let (prefix, byte) = if byte >= 128 {
+        ("M-", byte - 128)
+    } else {
+        ("", byte)
+    };
     match byte {
         127 => format!("{prefix}^?"),
         0..32 => format!("{prefix}^{}", (byte + 64) as char),

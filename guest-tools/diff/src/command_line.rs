@@ -36,7 +36,6 @@ pub struct Job {
     pub suppress_common: bool,
     pub left_column: bool,
     pub initial_tab: bool,
-    pub color: bool,
     /// The options as typed, for the `diff -r a/x b/x` lines.
     pub shown_options: String,
     pub operands: Vec<OsString>,
@@ -109,24 +108,30 @@ pub fn read(arguments: Vec<OsString>) -> Result<Result<Job, String>, String> {
         suppress_common: false,
         left_column: false,
         initial_tab: line.has('T'),
-        color: false,
         shown_options: shown.join(" "),
         operands: Vec::new(),
     };
     let number = |text: &str| {
-        text.parse::<usize>().map_err(|_| format!("invalid context length '{text}'"))
+        text.parse::<usize>()
+            .map_err(|_| format!("invalid context length '{text}'"))
     };
     let (mut digits, mut brief) = (String::new(), false);
     for found in &line.options {
         let text = found.text();
         match found.code {
-            1000 => job.color = text == "always",
+            1000 => color(&text)?,
+            1004 => return Err("--no-dereference is not supported here".to_owned()),
             1002 => return Ok(Err("Usage: diff [OPTION]... FILES\n".to_owned())),
             1003 => job.left_column = true,
             1005 => job.style = Style::Normal,
             1006 => job.strip_cr = true,
             1007 => job.suppress_common = true,
-            1009 => return Ok(Err(format!("diff (hotcell) {}\n", env!("CARGO_PKG_VERSION")))),
+            1009 => {
+                return Ok(Err(format!(
+                    "diff (hotcell) {}\n",
+                    env!("CARGO_PKG_VERSION")
+                )));
+            }
             1001 => job.style = Style::Context(if text.is_empty() { 3 } else { number(&text)? }),
             1008 => job.style = Style::Unified(if text.is_empty() { 3 } else { number(&text)? }),
             code => match char::from_u32(code).unwrap_or_default() {
@@ -143,6 +148,9 @@ pub fn read(arguments: Vec<OsString>) -> Result<Result<Job, String>, String> {
                 'W' => job.width = number(&text)?,
                 'I' => job.ignore_matching = Some(matcher(&text)?),
                 'F' => job.function = Some(matcher(&text)?),
+                option @ ('D' | 'E' | 'l' | 'n' | 'P' | 'S' | 'X') => {
+                    return Err(format!("option -{option} is not supported here"));
+                }
                 'p' => job.function = Some(matcher("^[[:alpha:]$_]")?),
                 _ => {}
             },
@@ -166,8 +174,23 @@ pub fn read(arguments: Vec<OsString>) -> Result<Result<Job, String>, String> {
     }
 }
 
+/// `--color[=WHEN]`: nothing here is a terminal, so `auto` is plain text.
+fn color(when: &str) -> Result<(), String> {
+    match when {
+        "" | "auto" | "never" => Ok(()),
+        "always" => Err("--color=always is not supported here; use --color=auto".to_owned()),
+        other => Err(format!(
+            "invalid argument {} for '--color'",
+            options::quote(other)
+        )),
+    }
+}
+
 fn matcher(text: &str) -> Result<Matcher, String> {
     let translated = translate(text, Syntax::Basic, "\\n")?;
-    let options = Options { ignore_case: false, lines: Some(b'\n') };
+    let options = Options {
+        ignore_case: false,
+        lines: Some(b'\n'),
+    };
     Matcher::new(&translated.pattern, translated.back_references, options)
 }

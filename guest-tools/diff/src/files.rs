@@ -33,8 +33,14 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
             return TROUBLE;
         }
     };
-    let mut comparison = Comparison { job: &job, out: BufWriter::new(io::stdout()) };
-    let (left, right) = (PathBuf::from(&job.operands[0]), PathBuf::from(&job.operands[1]));
+    let mut comparison = Comparison {
+        job: &job,
+        out: BufWriter::new(io::stdout()),
+    };
+    let (left, right) = (
+        PathBuf::from(&job.operands[0]),
+        PathBuf::from(&job.operands[1]),
+    );
     let status = comparison.operands(&left, &right);
     match comparison.out.flush() {
         Ok(()) => status,
@@ -86,7 +92,11 @@ impl Comparison<'_> {
                 .filter_map(|entry| Some(entry.ok()?.file_name()))
                 .filter(|name| {
                     let name = name.to_string_lossy();
-                    !self.job.exclude.iter().any(|glob| matches(glob.as_bytes(), name.as_bytes()))
+                    !self
+                        .job
+                        .exclude
+                        .iter()
+                        .any(|glob| matches(glob.as_bytes(), name.as_bytes()))
                 })
                 .collect()),
             Err(error) => Err(self.say(folder, &error)),
@@ -128,7 +138,12 @@ impl Comparison<'_> {
             if self.job.recursive {
                 return self.folders(left, right);
             }
-            let _ = writeln!(self.out, "Common subdirectories: {} and {}", left.display(), right.display());
+            let _ = writeln!(
+                self.out,
+                "Common subdirectories: {} and {}",
+                left.display(),
+                right.display()
+            );
             return 0;
         }
         if folder(&of_left) != folder(&of_right) {
@@ -151,7 +166,11 @@ impl Comparison<'_> {
         let mut body = Vec::new();
         let status = self.compare(left, right, &mut body);
         if !body.is_empty() && self.job.style != Style::Brief {
-            let space = if self.job.shown_options.is_empty() { "" } else { " " };
+            let space = if self.job.shown_options.is_empty() {
+                ""
+            } else {
+                " "
+            };
             let _ = writeln!(
                 self.out,
                 "diff{space}{} {} {}",
@@ -178,7 +197,10 @@ impl Comparison<'_> {
                 Ok(_) => {
                     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
                     let now = now.unwrap_or_default();
-                    Ok((text, (now.as_secs().cast_signed(), now.subsec_nanos().into())))
+                    Ok((
+                        text,
+                        (now.as_secs().cast_signed(), now.subsec_nanos().into()),
+                    ))
                 }
                 Err(error) => Err(self.say(path, &error)),
             };
@@ -207,7 +229,8 @@ impl Comparison<'_> {
             let _ = writeln!(out, "Files {} and {} differ", names.0, names.1);
             1
         };
-        let is_binary = |text: &[u8]| !self.job.text && text.iter().take(32 * 1024).any(|&b| b == 0);
+        let is_binary =
+            |text: &[u8]| !self.job.text && text.iter().take(32 * 1024).any(|&b| b == 0);
         if old != new && (is_binary(&old) || is_binary(&new)) {
             if self.job.style == Style::Brief {
                 return differ(out);
@@ -268,7 +291,11 @@ fn iso(seconds: i64, nanos: i64) -> String {
     let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * of_year + 2) / 153;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
     let day = of_year - (153 * from_march + 2) / 5 + 1;
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);

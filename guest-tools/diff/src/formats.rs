@@ -22,18 +22,34 @@ const UNENDED: &[u8] = b"\\ No newline at end of file\n";
 ///
 /// # Errors
 /// What writing said.
-pub fn write(job: &Job, pair: &Pair<'_>, changes: &[Change], out: &mut impl Write) -> io::Result<()> {
+pub fn write(
+    job: &Job,
+    pair: &Pair<'_>,
+    changes: &[Change],
+    out: &mut impl Write,
+) -> io::Result<()> {
     match job.style {
         Style::Brief => Ok(()),
-        Style::Normal => changes.iter().filter(|c| !c.ignored).try_for_each(|c| normal(job, pair, c, out)),
-        Style::Ed => changes.iter().rev().filter(|c| !c.ignored).try_for_each(|c| ed(pair, c, out)),
+        Style::Normal => changes
+            .iter()
+            .filter(|c| !c.ignored)
+            .try_for_each(|c| normal(job, pair, c, out)),
+        Style::Ed => changes
+            .iter()
+            .rev()
+            .filter(|c| !c.ignored)
+            .try_for_each(|c| ed(pair, c, out)),
         Style::Unified(context) => {
             writeln!(out, "--- {}\n+++ {}", pair.left_header, pair.right_header)?;
-            hunks(changes, context).iter().try_for_each(|hunk| unified(job, pair, hunk, context, out))
+            hunks(changes, context)
+                .iter()
+                .try_for_each(|hunk| unified(job, pair, hunk, context, out))
         }
         Style::Context(context) => {
             writeln!(out, "*** {}\n--- {}", pair.left_header, pair.right_header)?;
-            hunks(changes, context).iter().try_for_each(|hunk| contextual(job, pair, hunk, context, out))
+            hunks(changes, context)
+                .iter()
+                .try_for_each(|hunk| contextual(job, pair, hunk, context, out))
         }
         Style::SideBySide => side_by_side(job, pair, changes, out),
     }
@@ -64,8 +80,17 @@ fn normal(job: &Job, pair: &Pair<'_>, change: &Change, out: &mut impl Write) -> 
         (_, true) => 'd',
         _ => 'c',
     };
-    writeln!(out, "{}{letter}{}", range(&change.left), range(&change.right))?;
-    let (less, more): (&[u8], &[u8]) = if job.initial_tab { (b"<\t", b">\t") } else { (b"< ", b"> ") };
+    writeln!(
+        out,
+        "{}{letter}{}",
+        range(&change.left),
+        range(&change.right)
+    )?;
+    let (less, more): (&[u8], &[u8]) = if job.initial_tab {
+        (b"<\t", b">\t")
+    } else {
+        (b"< ", b"> ")
+    };
     for at in change.left.clone() {
         line(less, pair.left, at, out)?;
     }
@@ -98,7 +123,11 @@ fn hunks(changes: &[Change], context: usize) -> Vec<Vec<Change>> {
             Some(hunk)
                 if hunk.last().is_some_and(|last| {
                     // An ignored change does not reach as far.
-                    let reach = if last.ignored || change.ignored { context } else { 2 * context };
+                    let reach = if last.ignored || change.ignored {
+                        context
+                    } else {
+                        2 * context
+                    };
                     change.left.start - last.left.end <= reach
                 }) =>
             {
@@ -120,19 +149,37 @@ fn extent(
     let (first, last) = (&hunk[0], &hunk[hunk.len() - 1]);
     let before = context.min(first.left.start);
     let after = context.min(pair.left.len() - last.left.end);
-    (first.left.start - before..last.left.end + after, first.right.start - before..last.right.end + after)
+    (
+        first.left.start - before..last.left.end + after,
+        first.right.start - before..last.right.end + after,
+    )
 }
 
 fn function(job: &Job, pair: &Pair<'_>, before: usize) -> Vec<u8> {
-    let Some(matcher) = &job.function else { return Vec::new() };
-    let found = pair.left.lines[..before].iter().rev().find(|line| matcher.is_match(line));
+    let Some(matcher) = &job.function else {
+        return Vec::new();
+    };
+    let found = pair.left.lines[..before]
+        .iter()
+        .rev()
+        .find(|line| matcher.is_match(line));
     found.map_or_else(Vec::new, |line| {
-        let cut = String::from_utf8_lossy(line).trim_end().chars().take(40).collect::<String>();
+        let cut = String::from_utf8_lossy(line)
+            .trim_end()
+            .chars()
+            .take(40)
+            .collect::<String>();
         format!(" {}", cut.trim_end()).into_bytes()
     })
 }
 
-fn unified(job: &Job, pair: &Pair<'_>, hunk: &[Change], context: usize, out: &mut impl Write) -> io::Result<()> {
+fn unified(
+    job: &Job,
+    pair: &Pair<'_>,
+    hunk: &[Change],
+    context: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let (left, right) = extent(pair, hunk, context);
     let shown = |range: &std::ops::Range<usize>| match range.len() {
         0 => format!("{},0", range.start),
@@ -143,7 +190,11 @@ fn unified(job: &Job, pair: &Pair<'_>, hunk: &[Change], context: usize, out: &mu
     out.write_all(&function(job, pair, left.start))?;
     out.write_all(b"\n")?;
     let blank: &[u8] = if job.initial_tab { b"\t" } else { b" " };
-    let (less, more): (&[u8], &[u8]) = if job.initial_tab { (b"-\t", b"+\t") } else { (b"-", b"+") };
+    let (less, more): (&[u8], &[u8]) = if job.initial_tab {
+        (b"-\t", b"+\t")
+    } else {
+        (b"-", b"+")
+    };
     let mut at = left.start;
     for change in hunk {
         for common in at..change.left.start {
@@ -160,7 +211,13 @@ fn unified(job: &Job, pair: &Pair<'_>, hunk: &[Change], context: usize, out: &mu
     (at..left.end).try_for_each(|common| line(blank, pair.left, common, out))
 }
 
-fn contextual(job: &Job, pair: &Pair<'_>, hunk: &[Change], context: usize, out: &mut impl Write) -> io::Result<()> {
+fn contextual(
+    job: &Job,
+    pair: &Pair<'_>,
+    hunk: &[Change],
+    context: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let (left, right) = extent(pair, hunk, context);
     let shown = |range: &std::ops::Range<usize>| match range.len() {
         0 => range.start.to_string(),
@@ -176,7 +233,11 @@ fn contextual(job: &Job, pair: &Pair<'_>, hunk: &[Change], context: usize, out: 
             for common in at..change.left.start {
                 line(b"  ", pair.left, common, out)?;
             }
-            let mark: &[u8] = if change.right.is_empty() { b"- " } else { b"! " };
+            let mark: &[u8] = if change.right.is_empty() {
+                b"- "
+            } else {
+                b"! "
+            };
             for removed in change.left.clone() {
                 line(mark, pair.left, removed, out)?;
             }
@@ -207,14 +268,27 @@ fn contextual(job: &Job, pair: &Pair<'_>, hunk: &[Change], context: usize, out: 
 }
 
 /// Two columns with a mark between them.
-fn side_by_side(job: &Job, pair: &Pair<'_>, changes: &[Change], out: &mut impl Write) -> io::Result<()> {
+fn side_by_side(
+    job: &Job,
+    pair: &Pair<'_>,
+    changes: &[Change],
+    out: &mut impl Write,
+) -> io::Result<()> {
     let columns = Columns::new(job.width);
     let (mut x, mut y) = (0, 0);
-    let end = Change { left: pair.left.len()..pair.left.len(), right: pair.right.len()..pair.right.len(), ignored: false };
+    let end = Change {
+        left: pair.left.len()..pair.left.len(),
+        right: pair.right.len()..pair.right.len(),
+        ignored: false,
+    };
     for change in changes.iter().chain([&end]) {
         while x < change.left.start && y < change.right.start {
             if !job.suppress_common {
-                let right = if job.left_column { None } else { Some(pair.right.lines[y]) };
+                let right = if job.left_column {
+                    None
+                } else {
+                    Some(pair.right.lines[y])
+                };
                 let mark = if job.left_column { b'(' } else { b' ' };
                 columns.row(Some(pair.left.lines[x]), mark, right, out)?;
             }
@@ -247,11 +321,22 @@ impl Columns {
     fn new(width: usize) -> Self {
         let (tab, gutter) = (8, 3);
         let offset = (width + tab + gutter) / (2 * tab) * tab;
-        let half = offset.saturating_sub(gutter).min(width.saturating_sub(offset));
-        Self { half, second: if half > 0 { offset } else { width } }
+        let half = offset
+            .saturating_sub(gutter)
+            .min(width.saturating_sub(offset));
+        Self {
+            half,
+            second: if half > 0 { offset } else { width },
+        }
     }
 
-    fn row(&self, left: Option<&[u8]>, mark: u8, right: Option<&[u8]>, out: &mut impl Write) -> io::Result<()> {
+    fn row(
+        &self,
+        left: Option<&[u8]>,
+        mark: u8,
+        right: Option<&[u8]>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let mut column = match left {
             Some(text) => cell(text, self.half, out)?,
             None => 0,
@@ -290,7 +375,11 @@ fn tabs(mut column: usize, to: usize, out: &mut impl Write) -> io::Result<usize>
 fn cell(text: &[u8], width: usize, out: &mut impl Write) -> io::Result<usize> {
     let mut column = 0;
     for c in String::from_utf8_lossy(text).chars() {
-        let next = if c == '\t' { (column / 8 + 1) * 8 } else { column + 1 };
+        let next = if c == '\t' {
+            (column / 8 + 1) * 8
+        } else {
+            column + 1
+        };
         if next > width {
             break;
         }

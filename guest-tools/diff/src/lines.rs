@@ -18,7 +18,10 @@ impl<'a> Lines<'a> {
         if ended {
             lines.pop();
         }
-        Self { lines, ended: ended || text.is_empty() }
+        Self {
+            lines,
+            ended: ended || text.is_empty(),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -63,7 +66,11 @@ fn number<'a, K: Eq + Hash>(
 }
 
 fn normalized(job: &Job, line: &[u8]) -> Vec<u8> {
-    let line = if job.strip_cr { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
+    let line = if job.strip_cr {
+        line.strip_suffix(b"\r").unwrap_or(line)
+    } else {
+        line
+    };
     let mut out = Vec::with_capacity(line.len());
     let mut pending = false;
     for &byte in line {
@@ -79,7 +86,11 @@ fn normalized(job: &Job, line: &[u8]) -> Vec<u8> {
         if std::mem::take(&mut pending) {
             out.push(b' ');
         }
-        out.push(if job.ignore_case { byte.to_ascii_lowercase() } else { byte });
+        out.push(if job.ignore_case {
+            byte.to_ascii_lowercase()
+        } else {
+            byte
+        });
     }
     if job.ignore_trailing_space {
         while out.last().is_some_and(u8::is_ascii_whitespace) {

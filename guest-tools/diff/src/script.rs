@@ -86,15 +86,23 @@ impl Finder<'_> {
             }
             let mut diagonal = front_high;
             while diagonal >= front_low {
-                let (low, high) = (self.forward[at(diagonal - 1)], self.forward[at(diagonal + 1)]);
+                let (low, high) = (
+                    self.forward[at(diagonal - 1)],
+                    self.forward[at(diagonal + 1)],
+                );
                 let mut px = if low < high { high } else { low + 1 };
                 let mut py = px - diagonal;
-                while px < x_end && py < y_end && self.left[px as usize] == self.right[py as usize] {
+                while px < x_end && py < y_end && self.left[px as usize] == self.right[py as usize]
+                {
                     px += 1;
                     py += 1;
                 }
                 self.forward[at(diagonal)] = px;
-                if odd && back_low <= diagonal && diagonal <= back_high && self.backward[at(diagonal)] <= px {
+                if odd
+                    && back_low <= diagonal
+                    && diagonal <= back_high
+                    && self.backward[at(diagonal)] <= px
+                {
                     return (px as usize, py as usize);
                 }
                 diagonal -= 2;
@@ -113,15 +121,23 @@ impl Finder<'_> {
             }
             let mut diagonal = back_high;
             while diagonal >= back_low {
-                let (low, high) = (self.backward[at(diagonal - 1)], self.backward[at(diagonal + 1)]);
+                let (low, high) = (
+                    self.backward[at(diagonal - 1)],
+                    self.backward[at(diagonal + 1)],
+                );
                 let mut px = if low < high { low } else { high - 1 };
                 let mut py = px - diagonal;
-                while px > x && py > y && self.left[px as usize - 1] == self.right[py as usize - 1] {
+                while px > x && py > y && self.left[px as usize - 1] == self.right[py as usize - 1]
+                {
                     px -= 1;
                     py -= 1;
                 }
                 self.backward[at(diagonal)] = px;
-                if !odd && front_low <= diagonal && diagonal <= front_high && px <= self.forward[at(diagonal)] {
+                if !odd
+                    && front_low <= diagonal
+                    && diagonal <= front_high
+                    && px <= self.forward[at(diagonal)]
+                {
                     return (px as usize, py as usize);
                 }
                 diagonal -= 2;
@@ -134,7 +150,8 @@ impl Finder<'_> {
 /// as GNU's `shift_boundaries`.
 fn shift(lines: &[u32], changed: &mut [bool], other: &[bool]) {
     let end = lines.len();
-    let is = |flags: &[bool], at: isize| at >= 0 && flags.get(at as usize).copied().unwrap_or(false);
+    let is =
+        |flags: &[bool], at: isize| at >= 0 && flags.get(at as usize).copied().unwrap_or(false);
     let (mut i, mut j) = (0usize, 0isize);
     loop {
         while i < end && !changed[i] {
@@ -213,7 +230,11 @@ fn collect(removed: &[bool], added: &[bool]) -> Vec<Change> {
             y += 1;
         }
         if x > from_x || y > from_y {
-            changes.push(Change { left: from_x..x, right: from_y..y, ignored: false });
+            changes.push(Change {
+                left: from_x..x,
+                right: from_y..y,
+                ignored: false,
+            });
         } else {
             x += 1;
             y += 1;
@@ -234,7 +255,11 @@ pub fn ignore(job: &Job, left: &Lines<'_>, right: &Lines<'_>, changes: &mut [Cha
             })
     };
     let trivial = |line: &&[u8]| {
-        is_blank(line) || job.ignore_matching.as_ref().is_some_and(|matcher| matcher.is_match(line))
+        is_blank(line)
+            || job
+                .ignore_matching
+                .as_ref()
+                .is_some_and(|matcher| matcher.is_match(line))
     };
     for change in changes {
         change.ignored = left.lines[change.left.clone()].iter().all(trivial)

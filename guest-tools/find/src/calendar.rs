@@ -3,19 +3,39 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const DAY: i64 = 86_400;
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const MONTHS_FULL: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
-const WEEKDAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const MONTHS_FULL: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const WEEKDAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 
 /// Seconds and nanoseconds since 1970.
 #[must_use]
 pub fn now() -> (i64, i64) {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     (since.as_secs().cast_signed(), since.subsec_nanos().into())
 }
 
@@ -78,7 +98,11 @@ impl Moment {
     /// One directive of `-printf %Tk`.
     #[must_use]
     pub fn directive(&self, letter: char, seconds: i64, nanos: i64) -> Option<String> {
-        let hour12 = if self.hour % 12 == 0 { 12 } else { self.hour % 12 };
+        let hour12 = if self.hour % 12 == 0 {
+            12
+        } else {
+            self.hour % 12
+        };
         let half = if self.hour < 12 { "AM" } else { "PM" };
         let fraction = format!("{:02}.{nanos:09}0", self.second);
         Some(match letter {
@@ -115,7 +139,10 @@ impl Moment {
                 self.year, self.month, self.day, self.hour, self.minute
             ),
             'U' => format!("{:02}", (self.day_of_year + 6 - self.weekday as i64) / 7),
-            'W' => format!("{:02}", (self.day_of_year + 6 - (self.weekday as i64 + 6) % 7) / 7),
+            'W' => format!(
+                "{:02}",
+                (self.day_of_year + 6 - (self.weekday as i64 + 6) % 7) / 7
+            ),
             'n' => "\n".to_owned(),
             't' => "\t".to_owned(),
             '%' => "%".to_owned(),
@@ -144,7 +171,11 @@ pub fn parse(text: &str, now: (i64, i64)) -> Option<(i64, i64)> {
 }
 
 fn nanos(fraction: &str) -> Option<i64> {
-    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    let digits: String = fraction
+        .chars()
+        .chain("000000000".chars())
+        .take(9)
+        .collect();
     digits.parse().ok()
 }
 
@@ -176,7 +207,11 @@ fn relative(text: &str, now: (i64, i64)) -> Option<(i64, i64)> {
         };
         seconds += amount * length;
     }
-    let moved = if past { now.0 - seconds } else { now.0 + seconds };
+    let moved = if past {
+        now.0 - seconds
+    } else {
+        now.0 + seconds
+    };
     (!words.is_empty()).then_some((moved, now.1))
 }
 
@@ -187,7 +222,11 @@ fn absolute(text: &str, midnight: i64) -> Option<(i64, i64)> {
         None if text.contains(':') => ("", text),
         None => (text, ""),
     };
-    let day = if date.is_empty() { midnight } else { day_of(date)? * DAY };
+    let day = if date.is_empty() {
+        midnight
+    } else {
+        day_of(date)? * DAY
+    };
     let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let mut seconds = 0;
     for (part, unit) in clock.split(':').zip([3600, 60, 1]) {
@@ -214,7 +253,8 @@ fn day_of(date: &str) -> Option<i64> {
     } else {
         (number(a)?, number(b)?, number(c)?)
     };
-    ((1..=12).contains(&month) && (1..=31).contains(&day)).then(|| days_from_civil(year, month, day))
+    ((1..=12).contains(&month) && (1..=31).contains(&day))
+        .then(|| days_from_civil(year, month, day))
 }
 
 /// Howard Hinnant's algorithms.
@@ -224,7 +264,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * of_year + 2) / 153;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
     let day = of_year - (153 * from_march + 2) / 5 + 1;
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }

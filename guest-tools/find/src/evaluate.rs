@@ -44,9 +44,19 @@ impl Found<'_> {
     /// Its last part; a start such as `.` or `dir/` is its own name without trailing slashes.
     pub fn name(&self) -> String {
         let bytes = self.path.as_os_str().as_bytes();
-        let end = bytes.iter().rposition(|&b| b != b'/').map_or(bytes.len().min(1), |at| at + 1);
-        let start = bytes[..end].iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
-        let part = if start >= end { &bytes[..end] } else { &bytes[start..end] };
+        let end = bytes
+            .iter()
+            .rposition(|&b| b != b'/')
+            .map_or(bytes.len().min(1), |at| at + 1);
+        let start = bytes[..end]
+            .iter()
+            .rposition(|&b| b == b'/')
+            .map_or(0, |at| at + 1);
+        let part = if start >= end {
+            &bytes[..end]
+        } else {
+            &bytes[start..end]
+        };
         String::from_utf8_lossy(part).into_owned()
     }
 }
@@ -151,8 +161,16 @@ fn fact(node: &Node, file: &Found<'_>, metadata: &Metadata, settings: &Settings)
         Node::UserId(bound) => bound.holds(metadata.uid().into()),
         Node::GroupId(bound) => bound.holds(metadata.gid().into()),
         Node::NoUser => uid2usr(metadata.uid()).is_err(),
-        Node::Permission { kind, mode, folder_mode } => {
-            let wanted = if metadata.is_dir() { *folder_mode } else { *mode };
+        Node::Permission {
+            kind,
+            mode,
+            folder_mode,
+        } => {
+            let wanted = if metadata.is_dir() {
+                *folder_mode
+            } else {
+                *mode
+            };
             let has = metadata.mode() & 0o7777;
             match kind {
                 Permissions::Exactly => has == wanted,
@@ -175,7 +193,11 @@ fn fact(node: &Node, file: &Found<'_>, metadata: &Metadata, settings: &Settings)
 fn age(metadata: &Metadata, stamp: Stamp, settings: &Settings) -> (i64, i64) {
     let (seconds, nanos) = time_of(metadata, stamp);
     let (now, now_nanos) = settings.now;
-    if now_nanos >= nanos { (now - seconds, now_nanos - nanos) } else { (now - seconds - 1, now_nanos - nanos + 1_000_000_000) }
+    if now_nanos >= nanos {
+        (now - seconds, now_nanos - nanos)
+    } else {
+        (now - seconds - 1, now_nanos - nanos + 1_000_000_000)
+    }
 }
 
 fn minutes((seconds, nanos): (i64, i64), bound: Bound) -> bool {
@@ -189,7 +211,9 @@ fn minutes((seconds, nanos): (i64, i64), bound: Bound) -> bool {
 }
 
 fn may(path: &Path, bit: u32) -> bool {
-    let Ok(metadata) = fs::metadata(path) else { return false };
+    let Ok(metadata) = fs::metadata(path) else {
+        return false;
+    };
     let shift = if metadata.uid() == UID { 6 } else { 0 };
     metadata.mode() >> shift & bit != 0
 }
@@ -198,7 +222,11 @@ fn has_type(letters: &[char], of_target: bool, file: &Found<'_>) -> bool {
     if !of_target {
         return letters.contains(&letter(file.kind));
     }
-    let other = if file.follow { fs::symlink_metadata(file.path) } else { fs::metadata(file.path) };
+    let other = if file.follow {
+        fs::symlink_metadata(file.path)
+    } else {
+        fs::metadata(file.path)
+    };
     let kind = other.map_or('l', |metadata| letter(metadata.file_type()));
     letters.contains(&kind)
 }
@@ -249,13 +277,22 @@ fn delete(file: &Found<'_>, state: &mut State<'_>) -> bool {
     if file.path == Path::new(".") {
         return true;
     }
-    let is_folder = file.kind.is_dir() && !fs::symlink_metadata(file.path).is_ok_and(|m| m.is_symlink());
-    let removed = if is_folder { fs::remove_dir(file.path) } else { fs::remove_file(file.path) };
+    let is_folder =
+        file.kind.is_dir() && !fs::symlink_metadata(file.path).is_ok_and(|m| m.is_symlink());
+    let removed = if is_folder {
+        fs::remove_dir(file.path)
+    } else {
+        fs::remove_file(file.path)
+    };
     match removed {
         Ok(()) => true,
         Err(error) => {
             state.flush();
-            eprintln!("find: cannot delete {}: {}", quote(file.path), reason(&error));
+            eprintln!(
+                "find: cannot delete {}: {}",
+                quote(file.path),
+                reason(&error)
+            );
             state.failed = true;
             false
         }

@@ -1,12 +1,6 @@
 //! `-exec` and its like.
 
-use std::{
-    cell::RefCell,
-    ffi::OsStr,
-    io,
-    os::wasi::ffi::OsStrExt,
-    path::Path,
-};
+use std::{cell::RefCell, ffi::OsStr, io, os::wasi::ffi::OsStrExt, path::Path};
 
 use guest_start::process::{self, Command, Status};
 use options::{quote, reason};
@@ -33,7 +27,12 @@ const NAMES_BYTES_MAX: usize = 128 * 1024;
 
 impl Execution {
     pub fn new(words: Vec<Vec<u8>>, mode: Mode, several: bool) -> Self {
-        Self { words, mode, several, waiting: RefCell::default() }
+        Self {
+            words,
+            mode,
+            several,
+            waiting: RefCell::default(),
+        }
     }
 
     fn in_folder(&self) -> bool {
@@ -59,7 +58,12 @@ impl Execution {
         }
         let mut waiting = self.waiting.borrow_mut();
         waiting.push(name);
-        let bytes: usize = self.words.iter().chain(waiting.iter()).map(|word| word.len() + 1).sum();
+        let bytes: usize = self
+            .words
+            .iter()
+            .chain(waiting.iter())
+            .map(|word| word.len() + 1)
+            .sum();
         if bytes < NAMES_BYTES_MAX - 4096 {
             return (true, false);
         }
@@ -85,7 +89,9 @@ impl Execution {
         if !self.in_folder() {
             return None;
         }
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         Some(parent.unwrap_or(Path::new(".")))
     }
 }
@@ -106,7 +112,10 @@ fn replace(word: &[u8], name: &[u8]) -> Vec<u8> {
 }
 
 fn confirmed(words: &[Vec<u8>]) -> bool {
-    let shown: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+    let shown: Vec<_> = words
+        .iter()
+        .map(|word| String::from_utf8_lossy(word))
+        .collect();
     eprint!("< {} > ? ", shown.join(" "));
     let mut answer = String::new();
     let _ = io::stdin().read_line(&mut answer);

@@ -29,7 +29,11 @@ fn permissions(metadata: &Metadata) -> String {
         _ => '-',
     };
     let mut out = String::from(kind);
-    for (shift, special, set, unset) in [(6, 0o4000, 's', 'S'), (3, 0o2000, 's', 'S'), (0, 0o1000, 't', 'T')] {
+    for (shift, special, set, unset) in [
+        (6, 0o4000, 's', 'S'),
+        (3, 0o2000, 's', 'S'),
+        (0, 0o1000, 't', 'T'),
+    ] {
         let bits = mode >> shift;
         out.push(if bits & 4 != 0 { 'r' } else { '-' });
         out.push(if bits & 2 != 0 { 'w' } else { '-' });
@@ -53,7 +57,9 @@ fn group(metadata: &Metadata) -> String {
 
 /// The line of `-ls`.
 pub fn listing(file: &Found<'_>) -> String {
-    let Some(metadata) = file.metadata() else { return String::new() };
+    let Some(metadata) = file.metadata() else {
+        return String::new();
+    };
     let link = match fs::read_link(file.path) {
         Ok(target) if metadata.is_symlink() => format!(" -> {}", target.display()),
         _ => String::new(),
@@ -72,6 +78,25 @@ pub fn listing(file: &Found<'_>) -> String {
     )
 }
 
+/// Whether `format` has the directive `%F`, the type of the file system.
+pub fn names_file_system(format: &str) -> bool {
+    let mut chars = format.chars();
+    while let Some(char) = chars.next() {
+        let kind = match char {
+            '\\' => chars.next().and(None),
+            '%' => chars.find(|c| !"-0+ #.123456789".contains(*c)),
+            _ => None,
+        };
+        match kind {
+            Some('F') => return true,
+            // These have a letter of their own, which may be an F.
+            Some('A' | 'B' | 'C' | 'T') => drop(chars.next()),
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Writes `format` with its directives and escapes filled in.
 pub fn write(format: &str, file: &Found<'_>, out: &mut Vec<u8>) {
     let chars: Vec<char> = format.chars().collect();
@@ -79,7 +104,9 @@ pub fn write(format: &str, file: &Found<'_>, out: &mut Vec<u8>) {
     while at < chars.len() {
         match chars[at] {
             '\\' => {
-                let Some(next) = escape(&chars, at + 1, out) else { return };
+                let Some(next) = escape(&chars, at + 1, out) else {
+                    return;
+                };
                 at = next;
             }
             '%' => at = directive(&chars, at + 1, file, out),
@@ -104,8 +131,11 @@ fn escape(chars: &[char], at: usize, out: &mut Vec<u8>) -> Option<usize> {
         Some('\\') => b'\\',
         Some('c') => return None,
         Some('0'..='7') => {
-            let digits: String =
-                chars[at..].iter().take(3).take_while(|c| ('0'..='7').contains(*c)).collect();
+            let digits: String = chars[at..]
+                .iter()
+                .take(3)
+                .take_while(|c| ('0'..='7').contains(*c))
+                .collect();
             out.push(u32::from_str_radix(&digits, 8).unwrap_or(0) as u8);
             return Some(at + digits.len());
         }
@@ -120,13 +150,22 @@ fn escape(chars: &[char], at: usize, out: &mut Vec<u8>) -> Option<usize> {
 
 fn directive(chars: &[char], mut at: usize, file: &Found<'_>, out: &mut Vec<u8>) -> usize {
     let begin = at;
-    let flags: String = chars[at..].iter().take_while(|c| "-0+ #".contains(**c)).collect();
+    let flags: String = chars[at..]
+        .iter()
+        .take_while(|c| "-0+ #".contains(**c))
+        .collect();
     at += flags.len();
-    let width: String = chars[at..].iter().take_while(|c| c.is_ascii_digit()).collect();
+    let width: String = chars[at..]
+        .iter()
+        .take_while(|c| c.is_ascii_digit())
+        .collect();
     at += width.len();
     let mut precision = None;
     if chars.get(at) == Some(&'.') {
-        let digits: String = chars[at + 1..].iter().take_while(|c| c.is_ascii_digit()).collect();
+        let digits: String = chars[at + 1..]
+            .iter()
+            .take_while(|c| c.is_ascii_digit())
+            .collect();
         at += 1 + digits.len();
         precision = Some(digits.parse::<usize>().unwrap_or(0));
     }
@@ -156,7 +195,12 @@ fn directive(chars: &[char], mut at: usize, file: &Found<'_>, out: &mut Vec<u8>)
         }
         None => {
             out.push(b'%');
-            out.extend(chars[begin..(at + used).min(chars.len())].iter().collect::<String>().bytes());
+            out.extend(
+                chars[begin..(at + used).min(chars.len())]
+                    .iter()
+                    .collect::<String>()
+                    .bytes(),
+            );
         }
     }
     (at + used).min(chars.len())
@@ -165,7 +209,11 @@ fn directive(chars: &[char], mut at: usize, file: &Found<'_>, out: &mut Vec<u8>)
 fn pad(text: &[u8], flags: &str, width: usize, kind: char, out: &mut Vec<u8>) {
     let missing = width.saturating_sub(String::from_utf8_lossy(text).chars().count());
     let numeric = "bdDGikmnsU".contains(kind);
-    let fill = if flags.contains('0') && numeric && !flags.contains('-') { b'0' } else { b' ' };
+    let fill = if flags.contains('0') && numeric && !flags.contains('-') {
+        b'0'
+    } else {
+        b' '
+    };
     let padding = std::iter::repeat_n(fill, missing);
     if flags.contains('-') {
         out.extend_from_slice(text);
@@ -183,7 +231,11 @@ fn moment(kind: char, letter: Option<char>, file: &Found<'_>) -> Option<Vec<u8>>
         _ => Stamp::Modified,
     };
     let (seconds, nanos) = time_of(file.metadata()?, stamp);
-    Some(Moment::new(seconds).directive(letter?, seconds, nanos)?.into_bytes())
+    Some(
+        Moment::new(seconds)
+            .directive(letter?, seconds, nanos)?
+            .into_bytes(),
+    )
 }
 
 fn value(kind: char, file: &Found<'_>) -> Option<Vec<u8>> {
@@ -212,7 +264,9 @@ fn value(kind: char, file: &Found<'_>) -> Option<Vec<u8>> {
             Err(_) => "?".to_owned(),
         },
         'l' => match fs::read_link(file.path) {
-            Ok(target) if file.kind.is_symlink() => return Some(target.into_os_string().as_bytes().to_vec()),
+            Ok(target) if file.kind.is_symlink() => {
+                return Some(target.into_os_string().as_bytes().to_vec());
+            }
             _ => String::new(),
         },
         _ => return fact(kind, file.metadata()?).map(String::into_bytes),
@@ -243,7 +297,6 @@ fn fact(kind: char, metadata: &Metadata) -> Option<String> {
                 text.trim_end_matches('0').trim_end_matches('.').to_owned()
             }
         },
-        'F' => "ext4".to_owned(),
         'a' => ctime(time_of(metadata, Stamp::Accessed)),
         'c' => ctime(time_of(metadata, Stamp::Changed)),
         't' => ctime(time_of(metadata, Stamp::Modified)),

@@ -4,7 +4,11 @@
 #[must_use]
 pub fn matches(glob: &str, text: &str, ignore_case: bool) -> bool {
     let fold = |text: &str| -> Vec<char> {
-        if ignore_case { text.to_lowercase().chars().collect() } else { text.chars().collect() }
+        if ignore_case {
+            text.to_lowercase().chars().collect()
+        } else {
+            text.chars().collect()
+        }
     };
     run(&fold(glob), &fold(text))
 }
@@ -66,7 +70,8 @@ fn bracket(glob: &[char], c: char) -> Option<(bool, usize)> {
             return Some((found != negated, at + 1));
         }
         if low == '[' && glob.get(at + 1) == Some(&':') {
-            let end = (at + 2..glob.len()).find(|&i| glob[i] == ':' && glob.get(i + 1) == Some(&']'))?;
+            let end =
+                (at + 2..glob.len()).find(|&i| glob[i] == ':' && glob.get(i + 1) == Some(&']'))?;
             let name: String = glob[at + 2..end].iter().collect();
             found |= in_class(&name, c);
             at = end + 2;

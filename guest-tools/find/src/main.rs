@@ -18,6 +18,12 @@ fn main() {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_default();
     let rest = arguments.collect();
-    let is_xargs = std::path::Path::new(&name).file_name().is_some_and(|name| name == "xargs");
-    std::process::exit(if is_xargs { xargs::run(rest) } else { walk::run(rest) });
+    let is_xargs = std::path::Path::new(&name)
+        .file_name()
+        .is_some_and(|name| name == "xargs");
+    std::process::exit(if is_xargs {
+        xargs::run(rest)
+    } else {
+        walk::run(rest)
+    });
 }

@@ -7,9 +7,12 @@ pub fn parse(text: &str, folder: bool) -> Option<u32> {
         return None;
     }
     if text.bytes().all(|b| b.is_ascii_digit()) {
-        return u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+        return u32::from_str_radix(text, 8)
+            .ok()
+            .filter(|mode| *mode <= 0o7777);
     }
-    text.split(',').try_fold(0, |mode, clause| apply(mode, clause, folder))
+    text.split(',')
+        .try_fold(0, |mode, clause| apply(mode, clause, folder))
 }
 
 fn apply(mut mode: u32, clause: &str, folder: bool) -> Option<u32> {
@@ -29,7 +32,9 @@ fn apply(mut mode: u32, clause: &str, folder: bool) -> Option<u32> {
     }
     let mut rest = &clause[operators..];
     while let Some(operator) = rest.chars().next() {
-        let end = rest[1..].find(['+', '-', '=']).map_or(rest.len(), |at| at + 1);
+        let end = rest[1..]
+            .find(['+', '-', '='])
+            .map_or(rest.len(), |at| at + 1);
         let bits = bits(&rest[1..end], mode, folder)? & who;
         match operator {
             '+' => mode |= bits,

@@ -57,8 +57,11 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Search, String> {
     };
     parser.leading_options();
     let starts = parser.starts();
-    let mut expression =
-        if parser.at == parser.words.len() { Node::Always(true) } else { parser.list()? };
+    let mut expression = if parser.at == parser.words.len() {
+        Node::Always(true)
+    } else {
+        parser.list()?
+    };
     if let Some(extra) = parser.words.get(parser.at) {
         return Err(match extra.as_bytes() {
             b")" => "you have too many ')'".to_owned(),
@@ -66,11 +69,23 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Search, String> {
         });
     }
     if !parser.acts {
-        let print = Node::Print { sink: Sink::Stdout, end: b'\n' };
+        let print = Node::Print {
+            sink: Sink::Stdout,
+            end: b'\n',
+        };
         expression = Node::And(Box::new(expression), Box::new(print));
     }
-    let starts = if starts.is_empty() { vec![OsString::from(".")] } else { starts };
-    Ok(Search { starts, expression, settings: parser.settings, outputs: parser.outputs })
+    let starts = if starts.is_empty() {
+        vec![OsString::from(".")]
+    } else {
+        starts
+    };
+    Ok(Search {
+        starts,
+        expression,
+        settings: parser.settings,
+        outputs: parser.outputs,
+    })
 }
 
 impl Parser {
@@ -93,7 +108,8 @@ impl Parser {
         let mut starts = Vec::new();
         while let Some(word) = self.words.get(self.at) {
             let bytes = word.as_bytes();
-            let begins = bytes.len() > 1 && bytes[0] == b'-' || matches!(bytes, b"(" | b")" | b"!" | b",");
+            let begins =
+                bytes.len() > 1 && bytes[0] == b'-' || matches!(bytes, b"(" | b")" | b"!" | b",");
             if begins {
                 break;
             }
@@ -155,7 +171,10 @@ impl Parser {
                 self.at += 1;
                 Ok(inner)
             }
-            b"" => Err("invalid expression; you have used a binary operator with nothing after it.".to_owned()),
+            b"" => Err(
+                "invalid expression; you have used a binary operator with nothing after it."
+                    .to_owned(),
+            ),
             _ => self.primary(),
         }
     }
@@ -173,15 +192,33 @@ impl Parser {
     }
 
     fn value(&mut self, word: &str) -> Result<String, String> {
-        let value = self.words.get(self.at).ok_or_else(|| format!("missing argument to '{word}'"))?;
+        let value = self
+            .words
+            .get(self.at)
+            .ok_or_else(|| format!("missing argument to '{word}'"))?;
         self.at += 1;
         Ok(value.to_string_lossy().into_owned())
+    }
+
+    /// A format of `-printf` that can be answered.
+    fn format(&mut self, word: &str) -> Result<String, String> {
+        let format = self.value(word)?;
+        if crate::format::names_file_system(&format) {
+            return Err(format!(
+                "{word}: %F is not supported here: file systems have no type"
+            ));
+        }
+        Ok(format)
     }
 
     /// Primaries without a value.
     fn plain(&mut self, word: &str) -> Result<Option<Node>, String> {
         Ok(Some(match word {
-            "-true" | "-noleaf" | "-warn" | "-nowarn" | "-ignore_readdir_race"
+            "-true"
+            | "-noleaf"
+            | "-warn"
+            | "-nowarn"
+            | "-ignore_readdir_race"
             | "-noignore_readdir_race" => Node::Always(true),
             "-false" => Node::Always(false),
             "-depth" | "-d" => {
@@ -215,16 +252,36 @@ impl Parser {
 
     fn action(&mut self, word: &str) -> Result<Option<Node>, String> {
         let node = match word {
-            "-print" => Node::Print { sink: Sink::Stdout, end: b'\n' },
-            "-print0" => Node::Print { sink: Sink::Stdout, end: 0 },
+            "-print" => Node::Print {
+                sink: Sink::Stdout,
+                end: b'\n',
+            },
+            "-print0" => Node::Print {
+                sink: Sink::Stdout,
+                end: 0,
+            },
             "-ls" => Node::List2 { sink: Sink::Stdout },
-            "-fprint" => Node::Print { sink: self.output(word)?, end: b'\n' },
-            "-fprint0" => Node::Print { sink: self.output(word)?, end: 0 },
-            "-fls" => Node::List2 { sink: self.output(word)? },
-            "-printf" => Node::Printf { sink: Sink::Stdout, format: self.value(word)? },
+            "-fprint" => Node::Print {
+                sink: self.output(word)?,
+                end: b'\n',
+            },
+            "-fprint0" => Node::Print {
+                sink: self.output(word)?,
+                end: 0,
+            },
+            "-fls" => Node::List2 {
+                sink: self.output(word)?,
+            },
+            "-printf" => Node::Printf {
+                sink: Sink::Stdout,
+                format: self.format(word)?,
+            },
             "-fprintf" => {
                 let sink = self.output(word)?;
-                Node::Printf { sink, format: self.value(word)? }
+                Node::Printf {
+                    sink,
+                    format: self.format(word)?,
+                }
             }
             "-delete" => {
                 self.settings.depth_first = true;
@@ -265,7 +322,9 @@ impl Parser {
                 if several {
                     words.pop();
                     if words.iter().any(|word| word == b"{}") {
-                        return Err(format!("Only one instance of {{}} is supported with {word} ... +"));
+                        return Err(format!(
+                            "Only one instance of {{}} is supported with {word} ... +"
+                        ));
                     }
                 }
                 return Ok(Node::Execute(Rc::new(Execution::new(words, mode, several))));
@@ -279,10 +338,39 @@ impl Parser {
             return self.newer(word, letters);
         }
         let known = [
-            "-name", "-iname", "-path", "-ipath", "-wholename", "-iwholename", "-lname", "-ilname",
-            "-regex", "-iregex", "-regextype", "-type", "-xtype", "-size", "-links", "-inum",
-            "-uid", "-gid", "-user", "-group", "-perm", "-mtime", "-atime", "-ctime", "-mmin",
-            "-amin", "-cmin", "-samefile", "-anewer", "-cnewer", "-maxdepth", "-mindepth", "-fstype",
+            "-name",
+            "-iname",
+            "-path",
+            "-ipath",
+            "-wholename",
+            "-iwholename",
+            "-lname",
+            "-ilname",
+            "-regex",
+            "-iregex",
+            "-regextype",
+            "-type",
+            "-xtype",
+            "-size",
+            "-links",
+            "-inum",
+            "-uid",
+            "-gid",
+            "-user",
+            "-group",
+            "-perm",
+            "-mtime",
+            "-atime",
+            "-ctime",
+            "-mmin",
+            "-amin",
+            "-cmin",
+            "-samefile",
+            "-anewer",
+            "-cnewer",
+            "-maxdepth",
+            "-mindepth",
+            "-fstype",
         ];
         if !known.contains(&word) {
             return Err(if word.starts_with('-') {
@@ -293,10 +381,22 @@ impl Parser {
         }
         let value = self.value(word)?;
         match word {
-            "-name" | "-iname" => Ok(Node::Name { glob: value, ignore_case: word == "-iname" }),
-            "-path" | "-wholename" => Ok(Node::Path { glob: value, ignore_case: false }),
-            "-ipath" | "-iwholename" => Ok(Node::Path { glob: value, ignore_case: true }),
-            "-lname" | "-ilname" => Ok(Node::LinkName { glob: value, ignore_case: word == "-ilname" }),
+            "-name" | "-iname" => Ok(Node::Name {
+                glob: value,
+                ignore_case: word == "-iname",
+            }),
+            "-path" | "-wholename" => Ok(Node::Path {
+                glob: value,
+                ignore_case: false,
+            }),
+            "-ipath" | "-iwholename" => Ok(Node::Path {
+                glob: value,
+                ignore_case: true,
+            }),
+            "-lname" | "-ilname" => Ok(Node::LinkName {
+                glob: value,
+                ignore_case: word == "-ilname",
+            }),
             "-regex" | "-iregex" => self.regex(&value, word == "-iregex"),
             "-regextype" => self.regex_type(&value),
             "-type" | "-xtype" => types(word, &value),
@@ -304,7 +404,8 @@ impl Parser {
             "-perm" => permission(&value),
             "-user" | "-group" => owner(word, &value),
             "-samefile" => {
-                let metadata = fs::metadata(&value).map_err(|e| format!("{}: {}", quote(&value), options::reason(&e)))?;
+                let metadata = fs::metadata(&value)
+                    .map_err(|e| format!("{}: {}", quote(&value), options::reason(&e)))?;
                 Ok(Node::SameFile(metadata.dev(), metadata.ino()))
             }
             "-anewer" => self.newer_file(Stamp::Accessed, &value, Stamp::Modified),
@@ -317,7 +418,10 @@ impl Parser {
 
     fn depth(&mut self, word: &str, value: &str) -> Parsed {
         let depth = value.parse().map_err(|_| {
-            format!("Expected a positive decimal integer argument to {word}, but got {}", quote(value))
+            format!(
+                "Expected a positive decimal integer argument to {word}, but got {}",
+                quote(value)
+            )
         })?;
         if word == "-maxdepth" {
             self.settings.most_depth = depth;
@@ -362,7 +466,10 @@ impl Parser {
         match chars.next() {
             Some('t') => {
                 let time = calendar::parse(&value, calendar::now()).ok_or_else(|| {
-                    format!("I cannot figure out how to interpret {} as a date or time", quote(&value))
+                    format!(
+                        "I cannot figure out how to interpret {} as a date or time",
+                        quote(&value)
+                    )
                 })?;
                 Ok(Node::NewerThan { stamp: left, time })
             }
@@ -373,13 +480,18 @@ impl Parser {
     fn newer_file(&self, stamp: Stamp, file: &str, of_file: Stamp) -> Parsed {
         let metadata =
             fs::metadata(file).map_err(|e| format!("{}: {}", quote(file), options::reason(&e)))?;
-        Ok(Node::NewerThan { stamp, time: crate::evaluate::time_of(&metadata, of_file) })
+        Ok(Node::NewerThan {
+            stamp,
+            time: crate::evaluate::time_of(&metadata, of_file),
+        })
     }
 
     fn regex_type(&mut self, value: &str) -> Parsed {
         self.syntax = match value {
             "findutils-default" | "emacs" => Syntax::Emacs,
-            "posix-basic" | "posix-minimal-basic" | "grep" | "ed" | "sed" | "gnu-awk-basic" => Syntax::Basic,
+            "posix-basic" | "posix-minimal-basic" | "grep" | "ed" | "sed" | "gnu-awk-basic" => {
+                Syntax::Basic
+            }
             "posix-extended" | "posix-egrep" | "egrep" | "awk" | "gnu-awk" | "posix-awk" => {
                 Syntax::Extended
             }
@@ -391,7 +503,10 @@ impl Parser {
     fn regex(&self, text: &str, ignore_case: bool) -> Parsed {
         let translated = translate(text, self.syntax, "")?;
         let pattern = format!("\\A(?:{})\\z", translated.pattern);
-        let options = Options { ignore_case, lines: None };
+        let options = Options {
+            ignore_case,
+            lines: None,
+        };
         Matcher::new(&pattern, translated.back_references, options)
             .map(|matcher| Node::Regex(Rc::new(matcher)))
     }
@@ -405,7 +520,10 @@ fn types(word: &str, value: &str) -> Parsed {
             _ => return Err(format!("Unknown argument to {word}: {part}")),
         }
     }
-    Ok(Node::Type { letters, of_target: word == "-xtype" })
+    Ok(Node::Type {
+        letters,
+        of_target: word == "-xtype",
+    })
 }
 
 fn size(value: &str) -> Parsed {
@@ -418,7 +536,8 @@ fn size(value: &str) -> Parsed {
         Some(b'G') => (&value[..value.len() - 1], 1 << 30),
         _ => (value, 512),
     };
-    let bound = Bound::parse(digits).ok_or_else(|| format!("Invalid argument '{value}' to -size"))?;
+    let bound =
+        Bound::parse(digits).ok_or_else(|| format!("Invalid argument '{value}' to -size"))?;
     Ok(Node::Size { bound, unit })
 }
 
@@ -429,7 +548,11 @@ fn permission(value: &str) -> Parsed {
         _ => (Permissions::Exactly, value),
     };
     match (mode::parse(text, false), mode::parse(text, true)) {
-        (Some(mode), Some(folder_mode)) => Ok(Node::Permission { kind, mode, folder_mode }),
+        (Some(mode), Some(folder_mode)) => Ok(Node::Permission {
+            kind,
+            mode,
+            folder_mode,
+        }),
         _ => Err(format!("invalid mode {}", quote(value))),
     }
 }
@@ -437,12 +560,18 @@ fn permission(value: &str) -> Parsed {
 fn owner(word: &str, value: &str) -> Parsed {
     if word == "-user" {
         let id = usr2uid(value).map_err(|_| {
-            format!("invalid user name or UID argument to -user: {}", quote(value))
+            format!(
+                "invalid user name or UID argument to -user: {}",
+                quote(value)
+            )
         })?;
         return Ok(Node::UserId(Bound::Exactly(id.into())));
     }
     let id = grp2gid(value).map_err(|_| {
-        format!("invalid group name or GID argument to -group: {}", quote(value))
+        format!(
+            "invalid group name or GID argument to -group: {}",
+            quote(value)
+        )
     })?;
     Ok(Node::GroupId(Bound::Exactly(id.into())))
 }

@@ -19,11 +19,17 @@ use crate::{
 
 /// Runs `find`.
 pub fn run(arguments: Vec<OsString>) -> i32 {
-    if arguments.iter().any(|word| word == "--help" || word == "-help") {
+    if arguments
+        .iter()
+        .any(|word| word == "--help" || word == "-help")
+    {
         print!("Usage: find [-H] [-L] [-P] [path...] [expression]\n");
         return 0;
     }
-    if arguments.iter().any(|word| word == "--version" || word == "-version") {
+    if arguments
+        .iter()
+        .any(|word| word == "--version" || word == "-version")
+    {
         println!("find (hotcell) {}", env!("CARGO_PKG_VERSION"));
         return 0;
     }
@@ -52,7 +58,12 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
         quit: false,
         failed: false,
     };
-    let mut walk = Walk { search: &search, state, ancestors: Vec::new(), device: 0 };
+    let mut walk = Walk {
+        search: &search,
+        state,
+        ancestors: Vec::new(),
+        device: 0,
+    };
     for start in &search.starts {
         walk.start(Path::new(start));
         if walk.state.quit {
@@ -94,7 +105,10 @@ impl Walk<'_> {
 
     fn start(&mut self, path: &Path) {
         let settings = &self.search.settings;
-        let through = settings.follow_starts.then(|| fs::metadata(path).ok()).flatten();
+        let through = settings
+            .follow_starts
+            .then(|| fs::metadata(path).ok())
+            .flatten();
         let found = through.map_or_else(|| fs::symlink_metadata(path), Ok);
         match found {
             Ok(metadata) => {
@@ -103,7 +117,14 @@ impl Walk<'_> {
                 let kind = metadata.file_type();
                 let _ = cell.set(Some(metadata));
                 let follow = settings.follow || settings.follow_starts;
-                let found = Found { path, start: path, depth: 0, follow, kind, metadata: cell };
+                let found = Found {
+                    path,
+                    start: path,
+                    depth: 0,
+                    follow,
+                    kind,
+                    metadata: cell,
+                };
                 self.visit(found);
             }
             Err(error) => self.say(path, &error),
@@ -132,11 +153,16 @@ impl Walk<'_> {
             return;
         }
         if settings.follow {
-            let Some(metadata) = folder.metadata() else { return };
+            let Some(metadata) = folder.metadata() else {
+                return;
+            };
             let key = (metadata.dev(), metadata.ino());
             if self.ancestors.contains(&key) {
                 self.state.flush();
-                eprintln!("find: File system loop detected; {} is part of the same file system loop", quote(folder.path));
+                eprintln!(
+                    "find: File system loop detected; {} is part of the same file system loop",
+                    quote(folder.path)
+                );
                 self.state.failed = true;
                 return;
             }

@@ -87,13 +87,22 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
         Some(path) => match File::open(path) {
             Ok(file) => Box::new(file),
             Err(error) => {
-                eprintln!("xargs: Cannot open input file {}: {}", quote(path), reason(&error));
+                eprintln!(
+                    "xargs: Cannot open input file {}: {}",
+                    quote(path),
+                    reason(&error)
+                );
                 return 1;
             }
         },
         None => Box::new(descriptor::into_file(0)),
     };
-    let mut runner = Runner { job: &job, running: Vec::new(), status: 0, stop: None };
+    let mut runner = Runner {
+        job: &job,
+        running: Vec::new(),
+        status: 0,
+        stop: None,
+    };
     let items = Items::new(BufReader::new(input), job.separator, job.end_word.clone());
     runner.all(items)
 }
@@ -121,7 +130,12 @@ fn job(line: Line) -> Result<Job, String> {
             text.parse::<usize>()
                 .ok()
                 .filter(|number| *number >= least)
-                .ok_or_else(|| format!("invalid number \"{text}\" for -{} option", char::from_u32(found.code).unwrap_or_default()))
+                .ok_or_else(|| {
+                    format!(
+                        "invalid number \"{text}\" for -{} option",
+                        char::from_u32(found.code).unwrap_or_default()
+                    )
+                })
         };
         match char::from_u32(found.code).unwrap_or_default() {
             '0' => job.separator = Separator::Byte(0),
@@ -165,7 +179,11 @@ fn job(line: Line) -> Result<Job, String> {
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {
-    let wrong = || format!("Invalid input delimiter specification {text}: the delimiter must be either a single character or an escape sequence starting with \\.");
+    let wrong = || {
+        format!(
+            "Invalid input delimiter specification {text}: the delimiter must be either a single character or an escape sequence starting with \\."
+        )
+    };
     match text.as_bytes() {
         [byte] => Ok(*byte),
         [b'\\', rest @ ..] => match rest {
@@ -196,7 +214,11 @@ struct Runner<'a> {
 
 impl Runner<'_> {
     fn all(&mut self, items: Items<impl io::BufRead>) -> i32 {
-        let result = if self.job.replace.is_some() { self.one_by_one(items) } else { self.batches(items) };
+        let result = if self.job.replace.is_some() {
+            self.one_by_one(items)
+        } else {
+            self.batches(items)
+        };
         while !self.running.is_empty() {
             self.wait_for_one();
         }
@@ -213,14 +235,23 @@ impl Runner<'_> {
             if self.stop.is_some() {
                 break;
             }
-            let words = self.job.command.iter().map(|word| replace(word.as_bytes(), &mark, &item.text));
+            let words = self
+                .job
+                .command
+                .iter()
+                .map(|word| replace(word.as_bytes(), &mark, &item.text));
             self.start(words.collect());
         }
         Ok(())
     }
 
     fn batches(&mut self, mut items: Items<impl io::BufRead>) -> io::Result<()> {
-        let head: Vec<Vec<u8>> = self.job.command.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let head: Vec<Vec<u8>> = self
+            .job
+            .command
+            .iter()
+            .map(|word| word.as_bytes().to_vec())
+            .collect();
         let head_bytes: usize = head.iter().map(|word| word.len() + 1).sum();
         let (mut words, mut bytes, mut lines, mut any) = (Vec::new(), head_bytes, 0, false);
         while let Some(item) = items.next()? {
@@ -232,7 +263,9 @@ impl Runner<'_> {
                 return Err(io::Error::other("argument line too long"));
             }
             if bytes + length > self.job.bytes && !words.is_empty() {
-                if self.job.exit_on_overflow && (self.job.arguments.is_some() || self.job.lines.is_some()) {
+                if self.job.exit_on_overflow
+                    && (self.job.arguments.is_some() || self.job.lines.is_some())
+                {
                     return Err(io::Error::other("argument list too long"));
                 }
                 self.start([head.clone(), std::mem::take(&mut words)].concat());
@@ -261,7 +294,9 @@ impl Runner<'_> {
         if self.stop.is_some() || self.job.verbose && !self.announced(&words) {
             return;
         }
-        let slot = (0..).find(|slot| !self.running.iter().any(|(_, used)| used == slot)).unwrap_or(0);
+        let slot = (0..)
+            .find(|slot| !self.running.iter().any(|(_, used)| used == slot))
+            .unwrap_or(0);
         match self.spawn(&words, slot) {
             Ok(pid) => {
                 self.running.push((pid, slot));
@@ -271,7 +306,11 @@ impl Runner<'_> {
             }
             Err(error) => {
                 let missing = error.kind() == io::ErrorKind::NotFound;
-                eprintln!("xargs: {}: {}", OsStr::from_bytes(&words[0]).display(), reason(&error));
+                eprintln!(
+                    "xargs: {}: {}",
+                    OsStr::from_bytes(&words[0]).display(),
+                    reason(&error)
+                );
                 self.stop = Some(if missing { 127 } else { 126 });
             }
         }
@@ -279,9 +318,17 @@ impl Runner<'_> {
 
     /// Prints the command; false when it was asked for and refused.
     fn announced(&self, words: &[Vec<u8>]) -> bool {
-        let shown: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+        let shown: Vec<_> = words
+            .iter()
+            .map(|word| String::from_utf8_lossy(word))
+            .collect();
         let mut stderr = io::stderr();
-        let _ = write!(stderr, "{}{}", shown.join(" "), if self.job.ask { "?..." } else { "\n" });
+        let _ = write!(
+            stderr,
+            "{}{}",
+            shown.join(" "),
+            if self.job.ask { "?..." } else { "\n" }
+        );
         if !self.job.ask {
             return true;
         }

@@ -27,7 +27,12 @@ pub struct Items<R> {
 
 impl<R: BufRead> Items<R> {
     pub fn new(input: R, separator: Separator, end_word: Option<Vec<u8>>) -> Self {
-        Self { input, separator, end_word, done: false }
+        Self {
+            input,
+            separator,
+            end_word,
+            done: false,
+        }
     }
 
     /// The next item; `None` at the end.
@@ -46,7 +51,10 @@ impl<R: BufRead> Items<R> {
             if text.last() == Some(&separator) {
                 text.pop();
             }
-            return Ok(Some(Item { text, ends_line: true }));
+            return Ok(Some(Item {
+                text,
+                ends_line: true,
+            }));
         }
         let item = self.quoted()?;
         if let (Some(item), Some(end)) = (&item, &self.end_word)
@@ -76,7 +84,10 @@ impl<R: BufRead> Items<R> {
                     return Err(unmatched(quote));
                 }
                 self.done = true;
-                return Ok(started.then_some(Item { text, ends_line: true }));
+                return Ok(started.then_some(Item {
+                    text,
+                    ends_line: true,
+                }));
             };
             match (quote, byte) {
                 (Some(open), _) if byte == open => quote = None,
@@ -87,7 +98,12 @@ impl<R: BufRead> Items<R> {
                     started = true;
                     text.extend(self.byte()?);
                 }
-                (None, b'\n') if started => return Ok(Some(Item { text, ends_line: !blank_before })),
+                (None, b'\n') if started => {
+                    return Ok(Some(Item {
+                        text,
+                        ends_line: !blank_before,
+                    }));
+                }
                 (None, b'\n') => {}
                 (None, b' ' | b'\t') if self.separator == Separator::Blanks => {
                     if started {
@@ -107,7 +123,10 @@ impl<R: BufRead> Items<R> {
     /// The item ended by a blank ends its line when only a newline follows... and GNU joins lines
     /// whose last character is a blank.
     fn after_blank(&mut self, text: Vec<u8>) -> io::Result<Item> {
-        Ok(Item { text, ends_line: false })
+        Ok(Item {
+            text,
+            ends_line: false,
+        })
     }
 }
 

@@ -1,9 +1,6 @@
 //! What the command line asks for.
 
-use std::{
-    ffi::OsString,
-    os::wasi::ffi::OsStringExt,
-};
+use std::{ffi::OsString, os::wasi::ffi::OsStringExt};
 
 use options::{Found, Grammar, Line, Takes};
 
@@ -149,7 +146,8 @@ const GRAMMAR: Grammar = Grammar {
 };
 
 const USAGE: &str = "Usage: grep [OPTION]... PATTERNS [FILE]...";
-const HINT: &str = "Usage: grep [OPTION]... PATTERNS [FILE]...\nTry 'grep --help' for more information.";
+const HINT: &str =
+    "Usage: grep [OPTION]... PATTERNS [FILE]...\nTry 'grep --help' for more information.";
 
 /// Reads the command line.
 pub fn read(name: &str, arguments: Vec<OsString>) -> Result<Read, String> {
@@ -157,10 +155,15 @@ pub fn read(name: &str, arguments: Vec<OsString>) -> Result<Read, String> {
         .parse(arguments.into_iter())
         .map_err(|message| format!("{name}: {message}\n{HINT}"))?;
     if line.options.iter().any(|found| found.code == 1007) {
-        return Ok(Read::Text(format!("{USAGE}\nSearch for PATTERNS in each FILE.\n")));
+        return Ok(Read::Text(format!(
+            "{USAGE}\nSearch for PATTERNS in each FILE.\n"
+        )));
     }
     if line.has('V') {
-        return Ok(Read::Text(format!("grep (hotcell) {}\n", env!("CARGO_PKG_VERSION"))));
+        return Ok(Read::Text(format!(
+            "grep (hotcell) {}\n",
+            env!("CARGO_PKG_VERSION")
+        )));
     }
     let mut job = defaults(name);
     let mut patterns: Option<Vec<Vec<u8>>> = None;
@@ -183,7 +186,10 @@ pub fn read(name: &str, arguments: Vec<OsString>) -> Result<Read, String> {
             code if code == C('B') => context.1 = Some(length(found)?),
             code if code == C('C') => context.2 = Some(length(found)?),
             code if code == C('e') => {
-                add_lines(patterns.get_or_insert_default(), found.value.as_deref().unwrap_or_default());
+                add_lines(
+                    patterns.get_or_insert_default(),
+                    found.value.as_deref().unwrap_or_default(),
+                );
             }
             code if code == C('f') => from_file(patterns.get_or_insert_default(), &found.text())?,
             _ => option(&mut job, found)?,
@@ -274,7 +280,8 @@ fn option(job: &mut Job, found: &Found) -> Result<(), String> {
         1005 => {
             let mut globs = Vec::new();
             from_file(&mut globs, &found.text())?;
-            job.file_globs.extend(globs.into_iter().map(|glob| (false, glob)));
+            job.file_globs
+                .extend(globs.into_iter().map(|glob| (false, glob)));
         }
         1006 => job.separator = Some(value()),
         1008 => job.file_globs.push((true, value())),
@@ -310,7 +317,11 @@ fn letter(job: &mut Job, letter: char, found: &Found) -> Result<(), String> {
         'r' => job.folders = Folders::Recurse,
         'R' => job.folders = Folders::RecurseThroughLinks,
         'o' if matches!(job.show, Show::Lines) => job.show = Show::OnlyMatching,
-        'c' if !matches!(job.show, Show::Nothing | Show::FilesWith | Show::FilesWithout) => {
+        'c' if !matches!(
+            job.show,
+            Show::Nothing | Show::FilesWith | Show::FilesWithout
+        ) =>
+        {
             job.show = Show::Count;
         }
         'l' if job.show != Show::Nothing => job.show = Show::FilesWith,
@@ -353,8 +364,8 @@ fn add_lines(patterns: &mut Vec<Vec<u8>>, text: &[u8]) {
 
 fn from_file(patterns: &mut Vec<Vec<u8>>, path: &str) -> Result<(), String> {
     let path = if path == "-" { "/dev/stdin" } else { path };
-    let mut text =
-        std::fs::read(path).map_err(|error| format!("grep: {path}: {}", options::reason(&error)))?;
+    let mut text = std::fs::read(path)
+        .map_err(|error| format!("grep: {path}: {}", options::reason(&error)))?;
     if text.is_empty() {
         return Ok(());
     }

@@ -15,7 +15,11 @@ const TROUBLE: i32 = 2;
 fn main() {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_default();
-    let name = std::path::Path::new(&name).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = std::path::Path::new(&name)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let code = run(&name, arguments.collect());
     std::process::exit(code);
 }

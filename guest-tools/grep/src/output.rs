@@ -41,7 +41,11 @@ impl Output<'_> {
     pub fn name_and(&mut self, mark: &[u8]) -> io::Result<()> {
         let name = self.name;
         self.colored(NAME, name)?;
-        if self.job.null_after_name { self.sink.write_all(b"\0") } else { self.colored(MARK, mark) }
+        if self.job.null_after_name {
+            self.sink.write_all(b"\0")
+        } else {
+            self.colored(MARK, mark)
+        }
     }
 
     fn head(&mut self, kind: Kind, number: u64, offset: u64) -> io::Result<()> {
@@ -120,7 +124,9 @@ impl Output<'_> {
     ) -> io::Result<()> {
         let mut from = 0;
         while from <= line.len() {
-            let Some((start, end)) = patterns.find_longest_at(line, from) else { break };
+            let Some((start, end)) = patterns.find_longest_at(line, from) else {
+                break;
+            };
             if end == start {
                 from = end + 1;
                 continue;
@@ -143,7 +149,10 @@ impl Output<'_> {
 
     pub fn binary_message(&mut self) -> io::Result<()> {
         self.sink.flush()?;
-        eprintln!("grep: {}: binary file matches", String::from_utf8_lossy(self.name));
+        eprintln!(
+            "grep: {}: binary file matches",
+            String::from_utf8_lossy(self.name)
+        );
         Ok(())
     }
 }

@@ -19,14 +19,21 @@ impl Patterns {
     /// # Errors
     /// What is wrong with an expression.
     pub fn new(pattern: &Pattern) -> Result<Self, String> {
-        let options = Options { ignore_case: pattern.ignore_case, lines: Some(pattern.terminator) };
+        let options = Options {
+            ignore_case: pattern.ignore_case,
+            lines: Some(pattern.terminator),
+        };
         let mut plain = Vec::new();
         let mut matchers = Vec::new();
         for text in &pattern.texts {
             let text = String::from_utf8_lossy(text);
             let (expression, backtracking) = expression(&text, pattern)?;
             if backtracking {
-                matchers.push(Matcher::new(&around(&expression, pattern, true), true, options)?);
+                matchers.push(Matcher::new(
+                    &around(&expression, pattern, true),
+                    true,
+                    options,
+                )?);
             } else {
                 plain.push(expression);
             }
@@ -36,7 +43,11 @@ impl Patterns {
         if !plain.is_empty() {
             let joined = match plain.as_slice() {
                 [only] => only.clone(),
-                _ => plain.iter().map(|p| format!("(?:{p})")).collect::<Vec<_>>().join("|"),
+                _ => plain
+                    .iter()
+                    .map(|p| format!("(?:{p})"))
+                    .collect::<Vec<_>>()
+                    .join("|"),
             };
             let perl = pattern.dialect == Dialect::Perl;
             let compiled = Matcher::new(&around(&joined, pattern, false), false, options);
@@ -80,7 +91,11 @@ impl Patterns {
 }
 
 fn expression(text: &str, pattern: &Pattern) -> Result<(String, bool), String> {
-    let terminator = if pattern.terminator == 0 { "\\x00" } else { "\\n" };
+    let terminator = if pattern.terminator == 0 {
+        "\\x00"
+    } else {
+        "\\n"
+    };
     let syntax = match pattern.dialect {
         Dialect::Fixed => return Ok((regex::escape(text), false)),
         Dialect::Perl => return Ok((perl(text), is_perl_only(text))),
@@ -95,12 +110,15 @@ fn expression(text: &str, pattern: &Pattern) -> Result<(String, bool), String> {
 fn is_perl_only(text: &str) -> bool {
     let bytes = text.as_bytes();
     let escapes = bytes.windows(2).any(|pair| {
-        pair[0] == b'\\' && (pair[1].is_ascii_digit() && pair[1] != b'0' || b"KGRXkghHvN".contains(&pair[1]))
+        pair[0] == b'\\'
+            && (pair[1].is_ascii_digit() && pair[1] != b'0' || b"KGRXkghHvN".contains(&pair[1]))
     });
     escapes
-        || ["(?=", "(?!", "(?<=", "(?<!", "(?>", "(?|", "(?(", "*+", "++", "?+", "}+"]
-            .iter()
-            .any(|mark| text.contains(mark))
+        || [
+            "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?|", "(?(", "*+", "++", "?+", "}+",
+        ]
+        .iter()
+        .any(|mark| text.contains(mark))
 }
 
 /// Small differences between PCRE and the engines: `\Q..\E`, `\h`, `\R`, `\Z`.

@@ -18,6 +18,8 @@ const FIRST_LOOK: usize = 32 * 1024;
 #[derive(Debug, Default)]
 pub struct Result {
     pub selected: u64,
+    /// How much was read beyond the last line that `-m` allows.
+    pub unread: usize,
 }
 
 pub struct Search<'a, R> {
@@ -94,7 +96,16 @@ impl<'a, R: Read> Search<'a, R> {
         if self.unreadable && self.job.binary == Binary::Message {
             out.binary_message()?;
         }
-        Ok(Result { selected: self.selected })
+        let stopped = self.job.max_count == Some(self.selected);
+        let unread = if stopped {
+            self.buffer.len().saturating_sub(self.at)
+        } else {
+            0
+        };
+        Ok(Result {
+            selected: self.selected,
+            unread,
+        })
     }
 
     fn prints_lines(&self) -> bool {
@@ -235,7 +246,10 @@ impl<'a, R: Read> Search<'a, R> {
         if start == limit && ends_in_terminator {
             return None;
         }
-        Some((self.line_start(start).max(from), self.line_end(start).min(limit)))
+        Some((
+            self.line_start(start).max(from),
+            self.line_end(start).min(limit),
+        ))
     }
 
     fn next_matching_by_line(&self, mut from: usize, limit: usize) -> Option<(usize, usize)> {
@@ -252,11 +266,17 @@ impl<'a, R: Read> Search<'a, R> {
     /// A line without its terminator.
     fn content(&self, start: usize, end: usize) -> &[u8] {
         let line = &self.buffer[start..end];
-        line.strip_suffix(&[self.patterns.terminator()]).unwrap_or(line)
+        line.strip_suffix(&[self.patterns.terminator()])
+            .unwrap_or(line)
     }
 
     /// Prints a selected line with its context; false when the file turned out binary.
-    fn selected_line(&mut self, start: usize, end: usize, out: &mut Output<'_>) -> io::Result<bool> {
+    fn selected_line(
+        &mut self,
+        start: usize,
+        end: usize,
+        out: &mut Output<'_>,
+    ) -> io::Result<bool> {
         self.print_pending(start, out)?;
         let mut context = start;
         for _ in 0..self.job.before {
@@ -292,7 +312,13 @@ impl<'a, R: Read> Search<'a, R> {
         Ok(())
     }
 
-    fn print_line(&mut self, start: usize, end: usize, kind: Kind, out: &mut Output<'_>) -> io::Result<bool> {
+    fn print_line(
+        &mut self,
+        start: usize,
+        end: usize,
+        kind: Kind,
+        out: &mut Output<'_>,
+    ) -> io::Result<bool> {
         let line = self.content(start, end);
         if self.job.binary != Binary::Text {
             if self.patterns.terminator() == b'\n' && memchr(0, line).is_some() {

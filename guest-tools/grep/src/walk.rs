@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Read, Stdout, Write},
+    io::{self, BufWriter, Read, Seek, Stdout, Write},
     os::wasi::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -33,8 +33,7 @@ impl<'a> Walk<'a> {
     pub fn new(job: &'a Job, patterns: &'a Patterns) -> Self {
         let recurse = matches!(job.folders, Folders::Recurse | Folders::RecurseThroughLinks);
         let several = job.operands.len() > 1 || recurse && job.operands.is_empty();
-        let one_folder =
-            recurse && job.operands.len() == 1 && Path::new(&job.operands[0]).is_dir();
+        let one_folder = recurse && job.operands.len() == 1 && Path::new(&job.operands[0]).is_dir();
         Self {
             job,
             patterns,
@@ -48,7 +47,10 @@ impl<'a> Walk<'a> {
     }
 
     fn recurses(&self) -> bool {
-        matches!(self.job.folders, Folders::Recurse | Folders::RecurseThroughLinks)
+        matches!(
+            self.job.folders,
+            Folders::Recurse | Folders::RecurseThroughLinks
+        )
     }
 
     /// Searches what the command line names.
@@ -73,7 +75,8 @@ impl<'a> Walk<'a> {
             match fs::metadata(path) {
                 Ok(metadata) if metadata.is_dir() => self.named_folder(path),
                 Ok(metadata) => {
-                    let device = metadata.file_type().is_char_device() || metadata.file_type().is_fifo();
+                    let device =
+                        metadata.file_type().is_char_device() || metadata.file_type().is_fifo();
                     if !(device && self.job.skip_devices) && !self.is_excluded(path, true) {
                         self.file(path);
                     }
@@ -133,8 +136,13 @@ impl<'a> Walk<'a> {
                 return;
             }
             let Ok(entry) = entry else { continue };
-            let (inner, name) = (path.join(entry.file_name()), join(shown, &entry.file_name()));
-            let Ok(mut kind) = entry.file_type() else { continue };
+            let (inner, name) = (
+                path.join(entry.file_name()),
+                join(shown, &entry.file_name()),
+            );
+            let Ok(mut kind) = entry.file_type() else {
+                continue;
+            };
             if kind.is_symlink() {
                 if self.job.folders != Folders::RecurseThroughLinks {
                     continue;
@@ -166,7 +174,9 @@ impl<'a> Walk<'a> {
     /// left out when the first one was an `--include`.
     fn is_excluded(&self, path: &Path, named: bool) -> bool {
         let globs = &self.job.file_globs;
-        let Some((first_includes, _)) = globs.first() else { return false };
+        let Some((first_includes, _)) = globs.first() else {
+            return false;
+        };
         let _ = named;
         globs
             .iter()
@@ -181,7 +191,9 @@ impl<'a> Walk<'a> {
 
     fn path(&mut self, path: &Path, shown: &Path) {
         match File::open(path) {
-            Ok(file) => self.search(file, shown.as_os_str().as_bytes()),
+            Ok(file) => {
+                self.search(file, shown.as_os_str().as_bytes());
+            }
             Err(error) => self.say(shown, &error),
         }
     }
@@ -190,14 +202,17 @@ impl<'a> Walk<'a> {
         let label = self.job.label.clone();
         // The descriptor itself: a buffered reader would wait for more than is there.
         let input = guest_start::descriptor::into_file(0);
-        self.search(&input, &label);
+        let unread = self.search(&input, &label);
+        // With `-m` the rest is given back to whoever reads stdin next; a pipe cannot take it.
+        let _ = (&input).seek_relative(-i64::try_from(unread).unwrap_or(0));
         std::mem::forget(input);
     }
 
-    fn search(&mut self, input: impl Read, name: &[u8]) {
+    /// Searches one file; answers how much was read of it beyond the end of the search.
+    fn search(&mut self, input: impl Read, name: &[u8]) -> usize {
         if self.job.max_count == Some(0) {
             self.done = true;
-            return;
+            return 0;
         }
         let mut out = Output {
             job: self.job,
@@ -209,10 +224,11 @@ impl<'a> Walk<'a> {
         let mut search = Search::new(self.job, self.patterns, input);
         let result = search.run(&mut out);
         self.printed |= out.printed;
-        let selected = match result {
-            Ok(result) => result.selected,
+        let (selected, unread) = match result {
+            Ok(result) => (result.selected, result.unread),
             Err(error) => {
-                return self.say(&PathBuf::from(std::ffi::OsStr::from_bytes(name)), &error);
+                self.say(&PathBuf::from(std::ffi::OsStr::from_bytes(name)), &error);
+                return 0;
             }
         };
         self.any_selected |= selected > 0;
@@ -222,7 +238,11 @@ impl<'a> Walk<'a> {
                 Ok(())
             }
             Show::Count => {
-                let named = if out.show_name { out.name_and(b":") } else { Ok(()) };
+                let named = if out.show_name {
+                    out.name_and(b":")
+                } else {
+                    Ok(())
+                };
                 named.and_then(|()| writeln!(out.sink, "{selected}"))
             }
             Show::FilesWith if selected > 0 => list(&mut out),
@@ -233,6 +253,7 @@ impl<'a> Walk<'a> {
             self.trouble = true;
             self.done = true;
         }
+        unread
     }
 }
 
@@ -246,7 +267,11 @@ fn list(out: &mut Output<'_>) -> io::Result<()> {
 }
 
 fn join(folder: &Path, name: &std::ffi::OsStr) -> PathBuf {
-    if folder.as_os_str().is_empty() { PathBuf::from(name) } else { folder.join(name) }
+    if folder.as_os_str().is_empty() {
+        PathBuf::from(name)
+    } else {
+        folder.join(name)
+    }
 }
 
 /// Whether `glob` covers `path`: its end from some component on, as GNU's `exclude_fnmatch`.
@@ -254,7 +279,10 @@ fn excludes(glob: &[u8], path: &Path) -> bool {
     let text = path.as_os_str().as_bytes();
     let matches = |part: &[u8]| glob_matches(glob, part);
     matches(text)
-        || text.iter().enumerate().any(|(at, &b)| b == b'/' && matches(&text[at + 1..]))
+        || text
+            .iter()
+            .enumerate()
+            .any(|(at, &b)| b == b'/' && matches(&text[at + 1..]))
 }
 
 /// Shell globbing where `*` also matches `/`.

@@ -45,7 +45,10 @@ enum Then {
     EndCycleSilently,
     /// Start over without reading a line.
     Again,
-    Quit { print: bool, status: i32 },
+    Quit {
+        print: bool,
+        status: i32,
+    },
 }
 
 pub struct Machine<'a> {
@@ -69,12 +72,23 @@ pub struct Machine<'a> {
 impl<'a> Machine<'a> {
     pub fn new(script: &'a Script, settings: &'a Settings, files: Vec<OsString>) -> Self {
         let ranges = script.commands.iter();
-        let ranges = ranges.map(|c| if c.guard.from_zero { Range::Open } else { Range::Closed });
+        let ranges = ranges.map(|c| {
+            if c.guard.from_zero {
+                Range::Open
+            } else {
+                Range::Closed
+            }
+        });
         Self {
             ranges: ranges.collect(),
             script,
             settings,
-            input: Input::new(files, settings.terminator, settings.separate),
+            input: Input::new(
+                files,
+                settings.terminator,
+                settings.separate,
+                settings.unbuffered,
+            ),
             pattern: Vec::new(),
             hold: Vec::new(),
             terminated: true,
@@ -95,16 +109,29 @@ impl<'a> Machine<'a> {
             match written_file(name) {
                 Ok(sink) => self.written.push(sink),
                 Err(error) => {
-                    eprintln!("sed: couldn't open file {}: {}", String::from_utf8_lossy(name), reason(&error));
+                    eprintln!(
+                        "sed: couldn't open file {}: {}",
+                        String::from_utf8_lossy(name),
+                        reason(&error)
+                    );
                     return 4;
                 }
             }
         }
         for name in &self.script.read {
-            let name = if name == b"/dev/stdin" { &b"/dev/stdin"[..] } else { name };
-            self.read.push(fs::File::open(OsStr::from_bytes(name)).ok().map(BufReader::new));
+            let name = if name == b"/dev/stdin" {
+                &b"/dev/stdin"[..]
+            } else {
+                name
+            };
+            self.read.push(
+                fs::File::open(OsStr::from_bytes(name))
+                    .ok()
+                    .map(BufReader::new),
+            );
         }
         let status = self.cycles();
+        self.input.give_back();
         self.finish_file();
         let flushed = self.stdout.flush();
         if let Some(error) = self.error.or(flushed.err()) {
@@ -148,7 +175,9 @@ impl<'a> Machine<'a> {
         if self.settings.in_place.is_some() && self.input.file_is_over() {
             self.finish_file();
         }
-        let Some(line) = self.input.next() else { return false };
+        let Some(line) = self.input.next() else {
+            return false;
+        };
         self.pattern = line.text;
         self.terminated = line.terminated;
         self.replaced = false;
@@ -161,7 +190,9 @@ impl<'a> Machine<'a> {
         if !std::mem::take(&mut self.input.opened) {
             return;
         }
-        let Some(suffix) = &self.settings.in_place else { return };
+        let Some(suffix) = &self.settings.in_place else {
+            return;
+        };
         self.finish_file();
         if self.input.name == "-" {
             return;
@@ -169,7 +200,11 @@ impl<'a> Machine<'a> {
         match InPlace::begin(&self.input.name, suffix) {
             Ok(begun) => self.in_place = Some(begun),
             Err(error) => {
-                eprintln!("sed: couldn't open temporary file for {}: {}", self.input.name.display(), reason(&error));
+                eprintln!(
+                    "sed: couldn't open temporary file for {}: {}",
+                    self.input.name.display(),
+                    reason(&error)
+                );
                 self.error = Some(error);
             }
         }
@@ -357,8 +392,18 @@ impl<'a> Machine<'a> {
             Action::DeleteFirstLine => return self.delete_first_line(),
             Action::Next => return self.next(),
             Action::NextAppend => return self.next_append(),
-            Action::Quit(status) => return Then::Quit { print: true, status: *status },
-            Action::QuitSilently(status) => return Then::Quit { print: false, status: *status },
+            Action::Quit(status) => {
+                return Then::Quit {
+                    print: true,
+                    status: *status,
+                };
+            }
+            Action::QuitSilently(status) => {
+                return Then::Quit {
+                    print: false,
+                    status: *status,
+                };
+            }
             Action::Execute(command) => self.execute(command),
             Action::Substitute(what) => self.substitute(what),
             Action::ReadFile(name) => self.waiting.push(Waiting::File(name.clone())),
@@ -409,7 +454,12 @@ impl<'a> Machine<'a> {
             }
             Action::Transliterate(pairs) => {
                 let text = String::from_utf8_lossy(&self.pattern).into_owned();
-                let swap = |c| pairs.iter().find(|(from, _)| *from == c).map_or(c, |(_, to)| *to);
+                let swap = |c| {
+                    pairs
+                        .iter()
+                        .find(|(from, _)| *from == c)
+                        .map_or(c, |(_, to)| *to)
+                };
                 self.pattern = text.chars().map(swap).collect::<String>().into_bytes();
             }
             _ => {}
@@ -417,7 +467,10 @@ impl<'a> Machine<'a> {
     }
 
     fn first_line(&self) -> usize {
-        self.pattern.iter().position(|&b| b == self.line_end()).unwrap_or(self.pattern.len())
+        self.pattern
+            .iter()
+            .position(|&b| b == self.line_end())
+            .unwrap_or(self.pattern.len())
     }
 
     fn line_end(&self) -> u8 {
@@ -444,12 +497,18 @@ impl<'a> Machine<'a> {
 
     fn next(&mut self) -> Then {
         if self.input.is_over() {
-            return Then::Quit { print: !self.settings.posix, status: 0 };
+            return Then::Quit {
+                print: !self.settings.posix,
+                status: 0,
+            };
         }
         self.end_cycle(!self.settings.quiet);
         let replaced = self.replaced;
         if !self.read_line() {
-            return Then::Quit { print: false, status: 0 };
+            return Then::Quit {
+                print: false,
+                status: 0,
+            };
         }
         self.replaced = replaced;
         Then::Next
@@ -458,13 +517,19 @@ impl<'a> Machine<'a> {
     fn next_append(&mut self) -> Then {
         self.write_waiting();
         if self.input.is_over() {
-            return Then::Quit { print: !self.settings.posix, status: 0 };
+            return Then::Quit {
+                print: !self.settings.posix,
+                status: 0,
+            };
         }
         let old = std::mem::take(&mut self.pattern);
         let replaced = self.replaced;
         if !self.read_line() {
             self.pattern = old;
-            return Then::Quit { print: true, status: 0 };
+            return Then::Quit {
+                print: true,
+                status: 0,
+            };
         }
         self.replaced = replaced;
         let added = std::mem::replace(&mut self.pattern, old);
@@ -474,8 +539,12 @@ impl<'a> Machine<'a> {
     }
 
     fn substitute(&mut self, what: &Substitution) {
-        let Some(matcher) = self.matcher(&what.expression) else { return };
-        let Some(new) = substitute(what, &matcher, &self.pattern) else { return };
+        let Some(matcher) = self.matcher(&what.expression) else {
+            return;
+        };
+        let Some(new) = substitute(what, &matcher, &self.pattern) else {
+            return;
+        };
         self.pattern = new;
         self.replaced = true;
         if what.evaluate {
@@ -505,9 +574,14 @@ impl<'a> Machine<'a> {
     }
 
     fn read_from(&mut self, file: usize) {
-        let Some(reader) = &mut self.read[file] else { return };
+        let Some(reader) = &mut self.read[file] else {
+            return;
+        };
         let mut line = Vec::new();
-        if reader.read_until(self.settings.terminator, &mut line).is_ok_and(|count| count > 0) {
+        if reader
+            .read_until(self.settings.terminator, &mut line)
+            .is_ok_and(|count| count > 0)
+        {
             if line.last() != Some(&self.settings.terminator) {
                 line.push(self.settings.terminator);
             }
@@ -545,7 +619,12 @@ impl<'a> Machine<'a> {
 fn shell_output(command: &[u8]) -> io::Result<Vec<u8>> {
     let (read, write) = descriptor::pipe()?;
     let mut shell = process::Command::new("/bin/sh");
-    shell.arg("sh").arg("-c").arg(OsStr::from_bytes(command)).inherit_env().descriptor(1, write);
+    shell
+        .arg("sh")
+        .arg("-c")
+        .arg(OsStr::from_bytes(command))
+        .inherit_env()
+        .descriptor(1, write);
     let child = shell.spawn();
     descriptor::close(write);
     let mut output = Vec::new();

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     ffi::OsString,
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Seek},
 };
 
 use options::reason;
@@ -21,7 +21,10 @@ pub struct Input {
     files: VecDeque<OsString>,
     terminator: u8,
     separate: bool,
+    unbuffered: bool,
     current: Option<Reader>,
+    /// `current` reads descriptor 0.
+    from_stdin: bool,
     /// The name of the current file; `-` for stdin.
     pub name: OsString,
     pub number: u64,
@@ -32,18 +35,35 @@ pub struct Input {
 }
 
 impl Input {
-    pub fn new(files: Vec<OsString>, terminator: u8, separate: bool) -> Self {
-        let files = if files.is_empty() { vec![OsString::from("-")] } else { files };
+    pub fn new(files: Vec<OsString>, terminator: u8, separate: bool, unbuffered: bool) -> Self {
+        let files = if files.is_empty() {
+            vec![OsString::from("-")]
+        } else {
+            files
+        };
         Self {
             files: files.into(),
             terminator,
             separate,
+            unbuffered,
             current: None,
+            from_stdin: false,
             name: "-".into(),
             number: 0,
             failed: false,
             opened: false,
         }
+    }
+
+    /// Gives back what was read of stdin beyond the current line, for whoever reads it next; a pipe
+    /// cannot take it back.
+    pub fn give_back(&mut self) {
+        let Some(reader) = self.current.as_ref().filter(|_| self.from_stdin) else {
+            return;
+        };
+        let unread = i64::try_from(reader.buffer().len()).unwrap_or(0);
+        let mut stdin = std::mem::ManuallyDrop::new(guest_start::descriptor::into_file(0));
+        let _ = stdin.seek_relative(-unread);
     }
 
     /// Opens the next file that can be read; false when there is none.
@@ -56,7 +76,14 @@ impl Input {
             };
             match opened {
                 Ok(reader) => {
-                    self.current = Some(BufReader::with_capacity(64 * 1024, reader));
+                    self.from_stdin = name == "-";
+                    // Unbuffered stdin may be a pipe that another process reads on.
+                    let capacity = if self.unbuffered && self.from_stdin {
+                        1
+                    } else {
+                        64 * 1024
+                    };
+                    self.current = Some(BufReader::with_capacity(capacity, reader));
                     self.name = name;
                     self.opened = true;
                     if self.separate {
@@ -96,7 +123,11 @@ impl Input {
                     return Some(Line { text, terminated });
                 }
                 Err(error) => {
-                    eprintln!("sed: read error on {}: {}", self.name.display(), reason(&error));
+                    eprintln!(
+                        "sed: read error on {}: {}",
+                        self.name.display(),
+                        reason(&error)
+                    );
                     self.failed = true;
                     self.close();
                 }
@@ -109,7 +140,9 @@ impl Input {
     }
 
     fn has_data(&mut self) -> bool {
-        self.current.as_mut().is_some_and(|reader| reader.fill_buf().is_ok_and(|data| !data.is_empty()))
+        self.current
+            .as_mut()
+            .is_some_and(|reader| reader.fill_buf().is_ok_and(|data| !data.is_empty()))
     }
 
     /// Whether the current line is the last: of its file when files are separate, else of all.
@@ -140,7 +173,8 @@ impl Input {
 
     /// Whether any file has more lines.
     pub fn is_over(&mut self) -> bool {
-        !self.has_data() && (self.separate && self.files.is_empty() || !self.separate && self.is_last())
+        !self.has_data()
+            && (self.separate && self.files.is_empty() || !self.separate && self.is_last())
     }
 }
 

@@ -87,6 +87,12 @@ fn run(arguments: Vec<OsString>) -> i32 {
 type Prepared = (script::Script, Settings, Vec<OsString>);
 
 fn prepare(line: options::Line) -> Result<Prepared, (String, i32)> {
+    if line.options.iter().any(|found| found.code == 1000) {
+        return Err((
+            "--debug is not supported here; run the script without it".to_owned(),
+            1,
+        ));
+    }
     let mut settings = Settings {
         quiet: line.has('n'),
         extended: line.has('r') || line.has('E'),
@@ -99,8 +105,9 @@ fn prepare(line: options::Line) -> Result<Prepared, (String, i32)> {
         line_length: 70,
     };
     if let Some(length) = line.value('l') {
-        settings.line_length =
-            length.parse().map_err(|_| (format!("invalid line length: {length}"), 1))?;
+        settings.line_length = length
+            .parse()
+            .map_err(|_| (format!("invalid line length: {length}"), 1))?;
     }
     let mut operands = line.operands;
     let mut parts: Vec<Vec<u8>> = Vec::new();
@@ -127,8 +134,12 @@ fn prepare(line: options::Line) -> Result<Prepared, (String, i32)> {
 
 fn script_file(path: &str) -> Result<Vec<u8>, (String, i32)> {
     let place = if path == "-" { "/dev/stdin" } else { path };
-    let mut text = std::fs::read(place)
-        .map_err(|error| (format!("couldn't open file {path}: {}", options::reason(&error)), 1))?;
+    let mut text = std::fs::read(place).map_err(|error| {
+        (
+            format!("couldn't open file {path}: {}", options::reason(&error)),
+            1,
+        )
+    })?;
     if text.last() == Some(&b'\n') {
         text.pop();
     }

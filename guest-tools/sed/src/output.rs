@@ -20,7 +20,11 @@ pub struct Sink {
 impl Sink {
     pub fn new(writer: impl Write + 'static, unbuffered: bool) -> Self {
         let writer = Box::new(BufWriter::with_capacity(64 * 1024, writer));
-        Self { writer, missing_end: false, unbuffered }
+        Self {
+            writer,
+            missing_end: false,
+            unbuffered,
+        }
     }
 
     pub fn stdout(unbuffered: bool) -> Self {
@@ -54,7 +58,11 @@ impl Sink {
     }
 
     fn settle(&mut self) -> io::Result<()> {
-        if self.unbuffered { self.writer.flush() } else { Ok(()) }
+        if self.unbuffered {
+            self.writer.flush()
+        } else {
+            Ok(())
+        }
     }
 
     pub fn flush(&mut self) -> io::Result<()> {
@@ -78,10 +86,17 @@ impl InPlace {
     pub fn begin(name: &OsString, suffix: &str) -> io::Result<(Self, Sink)> {
         let target = PathBuf::from(name);
         let mode = fs::metadata(&target)?.mode() & 0o7777;
-        let folder = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let folder = target
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).to_path_buf();
         let (temporary, file) = create_beside(&folder)?;
-        let in_place = Self { target, temporary, mode, suffix: suffix.to_owned() };
+        let in_place = Self {
+            target,
+            temporary,
+            mode,
+            suffix: suffix.to_owned(),
+        };
         Ok((in_place, Sink::new(file, false)))
     }
 
@@ -101,13 +116,21 @@ impl InPlace {
 
     /// The name of the copy: `*` in the suffix stands for the file's name.
     fn kept(&self) -> PathBuf {
-        let name = self.target.file_name().unwrap_or_default().to_string_lossy();
+        let name = self
+            .target
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
         let new = if self.suffix.contains('*') {
             self.suffix.replace('*', &name)
         } else {
             format!("{name}{}", self.suffix)
         };
-        if new.contains('/') { PathBuf::from(new) } else { self.target.with_file_name(new) }
+        if new.contains('/') {
+            PathBuf::from(new)
+        } else {
+            self.target.with_file_name(new)
+        }
     }
 }
 
@@ -132,6 +155,9 @@ pub fn written_file(name: &[u8]) -> io::Result<Option<Sink>> {
     match name {
         b"/dev/stdout" => Ok(None),
         b"/dev/stderr" => Ok(Some(Sink::new(io::stderr(), true))),
-        _ => Ok(Some(Sink::new(File::create(std::ffi::OsStr::from_bytes(name))?, true))),
+        _ => Ok(Some(Sink::new(
+            File::create(std::ffi::OsStr::from_bytes(name))?,
+            true,
+        ))),
     }
 }

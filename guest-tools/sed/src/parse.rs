@@ -46,7 +46,10 @@ pub fn parse(text: &[u8], settings: &Settings) -> Parsed<Script> {
             written: parser.written,
             read: parser.read,
         }),
-        Err(message) if message.starts_with("can't find label") => Err(format!("-e expression #1, char {}: {message}", parser.text.len())),
+        Err(message) if message.starts_with("can't find label") => Err(format!(
+            "-e expression #1, char {}: {message}",
+            parser.text.len()
+        )),
         Err(message) => Err(format!("-e expression #1, char {}: {message}", parser.at)),
     }
 }
@@ -65,10 +68,15 @@ impl Parser<'_> {
         }
         for (command, label) in std::mem::take(&mut self.branches) {
             let Some(target) = self.labels.get(&label).copied() else {
-                return Err(format!("can't find label for jump to `{}'", String::from_utf8_lossy(&label)));
+                return Err(format!(
+                    "can't find label for jump to `{}'",
+                    String::from_utf8_lossy(&label)
+                ));
             };
             match &mut self.commands[command].action {
-                Action::Branch(to) | Action::BranchIfReplaced(to) | Action::BranchUnlessReplaced(to) => {
+                Action::Branch(to)
+                | Action::BranchIfReplaced(to)
+                | Action::BranchUnlessReplaced(to) => {
                     *to = Some(target);
                 }
                 _ => {}
@@ -100,13 +108,18 @@ impl Parser<'_> {
     fn number(&mut self) -> Option<u64> {
         let begin = self.at;
         self.skip(|b| b.is_ascii_digit());
-        std::str::from_utf8(&self.text[begin..self.at]).ok()?.parse().ok()
+        std::str::from_utf8(&self.text[begin..self.at])
+            .ok()?
+            .parse()
+            .ok()
     }
 
     fn command(&mut self) -> Parsed<()> {
         let guard = self.guard()?;
         self.blanks();
-        let Some(letter) = self.next() else { return Err("missing command".to_owned()) };
+        let Some(letter) = self.next() else {
+            return Err("missing command".to_owned());
+        };
         let guarded = guard.first.is_some();
         let action = match letter {
             b'#' if guarded => return Err("comments don't accept any addresses".to_owned()),
@@ -241,7 +254,12 @@ impl Parser<'_> {
     }
 
     fn guard(&mut self) -> Parsed<Guard> {
-        let mut guard = Guard { first: None, end: None, from_zero: false, negated: false };
+        let mut guard = Guard {
+            first: None,
+            end: None,
+            from_zero: false,
+            negated: false,
+        };
         guard.first = self.address()?;
         if guard.first.is_some() {
             self.blanks();
@@ -293,7 +311,11 @@ impl Parser<'_> {
             Some(sign @ (b'+' | b'~')) => {
                 self.at += 1;
                 let count = self.number().ok_or("expected number")?;
-                Ok(if sign == b'+' { End::After(count) } else { End::Multiple(count) })
+                Ok(if sign == b'+' {
+                    End::After(count)
+                } else {
+                    End::Multiple(count)
+                })
             }
             _ => match self.address()? {
                 Some(Address::Line(line)) => Ok(End::Line(line)),
@@ -310,7 +332,9 @@ impl Parser<'_> {
             self.at += 1;
         }
         let delimiter = self.next().ok_or("unterminated address regex")?;
-        let text = self.delimited(delimiter, true).ok_or("unterminated address regex")?;
+        let text = self
+            .delimited(delimiter, true)
+            .ok_or("unterminated address regex")?;
         let (mut ignore_case, mut multi_line) = (false, false);
         loop {
             match self.peek() {
@@ -334,7 +358,9 @@ impl Parser<'_> {
                     let escaped = self.next()?;
                     if escaped == delimiter && !in_class {
                         // A delimiter that is special is meant literally.
-                        if is_expression && self.settings.extended && b"+?(){}|".contains(&escaped) || is_expression && b"*.^$[".contains(&escaped) {
+                        if is_expression && self.settings.extended && b"+?(){}|".contains(&escaped)
+                            || is_expression && b"*.^$[".contains(&escaped)
+                        {
                             out.push(b'\\');
                         } else if !is_expression && escaped == b'&' {
                             out.push(b'\\');
@@ -349,8 +375,14 @@ impl Parser<'_> {
                     }
                 }
                 _ if byte == delimiter && !in_class => return Some(out),
-                b'\n' if is_expression && delimiter != b'\n' && !self.settings.posix && false => return None,
-                b'[' if is_expression && !in_class && delimiter != b'[' && self.class_closes(delimiter) => {
+                b'\n' if is_expression && delimiter != b'\n' && !self.settings.posix && false => {
+                    return None;
+                }
+                b'[' if is_expression
+                    && !in_class
+                    && delimiter != b'['
+                    && self.class_closes(delimiter) =>
+                {
                     in_class = true;
                     out.push(byte);
                     for special in [b'^', b']'] {
@@ -386,7 +418,11 @@ impl Parser<'_> {
     fn class_closes(&self, delimiter: u8) -> bool {
         let rest = &self.text[self.at..];
         let skip = usize::from(rest.first() == Some(&b'^'));
-        let close = rest.iter().skip(skip + 1).position(|&b| b == b']').map(|at| at + skip + 1);
+        let close = rest
+            .iter()
+            .skip(skip + 1)
+            .position(|&b| b == b']')
+            .map(|at| at + skip + 1);
         let end = rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len());
         let _ = delimiter;
         close.is_some_and(|close| close < end)
@@ -398,7 +434,11 @@ impl Parser<'_> {
         }
         let text = text::in_expression(text);
         let text = String::from_utf8_lossy(&text);
-        let syntax = if self.settings.extended { Syntax::Extended } else { Syntax::Basic };
+        let syntax = if self.settings.extended {
+            Syntax::Extended
+        } else {
+            Syntax::Basic
+        };
         let translated = translate(&text, syntax, "")?;
         let lines = multi_line.then_some(b'\n');
         let options = Options { ignore_case, lines };
@@ -438,7 +478,9 @@ impl Parser<'_> {
                         self.at += 1;
                         out.push(b'\n');
                     }
-                    Some(other) => match text::escape(&self.text[self.at..]).filter(|_| other != b'n' || true) {
+                    Some(other) => match text::escape(&self.text[self.at..])
+                        .filter(|_| other != b'n' || true)
+                    {
                         Some((c, length)) if !out.is_empty() || other != b't' => {
                             text::push(c, &mut out);
                             self.at += length;
@@ -495,7 +537,8 @@ impl Parser<'_> {
                 }
                 Some(b'w') => {
                     self.at += 1;
-                    substitution.file = Some(number_of(&mut self.written, self.text, &mut self.at)?);
+                    substitution.file =
+                        Some(number_of(&mut self.written, self.text, &mut self.at)?);
                     break;
                 }
                 None | Some(b'\n' | b';' | b'}' | b'#' | b' ' | b'\t' | b'\r') => {
@@ -539,10 +582,13 @@ fn number_of(files: &mut Vec<Vec<u8>>, text: &[u8], at: &mut usize) -> Parsed<us
         return Err("missing filename in r/R/w/W commands".to_owned());
     }
     let name = text[begin..*at].to_vec();
-    Ok(files.iter().position(|known| *known == name).unwrap_or_else(|| {
-        files.push(name);
-        files.len() - 1
-    }))
+    Ok(files
+        .iter()
+        .position(|known| *known == name)
+        .unwrap_or_else(|| {
+            files.push(name);
+            files.len() - 1
+        }))
 }
 
 fn plain(text: &[u8]) -> Vec<char> {

@@ -6,7 +6,10 @@ use crate::script::{Case, Piece, Substitution};
 
 /// The new text, when anything was replaced.
 pub fn substitute(what: &Substitution, matcher: &Matcher, text: &[u8]) -> Option<Vec<u8>> {
-    let needs_groups = what.replacement.iter().any(|p| matches!(p, Piece::Group(n) if *n > 0));
+    let needs_groups = what
+        .replacement
+        .iter()
+        .any(|p| matches!(p, Piece::Group(n) if *n > 0));
     let mut out = Vec::with_capacity(text.len() + 64);
     let (mut at, mut copied, mut count, mut replaced) = (0, 0, 0, false);
     let mut last_end = None;
@@ -14,7 +17,9 @@ pub fn substitute(what: &Substitution, matcher: &Matcher, text: &[u8]) -> Option
         let groups = if needs_groups {
             matcher.captures_at(text, at)
         } else {
-            matcher.find_longest_at(text, at).map(|span| vec![Some(span)])
+            matcher
+                .find_longest_at(text, at)
+                .map(|span| vec![Some(span)])
         };
         let Some(groups) = groups else { break };
         let Some((start, end)) = groups[0] else { break };
@@ -34,7 +39,11 @@ pub fn substitute(what: &Substitution, matcher: &Matcher, text: &[u8]) -> Option
                 break;
             }
         }
-        at = if start == end { next_character(text, end) } else { end };
+        at = if start == end {
+            next_character(text, end)
+        } else {
+            end
+        };
     }
     if !replaced {
         return None;

@@ -26,7 +26,9 @@ pub fn escape(text: &[u8]) -> Option<(char, usize)> {
         b'd' => number(10, 3),
         b'o' => number(8, 3),
         b'x' => number(16, 2),
-        b'c' => text.get(1).map(|c| ((c.to_ascii_uppercase() ^ 0x40) as char, 2)),
+        b'c' => text
+            .get(1)
+            .map(|c| ((c.to_ascii_uppercase() ^ 0x40) as char, 2)),
         _ => None,
     }
 }
@@ -41,7 +43,10 @@ pub fn in_expression(text: &[u8]) -> Vec<u8> {
                 let known = escape(&text[at + 1..]);
                 match known {
                     Some((c, length)) => {
-                        if !in_class && b"$*.[\\]^+?(){}|".contains(&(c as u32 as u8)) && c.is_ascii() {
+                        if !in_class
+                            && b"$*.[\\]^+?(){}|".contains(&(c as u32 as u8))
+                            && c.is_ascii()
+                        {
                             out.push(b'\\');
                         }
                         push(c, &mut out);
@@ -75,7 +80,8 @@ pub fn in_expression(text: &[u8]) -> Vec<u8> {
             b'[' if matches!(text.get(at + 1), Some(b':' | b'.' | b'=')) => {
                 // A named class ends in its own bracket.
                 let kind = text[at + 1];
-                let end = (at + 2..text.len()).find(|&i| text[i] == kind && text.get(i + 1) == Some(&b']'));
+                let end = (at + 2..text.len())
+                    .find(|&i| text[i] == kind && text.get(i + 1) == Some(&b']'));
                 if let Some(end) = end {
                     out.extend_from_slice(&text[at..end + 2]);
                     at = end + 2;

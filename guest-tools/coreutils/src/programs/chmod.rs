@@ -60,7 +60,11 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
         match fs::metadata(&reference) {
             Ok(metadata) => change.exact = Some(metadata.mode() & 0o7777),
             Err(error) => {
-                eprintln!("{name}: failed to get attributes of {}: {}", quote(&reference), reason(&error));
+                eprintln!(
+                    "{name}: failed to get attributes of {}: {}",
+                    quote(&reference),
+                    reason(&error)
+                );
                 return 1;
             }
         }
@@ -81,7 +85,10 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
         };
         return bad_usage(name, &message, 1);
     }
-    let results = line.operands.iter().map(|file| change.apply(Path::new(file), true));
+    let results = line
+        .operands
+        .iter()
+        .map(|file| change.apply(Path::new(file), true));
     i32::from(results.fold(false, |failed, ok| failed | !ok))
 }
 
@@ -94,8 +101,14 @@ fn dashed_modes(arguments: Vec<OsString>) -> (Vec<String>, Vec<OsString>) {
             && text.len() > 1
             && text.starts_with('-')
             && text[1..].starts_with(|c: char| "rwxXstugo01234567".contains(c))
-            && text[1..].chars().all(|c| "rwxXstugoa=+-,01234567".contains(c));
-        if is_mode { modes.push(text) } else { rest.push(argument) }
+            && text[1..]
+                .chars()
+                .all(|c| "rwxXstugoa=+-,01234567".contains(c));
+        if is_mode {
+            modes.push(text)
+        } else {
+            rest.push(argument)
+        }
     }
     (modes, rest)
 }
@@ -114,7 +127,11 @@ impl Change {
             Ok(metadata) => metadata,
             Err(_) if link.is_symlink() => {
                 if !self.quiet {
-                    eprintln!("{}: cannot operate on dangling symlink {}", self.name, quote(path));
+                    eprintln!(
+                        "{}: cannot operate on dangling symlink {}",
+                        self.name,
+                        quote(path)
+                    );
                 }
                 return false;
             }
@@ -166,7 +183,11 @@ impl Change {
                 shown(new)
             );
         } else if self.verbose {
-            println!("mode of {} retained as {old:04o} ({})", quote(path), shown(old));
+            println!(
+                "mode of {} retained as {old:04o} ({})",
+                quote(path),
+                shown(old)
+            );
         }
     }
 }

@@ -33,7 +33,11 @@ pub fn set_times(path: &Path, metadata: &Metadata, follow: bool) -> io::Result<(
 pub fn copy_bytes(from: &Path, to: &Path, source: &Metadata) -> io::Result<()> {
     let mut input = File::open(from)?;
     let is_new = fs::symlink_metadata(to).is_err();
-    let mut output = fs::OpenOptions::new().write(true).create(true).truncate(true).open(to)?;
+    let mut output = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(to)?;
     let mut buffer = vec![0; 256 * 1024];
     loop {
         let count = io::Read::read(&mut input, &mut buffer)?;
@@ -100,13 +104,26 @@ impl Backup {
 }
 
 fn highest_number(path: &Path) -> u32 {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let Ok(entries) = fs::read_dir(parent.unwrap_or(Path::new("."))) else { return 0 };
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let Ok(entries) = fs::read_dir(parent.unwrap_or(Path::new("."))) else {
+        return 0;
+    };
     entries
         .filter_map(|entry| {
             let entry = entry.ok()?.file_name().to_string_lossy().into_owned();
-            entry.strip_prefix(&name)?.strip_prefix(".~")?.strip_suffix('~')?.parse().ok()
+            entry
+                .strip_prefix(&name)?
+                .strip_prefix(".~")?
+                .strip_suffix('~')?
+                .parse()
+                .ok()
         })
         .max()
         .unwrap_or(0)
@@ -152,28 +169,57 @@ pub fn destination(
     }
     if let Some(target) = target {
         if no_folder {
-            return Err("cannot combine --target-directory (-t) and --no-target-directory (-T)".to_owned());
+            return Err(
+                "cannot combine --target-directory (-t) and --no-target-directory (-T)".to_owned(),
+            );
         }
         let folder = PathBuf::from(target);
         if !folder.is_dir() {
-            let why = if folder.exists() { "Not a directory" } else { "No such file or directory" };
+            let why = if folder.exists() {
+                "Not a directory"
+            } else {
+                "No such file or directory"
+            };
             return Err(format!("target directory {}: {why}", quote(target)));
         }
-        return Ok((operands.into_iter().map(PathBuf::from).collect(), folder, true));
+        return Ok((
+            operands.into_iter().map(PathBuf::from).collect(),
+            folder,
+            true,
+        ));
     }
     let last = operands.pop().unwrap_or_default();
     if operands.is_empty() {
-        return Err(format!("missing destination file operand after {}", quote(&last)));
+        return Err(format!(
+            "missing destination file operand after {}",
+            quote(&last)
+        ));
     }
     if no_folder {
         if operands.len() > 1 {
             return Err(format!("extra operand {}", quote(&last)));
         }
-        return Ok((operands.into_iter().map(PathBuf::from).collect(), last.into(), false));
+        return Ok((
+            operands.into_iter().map(PathBuf::from).collect(),
+            last.into(),
+            false,
+        ));
     }
     let is_folder = Path::new(&last).is_dir();
     if !is_folder && operands.len() > 1 {
-        return Err(format!("target {}: {}", quote(&last), if Path::new(&last).exists() { "Not a directory" } else { "No such file or directory" }));
+        return Err(format!(
+            "target {}: {}",
+            quote(&last),
+            if Path::new(&last).exists() {
+                "Not a directory"
+            } else {
+                "No such file or directory"
+            }
+        ));
     }
-    Ok((operands.into_iter().map(PathBuf::from).collect(), last.into(), is_folder))
+    Ok((
+        operands.into_iter().map(PathBuf::from).collect(),
+        last.into(),
+        is_folder,
+    ))
 }

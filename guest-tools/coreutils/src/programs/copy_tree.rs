@@ -59,7 +59,11 @@ impl Copier {
             Follow::Named => named,
             Follow::Never => false,
         };
-        let found = if follow { fs::metadata(from) } else { fs::symlink_metadata(from) };
+        let found = if follow {
+            fs::metadata(from)
+        } else {
+            fs::symlink_metadata(from)
+        };
         let source = match found {
             Ok(source) => source,
             Err(error) => return self.say(&format!("cannot stat {}", quote(from)), Some(&error)),
@@ -82,7 +86,12 @@ impl Copier {
         let ok = self.copy_leaf(from, to, &source, follow);
         if ok && self.verbose {
             match kept {
-                Some(kept) => println!("{} -> {} (backup: {})", quote(from), quote(to), quote(&kept)),
+                Some(kept) => println!(
+                    "{} -> {} (backup: {})",
+                    quote(from),
+                    quote(to),
+                    quote(&kept)
+                ),
                 None => println!("{} -> {}", quote(from), quote(to)),
             }
         }
@@ -98,10 +107,19 @@ impl Copier {
     }
 
     /// Whether `to` may be replaced: `None` after an error, `Some(false)` to skip it silently.
-    fn replace(&self, from: &Path, to: &Path, source: &Metadata, target: &Metadata) -> Option<bool> {
+    fn replace(
+        &self,
+        from: &Path,
+        to: &Path,
+        source: &Metadata,
+        target: &Metadata,
+    ) -> Option<bool> {
         if target.is_dir() {
             self.say(
-                &format!("cannot overwrite directory {} with non-directory", quote(to)),
+                &format!(
+                    "cannot overwrite directory {} with non-directory",
+                    quote(to)
+                ),
                 None,
             );
             return None;
@@ -110,7 +128,9 @@ impl Copier {
         let same = if source.is_symlink() {
             same_file(source, target)
         } else {
-            behind.as_ref().is_ok_and(|behind| same_file(source, behind))
+            behind
+                .as_ref()
+                .is_ok_and(|behind| same_file(source, behind))
         };
         match self.clobber {
             Clobber::Never => return Some(false),
@@ -125,23 +145,47 @@ impl Copier {
         if same && self.hard_link {
             return Some(false);
         }
-        if same && self.backup == Backup::None && !(self.remove_destination && target.is_symlink()) {
-            self.say(&format!("{} and {} are the same file", quote(from), quote(to)), None);
+        if same && self.backup == Backup::None && !(self.remove_destination && target.is_symlink())
+        {
+            self.say(
+                &format!("{} and {} are the same file", quote(from), quote(to)),
+                None,
+            );
             return None;
         }
         let dangling = target.is_symlink() && behind.is_err();
-        if dangling && self.backup == Backup::None && !self.remove_destination && !source.is_symlink() {
-            self.say(&format!("not writing through dangling symlink {}", quote(to)), None);
+        if dangling
+            && self.backup == Backup::None
+            && !self.remove_destination
+            && !source.is_symlink()
+        {
+            self.say(
+                &format!("not writing through dangling symlink {}", quote(to)),
+                None,
+            );
             return None;
         }
-        let fresh = self.remove_destination
-            || self.hard_link
-            || self.symbolic_link
-            || source.is_symlink();
+        let fresh =
+            self.remove_destination || self.hard_link || self.symbolic_link || source.is_symlink();
         let makes_links = self.hard_link || self.symbolic_link;
-        if makes_links && self.clobber == Clobber::Overwrite && self.backup == Backup::None && !self.remove_destination {
-            let kind = if self.hard_link { "hard link" } else { "symbolic link" };
-            self.say(&format!("cannot create {kind} {} to {}: File exists", quote(to), quote(from)), None);
+        if makes_links
+            && self.clobber == Clobber::Overwrite
+            && self.backup == Backup::None
+            && !self.remove_destination
+        {
+            let kind = if self.hard_link {
+                "hard link"
+            } else {
+                "symbolic link"
+            };
+            self.say(
+                &format!(
+                    "cannot create {kind} {} to {}: File exists",
+                    quote(to),
+                    quote(from)
+                ),
+                None,
+            );
             return None;
         }
         if fresh && self.backup == Backup::None {
@@ -195,7 +239,9 @@ impl Copier {
     ) -> Result<(), (&'static str, io::Error)> {
         if self.attributes_only {
             let opened = fs::OpenOptions::new().append(true).create(true).open(to);
-            return opened.map(drop).map_err(|error| ("cannot create regular file", error));
+            return opened
+                .map(drop)
+                .map_err(|error| ("cannot create regular file", error));
         }
         fs::File::open(from).map_err(|error| ("cannot open", error))?;
         let is_new = fs::symlink_metadata(to).is_err();
@@ -220,32 +266,49 @@ impl Copier {
             && !is_link
             && let Err(error) = guest_start::file::chmod(to, source.mode() & 0o7777)
         {
-            return self.say(&format!("preserving permissions for {}", quote(to)), Some(&error));
+            return self.say(
+                &format!("preserving permissions for {}", quote(to)),
+                Some(&error),
+            );
         }
         true
     }
 
     fn copy_folder(&mut self, from: &Path, to: &Path, source: &Metadata, named: bool) -> bool {
         if !self.recursive {
-            return self.say(&format!("-r not specified; omitting directory {}", quote(from)), None);
+            return self.say(
+                &format!("-r not specified; omitting directory {}", quote(from)),
+                None,
+            );
         }
         let target = fs::metadata(to).ok();
         if target.as_ref().is_some_and(|target| !target.is_dir()) {
             return self.say(
-                &format!("cannot overwrite non-directory {} with directory {}", quote(to), quote(from)),
+                &format!(
+                    "cannot overwrite non-directory {} with directory {}",
+                    quote(to),
+                    quote(from)
+                ),
                 None,
             );
         }
         if named && is_within(from, to) {
             return self.say(
-                &format!("cannot copy a directory, {}, into itself, {}", quote(from), quote(to)),
+                &format!(
+                    "cannot copy a directory, {}, into itself, {}",
+                    quote(from),
+                    quote(to)
+                ),
                 None,
             );
         }
         let is_new = target.is_none();
         if is_new {
             if let Err(error) = fs::create_dir(to) {
-                return self.say(&format!("cannot create directory {}", quote(to)), Some(&error));
+                return self.say(
+                    &format!("cannot create directory {}", quote(to)),
+                    Some(&error),
+                );
             }
             if self.verbose {
                 println!("{} -> {}", quote(from), quote(to));
@@ -257,7 +320,11 @@ impl Copier {
         };
         let mut ok = true;
         for entry in entries.filter_map(Result::ok) {
-            ok &= self.copy(&from.join(entry.file_name()), &to.join(entry.file_name()), false);
+            ok &= self.copy(
+                &from.join(entry.file_name()),
+                &to.join(entry.file_name()),
+                false,
+            );
         }
         if is_new && !self.keep_mode {
             let wanted = source.mode() & 0o777 & !guest_unix::fs::umask();
@@ -280,10 +347,16 @@ impl ModifiedAt for Metadata {
 
 /// Whether `to` lies in the folder `from`, links resolved.
 pub fn is_within(from: &Path, to: &Path) -> bool {
-    let Ok(from) = fs::canonicalize(from) else { return false };
+    let Ok(from) = fs::canonicalize(from) else {
+        return false;
+    };
     to.ancestors()
         .find_map(|part| {
-            let part = if part.as_os_str().is_empty() { Path::new(".") } else { part };
+            let part = if part.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                part
+            };
             fs::canonicalize(part).ok()
         })
         .is_some_and(|to| to.starts_with(&from))

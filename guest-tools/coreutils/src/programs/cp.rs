@@ -30,7 +30,7 @@ const GRAMMAR: Grammar = Grammar {
         ("parents", Takes::Nothing, 'D' as u32),
         ("preserve", Takes::Perhaps, 'K' as u32),
         ("recursive", Takes::Nothing, 'R' as u32),
-        ("reflink", Takes::Perhaps, 'E' as u32),
+        ("reflink", Takes::Perhaps, 'F' as u32),
         ("remove-destination", Takes::Nothing, 'M' as u32),
         ("sparse", Takes::Value, 'E' as u32),
         ("strip-trailing-slashes", Takes::Nothing, 'W' as u32),
@@ -68,11 +68,23 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
         };
     let mut ok = true;
     for source in &sources {
+        // Only the root holds other file systems: everywhere else there is one anyway.
+        if line.has('x') && fs::canonicalize(source).is_ok_and(|path| path == Path::new("/")) {
+            eprintln!(
+                "{name}: --one-file-system is not supported for '/'; name the folders to copy"
+            );
+            ok = false;
+            continue;
+        }
         let to = match (is_folder, line.has('D')) {
             (true, true) => match parents(source, &to) {
                 Ok(to) => to,
                 Err(error) => {
-                    eprintln!("{name}: cannot make directory for {}: {}", quote(source), options::reason(&error));
+                    eprintln!(
+                        "{name}: cannot make directory for {}: {}",
+                        quote(source),
+                        options::reason(&error)
+                    );
                     ok = false;
                     continue;
                 }
@@ -140,18 +152,44 @@ fn copier(name: &str, line: &Line) -> Result<Copier, String> {
             'i' => copier.clobber = Clobber::Ask,
             'n' => copier.clobber = Clobber::Never,
             'u' => update(&mut copier, found)?,
+            'E' => on_demand("sparse", &found.text())?,
+            'F' if found.value.is_none() => on_demand("reflink", "always")?,
+            'F' => on_demand("reflink", &found.text())?,
+            'C' => return Err("--copy-contents is not supported here".to_owned()),
             'b' => copier.backup = Backup::Existing,
             'B' => copier.backup = Backup::parse(&found.text())?,
             'S' if copier.backup == Backup::None => copier.backup = Backup::Existing,
             _ => {}
         }
     }
-    let default = if copier.recursive { Follow::Never } else { Follow::Always };
-    copier.follow = follow.unwrap_or(if copier.hard_link { Follow::Never } else { default });
+    let default = if copier.recursive {
+        Follow::Never
+    } else {
+        Follow::Always
+    };
+    copier.follow = follow.unwrap_or(if copier.hard_link {
+        Follow::Never
+    } else {
+        default
+    });
     if copier.hard_link && copier.symbolic_link {
         return Err("cannot make both hard and symbolic links".to_owned());
     }
     Ok(copier)
+}
+
+/// `--sparse` and `--reflink`: bytes are always copied one by one, so only WHENs that allow this.
+fn on_demand(option: &str, when: &str) -> Result<(), String> {
+    match when {
+        "auto" | "never" => Ok(()),
+        "always" => Err(format!(
+            "--{option}=always is not supported here; use --{option}=auto"
+        )),
+        other => Err(format!(
+            "invalid argument {} for '--{option}'",
+            quote(other)
+        )),
+    }
 }
 
 fn update(copier: &mut Copier, found: &options::Found) -> Result<(), String> {
@@ -176,7 +214,12 @@ fn preserve(copier: &mut Copier, list: &str, keep: bool) -> Result<(), String> {
                 copier.keep_times = keep;
                 copier.keep_links = keep;
             }
-            other => return Err(format!("invalid argument {} for '--preserve'", quote(other))),
+            other => {
+                return Err(format!(
+                    "invalid argument {} for '--preserve'",
+                    quote(other)
+                ));
+            }
         }
     }
     Ok(())

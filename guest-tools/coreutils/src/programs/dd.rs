@@ -59,7 +59,11 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
 }
 
 fn job(arguments: &[OsString]) -> Result<Option<Job>, String> {
-    let mut job = Job { input_block: 512, output_block: 512, ..Job::default() };
+    let mut job = Job {
+        input_block: 512,
+        output_block: 512,
+        ..Job::default()
+    };
     for argument in arguments {
         let text = argument.to_string_lossy();
         if text == "--help" {
@@ -91,8 +95,24 @@ fn job(arguments: &[OsString]) -> Result<Option<Job>, String> {
             _ => return Err(format!("unrecognized operand {}", quote(argument))),
         }
     }
-    let known = ["notrunc", "ucase", "lcase", "sync", "noerror", "fsync", "fdatasync", "swab", "excl", "nocreat", "sparse"];
-    match job.conversions.iter().find(|conversion| !known.contains(&conversion.as_str())) {
+    let known = [
+        "notrunc",
+        "ucase",
+        "lcase",
+        "sync",
+        "noerror",
+        "fsync",
+        "fdatasync",
+        "swab",
+        "excl",
+        "nocreat",
+        "sparse",
+    ];
+    match job
+        .conversions
+        .iter()
+        .find(|conversion| !known.contains(&conversion.as_str()))
+    {
         Some(unknown) => Err(format!("invalid conversion: {}", quote(unknown))),
         None => Ok(Some(job)),
     }
@@ -100,7 +120,8 @@ fn job(arguments: &[OsString]) -> Result<Option<Job>, String> {
 
 /// `2x512k`: factors joined by `x`.
 fn product(text: &str) -> Option<u64> {
-    text.split('x').try_fold(1u64, |product, factor| product.checked_mul(amount(factor)?))
+    text.split('x')
+        .try_fold(1u64, |product, factor| product.checked_mul(amount(factor)?))
 }
 
 impl Job {
@@ -123,12 +144,18 @@ impl Job {
         let mut buffer = vec![0; self.input_block];
         while left != Some(0) && blocks_left != Some(0) {
             let most = left.map_or(self.input_block, |left| self.input_block.min(left as usize));
-            let size = read_block(&mut input, &mut buffer[..most], full_blocks)
-                .map_err(|error| format!("error reading {}: {}", self.input_name(), reason(&error)))?;
+            let size =
+                read_block(&mut input, &mut buffer[..most], full_blocks).map_err(|error| {
+                    format!("error reading {}: {}", self.input_name(), reason(&error))
+                })?;
             if size == 0 {
                 break;
             }
-            if size == self.input_block { progress.full_in += 1 } else { progress.partial_in += 1 }
+            if size == self.input_block {
+                progress.full_in += 1
+            } else {
+                progress.partial_in += 1
+            }
             left = left.map(|left| left - size as u64);
             blocks_left = blocks_left.map(|blocks| blocks - 1);
             let mut size = size;
@@ -170,10 +197,18 @@ impl Job {
         while !pending.is_empty() && pending.len() >= least {
             let size = pending.len().min(self.output_block);
             output.write_all(&pending[..size]).map_err(|error| {
-                format!("error writing {}: {}", quote(self.output.as_deref().unwrap_or("standard output")), reason(&error))
+                format!(
+                    "error writing {}: {}",
+                    quote(self.output.as_deref().unwrap_or("standard output")),
+                    reason(&error)
+                )
             })?;
             progress.bytes += size as u64;
-            if size == self.output_block { progress.full_out += 1 } else { progress.partial_out += 1 }
+            if size == self.output_block {
+                progress.full_out += 1
+            } else {
+                progress.partial_out += 1
+            }
             pending.drain(..size);
         }
         Ok(())
@@ -195,8 +230,9 @@ impl Job {
             self.skip.saturating_mul(self.input_block as u64)
         };
         if skip > 0 && file.seek(SeekFrom::Current(skip.cast_signed())).is_err() {
-            io::copy(&mut (&mut file).take(skip), &mut io::sink())
-                .map_err(|error| format!("{}: cannot skip: {}", self.input_name(), reason(&error)))?;
+            io::copy(&mut (&mut file).take(skip), &mut io::sink()).map_err(|error| {
+                format!("{}: cannot skip: {}", self.input_name(), reason(&error))
+            })?;
         }
         Ok(ManuallyDrop::new(file))
     }
@@ -266,12 +302,19 @@ impl Progress {
                 }
                 value /= base;
             }
-            if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+            if value < 10.0 {
+                format!("{value:.1} {unit}")
+            } else {
+                format!("{value:.0} {unit}")
+            }
         };
         let sizes = match bytes {
             1 => "1 byte".to_owned(),
             0..1000 => format!("{bytes} bytes"),
-            1000..1024 => format!("{bytes} bytes ({})", short(1000.0, ["B", "kB", "MB", "GB", "TB"])),
+            1000..1024 => format!(
+                "{bytes} bytes ({})",
+                short(1000.0, ["B", "kB", "MB", "GB", "TB"])
+            ),
             _ => format!(
                 "{bytes} bytes ({}, {})",
                 short(1000.0, ["B", "kB", "MB", "GB", "TB"]),

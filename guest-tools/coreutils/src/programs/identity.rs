@@ -8,7 +8,10 @@ use options::{Grammar, Takes, quote};
 use super::{HELP, VERSION, bad_usage, information};
 
 pub fn whoami(name: &str, arguments: Vec<OsString>) -> i32 {
-    let grammar = Grammar { short: "", long: &[HELP, VERSION] };
+    let grammar = Grammar {
+        short: "",
+        long: &[HELP, VERSION],
+    };
     let line = match grammar.parse(arguments.into_iter()) {
         Ok(line) => line,
         Err(message) => return bad_usage(name, &message, 1),
@@ -68,7 +71,10 @@ pub fn id(name: &str, arguments: Vec<OsString>) -> i32 {
         eprintln!("{name}: --context (-Z) works only on an SELinux-enabled kernel");
         return 1;
     }
-    let chosen: Vec<char> = ['u', 'g', 'G'].into_iter().filter(|c| line.has(*c)).collect();
+    let chosen: Vec<char> = ['u', 'g', 'G']
+        .into_iter()
+        .filter(|c| line.has(*c))
+        .collect();
     if chosen.len() > 1 {
         eprintln!("{name}: cannot print \"only\" of more than one choice");
         return 1;
@@ -83,7 +89,11 @@ pub fn id(name: &str, arguments: Vec<OsString>) -> i32 {
     }
     let mut status = 0;
     let own = [OsString::from(USER)];
-    let users = if line.operands.is_empty() { &own[..] } else { &line.operands[..] };
+    let users = if line.operands.is_empty() {
+        &own[..]
+    } else {
+        &line.operands[..]
+    };
     for user in users {
         let user = user.to_string_lossy();
         let Ok(uid) = usr2uid(&user).and_then(|uid| uid2usr(uid).map(|_| uid)) else {
@@ -92,14 +102,20 @@ pub fn id(name: &str, arguments: Vec<OsString>) -> i32 {
             continue;
         };
         let end = if line.has('z') { '\0' } else { '\n' };
-        print!("{}{end}", describe(uid, chosen.first().copied(), line.has('n')));
+        print!(
+            "{}{end}",
+            describe(uid, chosen.first().copied(), line.has('n'))
+        );
     }
     status
 }
 
 fn describe(uid: u32, only: Option<char>, names: bool) -> String {
     let gid = if uid == UID { GID } else { uid };
-    let (user, group) = (uid2usr(uid).unwrap_or_default(), gid2grp(gid).unwrap_or_default());
+    let (user, group) = (
+        uid2usr(uid).unwrap_or_default(),
+        gid2grp(gid).unwrap_or_default(),
+    );
     match (only, names) {
         (Some('u'), true) => user,
         (Some('u'), false) => uid.to_string(),

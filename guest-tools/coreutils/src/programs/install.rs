@@ -58,7 +58,10 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
         if line.operands.is_empty() {
             return bad_usage(name, "missing file operand", 1);
         }
-        let results = line.operands.iter().map(|folder| installer.folder(Path::new(folder)));
+        let results = line
+            .operands
+            .iter()
+            .map(|folder| installer.folder(Path::new(folder)));
         return i32::from(results.fold(false, |failed, ok| failed | !ok));
     }
     installer.files(&line)
@@ -76,7 +79,15 @@ fn installer(name: &str, line: &Line) -> Result<Installer, String> {
             return Err(format!("invalid {what} {}", quote(&text)));
         }
     }
-    let backup = match line.options.iter().rev().find(|found| "bB".contains(char::from_u32(found.code).unwrap_or_default())) {
+    if line.has('s') {
+        return Err("--strip is not supported here; install without -s".to_owned());
+    }
+    let backup = match line
+        .options
+        .iter()
+        .rev()
+        .find(|found| "bB".contains(char::from_u32(found.code).unwrap_or_default()))
+    {
         Some(found) => Backup::parse(&found.text())?,
         None => Backup::None,
     };
@@ -114,7 +125,10 @@ impl Installer {
         }
         match guest_start::file::chmod(path, self.mode) {
             Ok(()) => true,
-            Err(error) => self.say(&format!("cannot change permissions of {}", quote(path)), &error),
+            Err(error) => self.say(
+                &format!("cannot change permissions of {}", quote(path)),
+                &error,
+            ),
         }
     }
 
@@ -124,7 +138,10 @@ impl Installer {
             && let Some(folder) = &target
             && let Err(error) = fs::create_dir_all(folder)
         {
-            self.say(&format!("cannot create directory {}", quote(folder)), &error);
+            self.say(
+                &format!("cannot create directory {}", quote(folder)),
+                &error,
+            );
             return 1;
         }
         let (sources, to, is_folder) =
@@ -138,7 +155,11 @@ impl Installer {
             };
         let mut ok = true;
         for source in &sources {
-            let to = if is_folder { inside(&to, source) } else { to.clone() };
+            let to = if is_folder {
+                inside(&to, source)
+            } else {
+                to.clone()
+            };
             ok &= self.file(source, &to);
         }
         i32::from(!ok)
@@ -160,7 +181,10 @@ impl Installer {
             && let Some(parent) = to.parent().filter(|parent| !parent.as_os_str().is_empty())
             && let Err(error) = fs::create_dir_all(parent)
         {
-            return self.say(&format!("cannot create directory {}", quote(parent)), &error);
+            return self.say(
+                &format!("cannot create directory {}", quote(parent)),
+                &error,
+            );
         }
         if let Err(error) = self.backup.keep(to, &self.suffix) {
             return self.say(&format!("cannot backup {}", quote(to)), &error);
@@ -170,7 +194,10 @@ impl Installer {
             return self.say(&format!("cannot create regular file {}", quote(to)), &error);
         }
         if let Err(error) = guest_start::file::chmod(to, self.mode) {
-            return self.say(&format!("cannot change permissions of {}", quote(to)), &error);
+            return self.say(
+                &format!("cannot change permissions of {}", quote(to)),
+                &error,
+            );
         }
         if self.times
             && let Err(error) = set_times(to, &source, true)

@@ -9,11 +9,12 @@ mod dd;
 mod identity;
 mod install;
 mod mv;
+mod rev;
 mod start;
-mod tac;
-mod tail;
 mod stat;
 mod stat_format;
+mod tac;
+mod tail;
 mod timeout;
 mod uname;
 
@@ -36,6 +37,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("mv", mv::run),
     ("nice", start::nice),
     ("nohup", start::nohup),
+    ("rev", rev::run),
     ("stat", stat::run),
     ("sync", uname::sync),
     ("tac", tac::run),
@@ -79,7 +81,11 @@ fn bad_usage(name: &str, message: &str, status: i32) -> i32 {
 fn amount(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    let number: u64 = if number.is_empty() && !unit.is_empty() { 1 } else { number.parse().ok()? };
+    let number: u64 = if number.is_empty() && !unit.is_empty() {
+        1
+    } else {
+        number.parse().ok()?
+    };
     let powers = "KMGTPEZY";
     let factor = match unit {
         "" | "c" => 1,

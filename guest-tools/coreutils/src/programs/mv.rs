@@ -52,18 +52,25 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
         Err(message) => return bad_usage(name, &message, 1),
     };
     let target = line.value('t');
-    let (sources, to, is_folder) =
-        match destination(line.operands, target.as_deref(), line.options.iter().any(|f| f.code == 'T' as u32)) {
-            Ok(parts) => parts,
-            Err(message) if message.starts_with("target ") => {
-                eprintln!("{name}: {message}");
-                return 1;
-            }
-            Err(message) => return bad_usage(name, &message, 1),
-        };
+    let (sources, to, is_folder) = match destination(
+        line.operands,
+        target.as_deref(),
+        line.options.iter().any(|f| f.code == 'T' as u32),
+    ) {
+        Ok(parts) => parts,
+        Err(message) if message.starts_with("target ") => {
+            eprintln!("{name}: {message}");
+            return 1;
+        }
+        Err(message) => return bad_usage(name, &message, 1),
+    };
     let mut ok = true;
     for source in &sources {
-        let to = if is_folder { inside(&to, source) } else { to.clone() };
+        let to = if is_folder {
+            inside(&to, source)
+        } else {
+            to.clone()
+        };
         ok &= mover.move_one(source, &to);
     }
     i32::from(!ok)
@@ -116,34 +123,54 @@ impl Mover {
             match self.clobber {
                 Clobber::Never => return true,
                 Clobber::IfNewer
-                    if (target.mtime(), target.mtime_nsec()) >= (source.mtime(), source.mtime_nsec()) =>
+                    if (target.mtime(), target.mtime_nsec())
+                        >= (source.mtime(), source.mtime_nsec()) =>
                 {
                     return true;
                 }
-                Clobber::Ask if !confirmed(&format!("{}: overwrite {}? ", self.name, quote(to))) => {
+                Clobber::Ask
+                    if !confirmed(&format!("{}: overwrite {}? ", self.name, quote(to))) =>
+                {
                     return true;
                 }
                 _ => {}
             }
-            if same_file(&source, &target) && self.backup == Backup::None && (source.nlink() < 2 || from == to || source.is_dir()) {
-                return self.say(&format!("{} and {} are the same file", quote(from), quote(to)), None);
+            if same_file(&source, &target)
+                && self.backup == Backup::None
+                && (source.nlink() < 2 || from == to || source.is_dir())
+            {
+                return self.say(
+                    &format!("{} and {} are the same file", quote(from), quote(to)),
+                    None,
+                );
             }
             if target.is_dir() && !source.is_dir() {
                 return self.say(
-                    &format!("cannot overwrite directory {} with non-directory", quote(to)),
+                    &format!(
+                        "cannot overwrite directory {} with non-directory",
+                        quote(to)
+                    ),
                     None,
                 );
             }
             if !target.is_dir() && source.is_dir() {
                 return self.say(
-                    &format!("cannot overwrite non-directory {} with directory {}", quote(to), quote(from)),
+                    &format!(
+                        "cannot overwrite non-directory {} with directory {}",
+                        quote(to),
+                        quote(from)
+                    ),
                     None,
                 );
             }
         }
         if source.is_dir() && is_within(from, to) {
             return self.say(
-                &format!("cannot move {} to a subdirectory of itself, {}", quote(from), quote(to)),
+                &format!(
+                    "cannot move {} to a subdirectory of itself, {}",
+                    quote(from),
+                    quote(to)
+                ),
                 None,
             );
         }
@@ -164,7 +191,9 @@ impl Mover {
             }
         }
         if self.verbose {
-            let tail = kept.map(|kept| format!(" (backup: {})", quote(kept))).unwrap_or_default();
+            let tail = kept
+                .map(|kept| format!(" (backup: {})", quote(kept)))
+                .unwrap_or_default();
             println!("renamed {} -> {}{tail}", quote(from), quote(to));
         }
         true
@@ -190,13 +219,21 @@ impl Mover {
             seen: Default::default(),
         };
         if is_folder && to.is_dir() && fs::remove_dir(to).is_err() {
-            let what = format!("cannot move {} to {}: Directory not empty", quote(from), quote(to));
+            let what = format!(
+                "cannot move {} to {}: Directory not empty",
+                quote(from),
+                quote(to)
+            );
             return self.say(&what, None);
         }
         if !copier.copy(from, to, true) {
             return false;
         }
-        let removed = if is_folder { fs::remove_dir_all(from) } else { fs::remove_file(from) };
+        let removed = if is_folder {
+            fs::remove_dir_all(from)
+        } else {
+            fs::remove_file(from)
+        };
         match removed {
             Ok(()) => true,
             Err(error) => self.say(&format!("cannot remove {}", quote(from)), Some(&error)),

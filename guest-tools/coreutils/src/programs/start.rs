@@ -9,14 +9,20 @@ use std::{
 use guest_start::{process, process::Command, signal};
 use options::{Grammar, Takes, quote, reason};
 
-use super::{HELP, VERSION, bad_usage, information};
+use super::{HELP, VERSION, bad_usage, information, timeout::signal_number};
 
 const NOT_FOUND: i32 = 127;
 const CANNOT_RUN: i32 = 126;
 
 /// Signals a program may have been told to ignore and must pass on.
-const PASSED_ON: [u32; 6] =
-    [signal::HUP, signal::INT, signal::QUIT, signal::PIPE, signal::TERM, signal::USR1];
+const PASSED_ON: [u32; 6] = [
+    signal::HUP,
+    signal::INT,
+    signal::QUIT,
+    signal::PIPE,
+    signal::TERM,
+    signal::USR1,
+];
 
 /// A start of `arguments` (the program first) with this process's ignored signals.
 ///
@@ -26,7 +32,11 @@ pub fn command(name: &str, arguments: &[OsString], path: &OsStr) -> Result<Comma
     let Some(program) = find(&arguments[0], path) else {
         let missing = !arguments[0].as_bytes().contains(&b'/')
             || std::fs::symlink_metadata(&arguments[0]).is_err();
-        let why = if missing { "No such file or directory" } else { "Permission denied" };
+        let why = if missing {
+            "No such file or directory"
+        } else {
+            "Permission denied"
+        };
         eprintln!("{name}: {}: {why}", quote(&arguments[0]));
         return Err(if missing { NOT_FOUND } else { CANNOT_RUN });
     };
@@ -48,7 +58,11 @@ pub fn command(name: &str, arguments: &[OsString], path: &OsStr) -> Result<Comma
 /// Says why starting `program` failed; answers the exit status.
 pub fn failed(name: &str, program: &OsStr, error: &std::io::Error) -> i32 {
     eprintln!("{name}: {}: {}", quote(program), reason(error));
-    if error.kind() == std::io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN }
+    if error.kind() == std::io::ErrorKind::NotFound {
+        NOT_FOUND
+    } else {
+        CANNOT_RUN
+    }
 }
 
 fn find(program: &OsStr, path: &OsStr) -> Option<PathBuf> {
@@ -96,8 +110,11 @@ pub fn env(name: &str, arguments: Vec<OsString>) -> i32 {
         clear = true;
         operands = &operands[1..];
     }
-    let mut variables: Vec<(OsString, OsString)> =
-        if clear { Vec::new() } else { std::env::vars_os().collect() };
+    let mut variables: Vec<(OsString, OsString)> = if clear {
+        Vec::new()
+    } else {
+        std::env::vars_os().collect()
+    };
     for found in line.options.iter().filter(|found| found.code == 'u' as u32) {
         let unset = OsString::from_vec(found.value.clone().unwrap_or_default());
         variables.retain(|(key, _)| *key != unset);
@@ -118,7 +135,10 @@ pub fn env(name: &str, arguments: Vec<OsString>) -> i32 {
 fn assignment(operand: &OsStr) -> Option<(OsString, OsString)> {
     let bytes = operand.as_bytes();
     let at = bytes.iter().position(|&b| b == b'=')?;
-    Some((OsStr::from_bytes(&bytes[..at]).to_owned(), OsStr::from_bytes(&bytes[at + 1..]).to_owned()))
+    Some((
+        OsStr::from_bytes(&bytes[..at]).to_owned(),
+        OsStr::from_bytes(&bytes[at + 1..]).to_owned(),
+    ))
 }
 
 fn print_variables(variables: &[(OsString, OsString)], null: bool) -> i32 {
@@ -133,6 +153,38 @@ fn print_variables(variables: &[(OsString, OsString)], null: bool) -> i32 {
     i32::from(std::io::stdout().write_all(&out).is_err())
 }
 
+/// The signals of `--ignore-signal`; without a list the ones that can be ignored.
+fn ignored_signals(line: &options::Line) -> Result<Vec<u32>, String> {
+    let mut ignored = Vec::new();
+    for found in &line.options {
+        match char::from_u32(found.code).unwrap_or_default() {
+            'b' => {
+                return Err("--block-signal is not supported here; use --ignore-signal".to_owned());
+            }
+            'd' => return Err("--default-signal is not supported here".to_owned()),
+            'g' if found.value.is_none() => {
+                ignored.extend(
+                    (1..=31).filter(|number| ![signal::KILL, signal::STOP].contains(number)),
+                );
+            }
+            'g' => {
+                for word in found.text().split(',').filter(|word| !word.is_empty()) {
+                    let number = signal_number(word)
+                        .ok_or_else(|| format!("{}: invalid signal", quote(word)))?;
+                    if [signal::KILL, signal::STOP].contains(&number) {
+                        return Err(format!(
+                            "failed to set signal action for signal {number}: Invalid argument"
+                        ));
+                    }
+                    ignored.push(number);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(ignored)
+}
+
 fn run_with(
     name: &str,
     operands: &[OsString],
@@ -142,7 +194,14 @@ fn run_with(
     if line.has('0') {
         return bad_usage(name, "cannot specify --null (-0) with command", 125);
     }
-    let path = variables.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
+    let ignored = match ignored_signals(line) {
+        Ok(ignored) => ignored,
+        Err(message) => return bad_usage(name, &message, 125),
+    };
+    let path = variables
+        .iter()
+        .find(|(key, _)| key == "PATH")
+        .map(|(_, value)| value.clone());
     let mut command = match command(name, operands, &path.unwrap_or_else(|| "/bin".into())) {
         Ok(command) => command,
         Err(status) => return status,
@@ -150,13 +209,20 @@ fn run_with(
     for (key, value) in variables {
         command.env(key, value);
     }
+    for number in ignored {
+        command.ignore_signal(number);
+    }
     if let Some(folder) = line.value('C') {
         match std::fs::canonicalize(&folder) {
             Ok(folder) => {
                 command.cwd(folder);
             }
             Err(error) => {
-                eprintln!("{name}: cannot change directory to {}: {}", quote(&folder), reason(&error));
+                eprintln!(
+                    "{name}: cannot change directory to {}: {}",
+                    quote(&folder),
+                    reason(&error)
+                );
                 return 125;
             }
         }
@@ -247,7 +313,10 @@ fn split(text: &[u8], out: &mut Vec<OsString>) -> Result<(), String> {
 
 /// `nohup COMMAND [ARG]...`; no guest has a terminal, so only the signal is left to do.
 pub fn nohup(name: &str, arguments: Vec<OsString>) -> i32 {
-    let grammar = Grammar { short: "+", long: &[HELP, VERSION] };
+    let grammar = Grammar {
+        short: "+",
+        long: &[HELP, VERSION],
+    };
     let line = match grammar.parse(arguments.into_iter()) {
         Ok(line) => line,
         Err(message) => return bad_usage(name, &message, 125),

@@ -49,7 +49,9 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
         return bad_usage(name, "missing operand", 1);
     }
     if line.has('f') {
-        eprintln!("{name}: --file-system (-f) is not available here: a guest sees no file system, only its folders");
+        eprintln!(
+            "{name}: --file-system (-f) is not available here: a guest sees no file system, only its folders"
+        );
         return 1;
     }
     let format = line.value('c').map(|text| (text, false));
@@ -75,11 +77,23 @@ fn describe(
     format: Option<&(String, bool)>,
     out: &mut Vec<u8>,
 ) -> std::io::Result<()> {
-    let path = if file == "-" { Path::new("/dev/stdin") } else { Path::new(file) };
+    let path = if file == "-" {
+        Path::new("/dev/stdin")
+    } else {
+        Path::new(file)
+    };
     let follow = line.has('L') || file == "-";
-    let metadata = if follow { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
+    let metadata = if follow {
+        fs::metadata(path)?
+    } else {
+        fs::symlink_metadata(path)?
+    };
     let is_device = matches!(metadata.mode() & 0o170_000, 0o020_000 | 0o060_000);
-    let subject = stat_format::Subject { path, metadata: &metadata, always_quote: format.is_some() };
+    let subject = stat_format::Subject {
+        path,
+        metadata: &metadata,
+        always_quote: format.is_some(),
+    };
     match format {
         Some((text, true)) => subject.write(&stat_format::unescape(text), out),
         Some((text, false)) => {
@@ -87,7 +101,11 @@ fn describe(
             out.push(b'\n');
         }
         None => {
-            let text = if line.has('t') { TERSE.to_owned() } else { default_format(is_device) };
+            let text = if line.has('t') {
+                TERSE.to_owned()
+            } else {
+                default_format(is_device)
+            };
             subject.write(text.as_bytes(), out);
             out.push(b'\n');
         }

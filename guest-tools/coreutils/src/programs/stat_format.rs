@@ -58,7 +58,10 @@ impl Subject<'_> {
             at += 1;
         }
         let number = |at: &mut usize| {
-            let digits = format[*at..].iter().take_while(|b| b.is_ascii_digit()).count();
+            let digits = format[*at..]
+                .iter()
+                .take_while(|b| b.is_ascii_digit())
+                .count();
             let text = String::from_utf8_lossy(&format[*at..*at + digits]).into_owned();
             *at += digits;
             text.parse::<usize>().unwrap_or(0)
@@ -69,7 +72,9 @@ impl Subject<'_> {
             directive.precision = Some(number(&mut at));
         }
         let mut half = None;
-        if let (Some(&byte @ (b'H' | b'L')), Some(b'd' | b'r')) = (format.get(at), format.get(at + 1)) {
+        if let (Some(&byte @ (b'H' | b'L')), Some(b'd' | b'r')) =
+            (format.get(at), format.get(at + 1))
+        {
             half = Some(byte);
             at += 1;
         }
@@ -160,7 +165,13 @@ impl Subject<'_> {
     }
 
     fn quoted(&self) -> String {
-        let quoting = |path: &Path| if self.always_quote { quote(path) } else { quote_if_needed(path) };
+        let quoting = |path: &Path| {
+            if self.always_quote {
+                quote(path)
+            } else {
+                quote_if_needed(path)
+            }
+        };
         let name = quoting(self.path);
         match std::fs::read_link(self.path) {
             Ok(target) if self.metadata.is_symlink() => format!("{name} -> {}", quoting(&target)),
@@ -184,12 +195,21 @@ impl Directive {
     }
 
     fn text(&self, text: &str, out: &mut Vec<u8>) {
-        let cut: String = text.chars().take(self.precision.unwrap_or(usize::MAX)).collect();
+        let cut: String = text
+            .chars()
+            .take(self.precision.unwrap_or(usize::MAX))
+            .collect();
         self.pad(&cut, false, out);
     }
 
     fn number(&self, digits: &str, out: &mut Vec<u8>) {
-        let sign = if self.plus { "+" } else if self.space { " " } else { "" };
+        let sign = if self.plus {
+            "+"
+        } else if self.space {
+            " "
+        } else {
+            ""
+        };
         self.pad(&format!("{sign}{digits}"), self.zero, out);
     }
 
@@ -199,7 +219,11 @@ impl Directive {
             Some(0) => format!("{seconds}.{nanos:09}"),
             Some(digits) => {
                 let fraction = format!("{nanos:09}");
-                let kept: String = fraction.chars().chain(std::iter::repeat('0')).take(digits).collect();
+                let kept: String = fraction
+                    .chars()
+                    .chain(std::iter::repeat('0'))
+                    .take(digits)
+                    .collect();
                 format!("{seconds}.{kept}")
             }
         };
@@ -225,7 +249,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 

@@ -31,12 +31,20 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
         return status;
     }
     let separator = line.value('s').unwrap_or_else(|| "\n".to_owned());
-    let separator = if separator.is_empty() { "\0".to_owned() } else { separator };
+    let separator = if separator.is_empty() {
+        "\0".to_owned()
+    } else {
+        separator
+    };
     let matcher = match matcher(&separator, line.has('r')) {
         Ok(matcher) => matcher,
         Err(message) => return bad_usage(name, &message, 1),
     };
-    let files = if line.operands.is_empty() { vec![OsString::from("-")] } else { line.operands.clone() };
+    let files = if line.operands.is_empty() {
+        vec![OsString::from("-")]
+    } else {
+        line.operands.clone()
+    };
     let mut status = 0;
     for file in &files {
         let mut text = Vec::new();
@@ -46,11 +54,18 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
             fs::read(file).map(|read| text = read)
         };
         if let Err(error) = read {
-            eprintln!("{name}: failed to open {} for reading: {}", quote(file), reason(&error));
+            eprintln!(
+                "{name}: failed to open {} for reading: {}",
+                quote(file),
+                reason(&error)
+            );
             status = 1;
             continue;
         }
-        if io::stdout().write_all(&reversed(&text, &matcher, line.has('b'))).is_err() {
+        if io::stdout()
+            .write_all(&reversed(&text, &matcher, line.has('b')))
+            .is_err()
+        {
             return 1;
         }
     }
@@ -61,7 +76,10 @@ fn matcher(separator: &str, is_expression: bool) -> Result<Matcher, String> {
     let pattern = if is_expression {
         translate(separator, Syntax::Basic, "")?.pattern
     } else {
-        separator.chars().map(|c| format!("\\x{{{:x}}}", c as u32)).collect()
+        separator
+            .chars()
+            .map(|c| format!("\\x{{{:x}}}", c as u32))
+            .collect()
     };
     Matcher::new(&pattern, false, Options::default())
 }

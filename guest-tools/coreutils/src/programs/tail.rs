@@ -77,7 +77,11 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
             return 1;
         }
     };
-    let files = if line.operands.is_empty() { vec![OsString::from("-")] } else { line.operands };
+    let files = if line.operands.is_empty() {
+        vec![OsString::from("-")]
+    } else {
+        line.operands
+    };
     match job.all(files) {
         Ok(status) => status,
         Err(error) => {
@@ -89,7 +93,10 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
 
 /// `tail -20`, `tail +3`, `tail -20f` and `tail -c20` of old.
 fn old_style(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let Some(first) = arguments.first().map(|first| first.to_string_lossy().into_owned()) else {
+    let Some(first) = arguments
+        .first()
+        .map(|first| first.to_string_lossy().into_owned())
+    else {
         return arguments;
     };
     let (sign, rest) = match first.chars().next() {
@@ -113,7 +120,11 @@ fn old_style(mut arguments: Vec<OsString>) -> Vec<OsString> {
 }
 
 fn job(name: &str, line: &Line) -> Result<Job, String> {
-    let mut part = Part { count: 10, bytes: false, from_start: false };
+    let mut part = Part {
+        count: 10,
+        bytes: false,
+        from_start: false,
+    };
     let mut job = Job {
         name: name.to_owned(),
         part,
@@ -139,9 +150,12 @@ fn job(name: &str, line: &Line) -> Result<Job, String> {
             'q' => job.headers = false,
             'v' => job.headers = true,
             's' => {
-                let seconds = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
-                job.interval =
-                    seconds.ok_or_else(|| format!("invalid number of seconds: {}", quote(&text)))?;
+                let seconds = text
+                    .parse::<f64>()
+                    .ok()
+                    .and_then(|s| Duration::try_from_secs_f64(s).ok());
+                job.interval = seconds
+                    .ok_or_else(|| format!("invalid number of seconds: {}", quote(&text)))?;
             }
             'p' => job.pid = text.parse().ok(),
             _ => {}
@@ -164,16 +178,30 @@ impl Job {
             let file = match opened {
                 Ok(file) => file,
                 Err(error) => {
-                    eprintln!("{}: cannot open {} for reading: {}", self.name, quote(&path), reason(&error));
+                    eprintln!(
+                        "{}: cannot open {} for reading: {}",
+                        self.name,
+                        quote(&path),
+                        reason(&error)
+                    );
                     status = 1;
                     if self.retry {
-                        followed.push(Followed { path, file: None, inode: (0, 0), read_to: 0 });
+                        followed.push(Followed {
+                            path,
+                            file: None,
+                            inode: (0, 0),
+                            read_to: 0,
+                        });
                     }
                     continue;
                 }
             };
             if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-                eprintln!("{}: error reading {}: Is a directory", self.name, quote(&path));
+                eprintln!(
+                    "{}: error reading {}: Is a directory",
+                    self.name,
+                    quote(&path)
+                );
                 status = 1;
                 continue;
             }
@@ -181,12 +209,22 @@ impl Job {
             match self.one(file, &mut out) {
                 Ok(Some((file, read_to))) => {
                     let inode = file.metadata().map_or((0, 0), |m| (m.dev(), m.ino()));
-                    followed.push(Followed { path, file: Some(file), inode, read_to });
+                    followed.push(Followed {
+                        path,
+                        file: Some(file),
+                        inode,
+                        read_to,
+                    });
                 }
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(error),
                 Err(error) => {
-                    eprintln!("{}: error reading {}: {}", self.name, quote(&path), reason(&error));
+                    eprintln!(
+                        "{}: error reading {}: {}",
+                        self.name,
+                        quote(&path),
+                        reason(&error)
+                    );
                     status = 1;
                 }
             }
@@ -200,7 +238,11 @@ impl Job {
 
     fn header(&self, path: &OsStr, first: &mut bool, out: &mut impl Write) -> io::Result<()> {
         if self.headers {
-            let shown = if path == "-" { "standard input".into() } else { path.to_string_lossy() };
+            let shown = if path == "-" {
+                "standard input".into()
+            } else {
+                path.to_string_lossy()
+            };
             let gap = if *first { "" } else { "\n" };
             writeln!(out, "{gap}==> {shown} <==")?;
         }
@@ -313,7 +355,11 @@ impl Job {
         }
         let mut lines: VecDeque<Vec<u8>> = VecDeque::new();
         loop {
-            let mut line = if lines.len() > most { lines.pop_front().unwrap_or_default() } else { Vec::new() };
+            let mut line = if lines.len() > most {
+                lines.pop_front().unwrap_or_default()
+            } else {
+                Vec::new()
+            };
             line.clear();
             if reader.read_until(self.terminator, &mut line)? == 0 {
                 break;
@@ -321,14 +367,20 @@ impl Job {
             lines.push_back(line);
         }
         let extra = lines.len().saturating_sub(most);
-        lines.iter().skip(extra).try_for_each(|line| out.write_all(line))
+        lines
+            .iter()
+            .skip(extra)
+            .try_for_each(|line| out.write_all(line))
     }
 
     /// Prints what is appended, until the end of the world or of `--pid`.
     fn follow(&self, mut files: Vec<Followed>, out: &mut impl Write) -> io::Result<()> {
         let mut last_shown = files.len().checked_sub(1);
         while !files.is_empty() {
-            if self.pid.is_some_and(|pid| guest_start::signal::send(pid, 0).is_err()) {
+            if self
+                .pid
+                .is_some_and(|pid| guest_start::signal::send(pid, 0).is_err())
+            {
                 return Ok(());
             }
             for number in 0..files.len() {
@@ -358,8 +410,12 @@ impl Job {
             followed.inode = (metadata.dev(), metadata.ino());
             followed.read_to = 0;
         }
-        let Some(file) = &mut followed.file else { return news };
-        let length = file.metadata().map_or(followed.read_to, |metadata| metadata.len());
+        let Some(file) = &mut followed.file else {
+            return news;
+        };
+        let length = file
+            .metadata()
+            .map_or(followed.read_to, |metadata| metadata.len());
         if length < followed.read_to {
             eprintln!("{}: {}: file truncated", self.name, followed.path.display());
             followed.read_to = 0;

@@ -76,13 +76,19 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
 
 fn plan(line: &Line) -> Result<Plan, String> {
     let number = match line.value('s') {
-        Some(text) => signal_number(&text).ok_or_else(|| format!("{}: invalid signal", quote(&text)))?,
+        Some(text) => {
+            signal_number(&text).ok_or_else(|| format!("{}: invalid signal", quote(&text)))?
+        }
         None => signal::TERM,
     };
     let limit = line.operands[0].to_string_lossy();
     Ok(Plan {
         limit: duration(&limit)?,
-        kill_after: line.value('k').map(|text| duration(&text)).transpose()?.flatten(),
+        kill_after: line
+            .value('k')
+            .map(|text| duration(&text))
+            .transpose()?
+            .flatten(),
         signal: number,
         foreground: line.has('f'),
         preserve_status: line.has('p'),
@@ -119,13 +125,19 @@ pub fn signal_number(text: &str) -> Option<u32> {
     }
     let upper = text.to_ascii_uppercase();
     let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
-    NAMES.iter().position(|name| *name == bare).map(|at| at as u32 + 1)
+    NAMES
+        .iter()
+        .position(|name| *name == bare)
+        .map(|at| at as u32 + 1)
 }
 
 fn watch(name: &str, plan: &Plan, child: Pid) -> i32 {
     let send = |number: u32| {
         if plan.verbose {
-            eprintln!("{name}: sending signal {number} to command {}", quote(&plan.program));
+            eprintln!(
+                "{name}: sending signal {number} to command {}",
+                quote(&plan.program)
+            );
         }
         let target = child as i32;
         let _ = signal::send(if plan.foreground { target } else { -target }, number);
@@ -133,7 +145,9 @@ fn watch(name: &str, plan: &Plan, child: Pid) -> i32 {
             let _ = signal::send(if plan.foreground { target } else { -target }, signal::CONT);
         }
     };
-    let mut deadline = plan.limit.and_then(|limit| Instant::now().checked_add(limit));
+    let mut deadline = plan
+        .limit
+        .and_then(|limit| Instant::now().checked_add(limit));
     let (mut timed_out, mut killed) = (false, false);
     loop {
         let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
@@ -160,7 +174,10 @@ fn watch(name: &str, plan: &Plan, child: Pid) -> i32 {
                 }
             }
             Err(error) => {
-                eprintln!("{name}: error waiting for command: {}", options::reason(&error));
+                eprintln!(
+                    "{name}: error waiting for command: {}",
+                    options::reason(&error)
+                );
                 return CANCELED;
             }
         }

@@ -104,9 +104,16 @@ pub fn hostname(name: &str, arguments: Vec<OsString>) -> i32 {
 /// `sync [FILE]...`: the host writes files through at once.
 pub fn sync(name: &str, arguments: Vec<OsString>) -> i32 {
     let mut status = 0;
-    for file in arguments.iter().filter(|file| !file.to_string_lossy().starts_with('-')) {
+    for file in arguments
+        .iter()
+        .filter(|file| !file.to_string_lossy().starts_with('-'))
+    {
         if let Err(error) = std::fs::metadata(file) {
-            eprintln!("{name}: error opening {}: {}", quote(file), options::reason(&error));
+            eprintln!(
+                "{name}: error opening {}: {}",
+                quote(file),
+                options::reason(&error)
+            );
             status = 1;
         }
     }
