@@ -110,8 +110,11 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<i32, String> {
         println!("awk (hotcell) {}", env!("CARGO_PKG_VERSION"));
         return Ok(0);
     }
-    let mut operands: Vec<String> =
-        line.operands.iter().map(|operand| operand.to_string_lossy().into_owned()).collect();
+    let mut operands: Vec<String> = line
+        .operands
+        .iter()
+        .map(|operand| operand.to_string_lossy().into_owned())
+        .collect();
     let mut program = String::new();
     for found in line.options.iter().filter(|found| found.code == 'f' as u32) {
         let path = found.text();
@@ -127,19 +130,28 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<i32, String> {
         }
         program = operands.remove(0);
     }
-    let tokens = Lexer::new(&program).tokenize().map_err(|error| error.to_string())?;
-    let program = Parser::new(tokens).parse().map_err(|error| error.to_string())?;
+    let tokens = Lexer::new(&program)
+        .tokenize()
+        .map_err(|error| error.to_string())?;
+    let program = Parser::new(tokens)
+        .parse()
+        .map_err(|error| error.to_string())?;
     let mut interpreter = Interpreter::new(&program);
     interpreter.set_posix_mode(line.has('P'));
     if let Some(separator) = line.value('F') {
         let separator = unescape(&separator);
         interpreter.set_fs(if separator == "t" { "\t" } else { &separator });
     }
-    interpreter.set_args(std::iter::once("awk".to_owned()).chain(operands.iter().cloned()).collect());
+    interpreter.set_args(
+        std::iter::once("awk".to_owned())
+            .chain(operands.iter().cloned())
+            .collect(),
+    );
     for found in line.options.iter().filter(|found| found.code == 'v' as u32) {
         let text = found.text();
-        let (name, value) =
-            text.split_once('=').ok_or_else(|| format!("improper assignment: -v {text}"))?;
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| format!("improper assignment: -v {text}"))?;
         interpreter.set_variable(name, &unescape(value));
     }
     let mut files = Vec::new();
@@ -153,11 +165,23 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<i32, String> {
         files.push("-".to_owned());
     }
     let only_begins = !program.rules.is_empty()
-        && program.rules.iter().all(|rule| matches!(rule.pattern, Some(Pattern::Begin)));
-    let names = files.iter().map(|file| if file == "-" { String::new() } else { file.clone() });
+        && program
+            .rules
+            .iter()
+            .all(|rule| matches!(rule.pattern, Some(Pattern::Begin)));
+    let names = files.iter().map(|file| {
+        if file == "-" {
+            String::new()
+        } else {
+            file.clone()
+        }
+    });
     interpreter.set_filenames(names.collect());
-    let sources: Vec<Source> =
-        if only_begins { Vec::new() } else { files.into_iter().map(Source::Named).collect() };
+    let sources: Vec<Source> = if only_begins {
+        Vec::new()
+    } else {
+        files.into_iter().map(Source::Named).collect()
+    };
     let mut output = BufWriter::with_capacity(32 * 1024, guest_start::descriptor::into_file(1));
     let result = interpreter.run(sources, &mut output);
     let flushed = output.flush();
@@ -171,7 +195,9 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<i32, String> {
 fn assignment(operand: &str) -> Option<(&str, &str)> {
     let (name, value) = operand.split_once('=')?;
     let mut chars = name.chars();
-    let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    let starts = chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     (starts && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')).then_some((name, value))
 }
 

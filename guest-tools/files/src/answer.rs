@@ -12,7 +12,10 @@ pub struct Answer {
 
 impl Answer {
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { bytes: bytes.into(), note: None }
+        Self {
+            bytes: bytes.into(),
+            note: None,
+        }
     }
 }
 

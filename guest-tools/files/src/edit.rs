@@ -2,8 +2,7 @@
 
 use crate::{
     answer::{Answer, Failure, shown},
-    input,
-    place,
+    input, place,
     read::READ_MAX,
     replace::Target,
 };
@@ -36,10 +35,13 @@ pub fn edit(input: &[u8]) -> Result<Answer, Failure> {
     }
     let mut file = target.open().map_err(at)?;
     let bytes = place::read_whole(&mut file, before.size, READ_MAX).map_err(at)?;
-    let text = String::from_utf8(bytes).map_err(|_| Failure::rule(&path, "not valid UTF-8 text"))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| Failure::rule(&path, "not valid UTF-8 text"))?;
     let (text, count) = substitute(&text, &old, &new, input.replace_all == Some(true), &path)?;
     target.replace(&path, text.as_bytes(), Some(&before))?;
-    Ok(Answer::new(format!("edited {path} ({count} replacement(s))")))
+    Ok(Answer::new(format!(
+        "edited {path} ({count} replacement(s))"
+    )))
 }
 
 fn substitute(
@@ -86,9 +88,15 @@ mod tests {
         let shown = path.display();
         std::fs::write(&path, "one two two").expect("written");
         let answer = edit_at(&path, "one", "1", false);
-        assert_eq!(answer, Ok(Answer::new(format!("edited {shown} (1 replacement(s))"))));
+        assert_eq!(
+            answer,
+            Ok(Answer::new(format!("edited {shown} (1 replacement(s))")))
+        );
         let answer = edit_at(&path, "two", "2", true);
-        assert_eq!(answer, Ok(Answer::new(format!("edited {shown} (2 replacement(s))"))));
+        assert_eq!(
+            answer,
+            Ok(Answer::new(format!("edited {shown} (2 replacement(s))")))
+        );
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "1 2 2");
     }
 
@@ -99,7 +107,10 @@ mod tests {
         let shown = path.display();
         std::fs::write(&path, "two two").expect("written");
         for (old, text) in [
-            ("two", format!("old_string appears 2 times in {shown} (must be unique)")),
+            (
+                "two",
+                format!("old_string appears 2 times in {shown} (must be unique)"),
+            ),
             ("three", format!("old_string not found in {shown}")),
             ("", "old_string is required".to_owned()),
         ] {
@@ -107,7 +118,10 @@ mod tests {
         }
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "two two");
         let failure = edit_at(&dir.path().join("b"), "x", "y", false).expect_err("absent");
-        assert!(failure.text().ends_with("/b: no such file or directory"), "{failure:?}");
+        assert!(
+            failure.text().ends_with("/b: no such file or directory"),
+            "{failure:?}"
+        );
     }
 
     #[test]
@@ -119,9 +133,18 @@ mod tests {
         let target = Target::find(name).expect("found");
         let before = target.facts.expect("there");
         std::fs::write(&path, "changed by another").expect("written");
-        let failure = target.replace(name, b"mine", Some(&before)).expect_err("conflict");
-        assert!(failure.text().ends_with("changed while it was being edited; read it again"));
-        assert_eq!(std::fs::read_to_string(&path).expect("read"), "changed by another");
+        let failure = target
+            .replace(name, b"mine", Some(&before))
+            .expect_err("conflict");
+        assert!(
+            failure
+                .text()
+                .ends_with("changed while it was being edited; read it again")
+        );
+        assert_eq!(
+            std::fs::read_to_string(&path).expect("read"),
+            "changed by another"
+        );
         assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
     }
 
@@ -130,6 +153,10 @@ mod tests {
         let text = "a".repeat(READ_MAX);
         let new = "b".repeat(1 << 20);
         let failure = substitute(&text, "a", &new, true, "f").expect_err("too large");
-        assert!(failure.text().starts_with("262144 replacements would make f larger"));
+        assert!(
+            failure
+                .text()
+                .starts_with("262144 replacements would make f larger")
+        );
     }
 }

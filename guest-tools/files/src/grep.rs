@@ -38,7 +38,10 @@ pub fn grep(input: &[u8]) -> Result<Answer, Failure> {
         .size_limit(PROGRAM_MAX)
         .build()
         .map_err(|e| Failure::new(format!("invalid regex: {e}")))?;
-    let path = input.path.filter(|path| !path.is_empty()).unwrap_or(".".into());
+    let path = input
+        .path
+        .filter(|path| !path.is_empty())
+        .unwrap_or(".".into());
     let start = folder(&path)?;
     let facts = place::facts(&start, true).map_err(|e| Failure::at(&path, &e))?;
     let mut search = Search::new(pattern);
@@ -56,7 +59,10 @@ pub fn grep(input: &[u8]) -> Result<Answer, Failure> {
     };
     let note =
         cut.then(|| format!("stopped after {ENTRIES_MAX} entries; give a path to search less"));
-    Ok(Answer { note, ..search.into_answer() })
+    Ok(Answer {
+        note,
+        ..search.into_answer()
+    })
 }
 
 /// Searches what a walk finds; answers whether a ceiling left something out.
@@ -91,16 +97,26 @@ struct Search {
 
 impl Search {
     fn new(pattern: Regex) -> Self {
-        Self { pattern, found: Vec::new(), full: false, part: vec![0; PART] }
+        Self {
+            pattern,
+            found: Vec::new(),
+            full: false,
+            part: vec![0; PART],
+        }
     }
 
     /// Searches one open file; a read that fails ends it.
     fn file(&mut self, path: &[u8], mut file: impl Read) {
         let mut part = std::mem::take(&mut self.part);
-        let mut lines = Lines { number: 1, in_long_line: false };
+        let mut lines = Lines {
+            number: 1,
+            in_long_line: false,
+        };
         let (mut held, mut first) = (0, true);
         while !self.full {
-            let Ok(count) = file.read(&mut part[held..]) else { break };
+            let Ok(count) = file.read(&mut part[held..]) else {
+                break;
+            };
             held += count;
             if first && part[..held.min(BINARY_LOOK)].contains(&0) {
                 break;
@@ -139,9 +155,14 @@ impl Search {
     }
 
     fn line(&mut self, path: &[u8], number: u64, line: &[u8]) {
-        let end = line.iter().rposition(|&b| b != b'\r').map_or(0, |last| last + 1);
+        let end = line
+            .iter()
+            .rposition(|&b| b != b'\r')
+            .map_or(0, |last| last + 1);
         let line = &line[..end];
-        let Some(found) = self.pattern.find(line) else { return };
+        let Some(found) = self.pattern.find(line) else {
+            return;
+        };
         let head = format!(":{number}:");
         let text = visible(line, found.start());
         if self.found.len() + path.len() + head.len() + text.len() + 1 > OUTPUT_MAX {
@@ -176,11 +197,19 @@ fn visible(line: &[u8], found: usize) -> std::borrow::Cow<'_, [u8]> {
     if line.len() <= LINE_MAX {
         return line.into();
     }
-    let start = if found < LINE_MAX / 2 { 0 } else { found - LINE_MAX / 4 };
+    let start = if found < LINE_MAX / 2 {
+        0
+    } else {
+        found - LINE_MAX / 4
+    };
     let end = (start + LINE_MAX).min(line.len());
     let mut text = line[start..end].to_vec();
     text.extend_from_slice(
-        format!(" [bytes {start} to {end} of a line of {} or more]", line.len()).as_bytes(),
+        format!(
+            " [bytes {start} to {end} of a line of {} or more]",
+            line.len()
+        )
+        .as_bytes(),
     );
     text.into()
 }
@@ -214,15 +243,26 @@ mod tests {
         let line = [vec![b'a'; 5_000], b"needle".to_vec(), vec![b'b'; 5_000]].concat();
         let text = search("needle", &line);
         assert!(text.contains("needle") && text.len() < 2_100, "{text}");
-        assert!(text.ends_with("[bytes 4500 to 6500 of a line of 10006 or more]"), "{text}");
+        assert!(
+            text.ends_with("[bytes 4500 to 6500 of a line of 10006 or more]"),
+            "{text}"
+        );
     }
 
     #[test]
     fn an_endless_line_is_searched_in_its_first_part() {
-        let text = [b"needle".to_vec(), vec![b'a'; 3 * PART], b"needle\nneedle\n".to_vec()].concat();
+        let text = [
+            b"needle".to_vec(),
+            vec![b'a'; 3 * PART],
+            b"needle\nneedle\n".to_vec(),
+        ]
+        .concat();
         let found = search("needle", &text);
         assert_eq!(found.lines().count(), 2, "{found}");
-        assert!(found.starts_with("f:1:needle") && found.ends_with("f:2:needle"), "{found}");
+        assert!(
+            found.starts_with("f:1:needle") && found.ends_with("f:2:needle"),
+            "{found}"
+        );
     }
 
     #[test]
@@ -231,7 +271,13 @@ mod tests {
         let found = search("^0123456789abcde$", text.as_bytes());
         assert!(found.ends_with(&format!("\n{CUT}")));
         assert!(found.len() <= OUTPUT_MAX + CUT.len());
-        assert!(found.lines().rev().skip(1).all(|line| line.ends_with(":0123456789abcde")));
+        assert!(
+            found
+                .lines()
+                .rev()
+                .skip(1)
+                .all(|line| line.ends_with(":0123456789abcde"))
+        );
     }
 
     #[test]

@@ -14,10 +14,12 @@ use std::os::wasi::ffi::{OsStrExt, OsStringExt};
 
 use std::ffi::OsStr;
 
-#[cfg(unix)]
-pub use native::{create_new, facts, open_to_read, open_facts, set_mode, write_error, write_output};
 #[cfg(target_os = "wasi")]
-pub use guest::{create_new, facts, open_to_read, open_facts, set_mode, write_error, write_output};
+pub use guest::{create_new, facts, open_facts, open_to_read, set_mode, write_error, write_output};
+#[cfg(unix)]
+pub use native::{
+    create_new, facts, open_facts, open_to_read, set_mode, write_error, write_output,
+};
 
 /// What an entry of a folder is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +52,15 @@ impl Facts {
             _ => Kind::Other,
         };
         let mode = st_mode & 0o777;
-        Self { kind, mode, size: 0, modified_ns: 0, changed_ns: 0, device: 0, inode: 0 }
+        Self {
+            kind,
+            mode,
+            size: 0,
+            modified_ns: 0,
+            changed_ns: 0,
+            device: 0,
+            inode: 0,
+        }
     }
 }
 
@@ -61,7 +71,10 @@ const INPUT_MAX: usize = 64 << 20;
 /// Reads the whole of standard input.
 pub fn read_input() -> io::Result<Vec<u8>> {
     let mut input = Vec::with_capacity(8 << 10);
-    io::stdin().lock().take(INPUT_MAX as u64 + 1).read_to_end(&mut input)?;
+    io::stdin()
+        .lock()
+        .take(INPUT_MAX as u64 + 1)
+        .read_to_end(&mut input)?;
     if input.len() > INPUT_MAX {
         return Err(io::Error::other(format!("longer than {INPUT_MAX} bytes")));
     }
@@ -108,7 +121,10 @@ pub fn list(path: &[u8], most: usize) -> io::Result<(Vec<Entry>, bool)> {
             t if t.is_symlink() => Kind::Link,
             _ => Kind::Other,
         });
-        entries.push(Entry { name: entry.file_name().into_vec(), kind });
+        entries.push(Entry {
+            name: entry.file_name().into_vec(),
+            kind,
+        });
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((entries, true))
@@ -116,7 +132,9 @@ pub fn list(path: &[u8], most: usize) -> io::Result<(Vec<Entry>, bool)> {
 
 /// The text of the symbolic link at `path`.
 pub fn read_link(path: &[u8]) -> io::Result<Vec<u8>> {
-    Ok(std::fs::read_link(OsStr::from_bytes(path))?.into_os_string().into_vec())
+    Ok(std::fs::read_link(OsStr::from_bytes(path))?
+        .into_os_string()
+        .into_vec())
 }
 
 pub fn rename(from: &[u8], to: &[u8]) -> io::Result<()> {
@@ -136,7 +154,14 @@ pub fn make_folders(path: &[u8]) -> io::Result<()> {
 /// its end when they said nothing; at most `most` bytes.
 pub fn read_whole(file: &mut File, size: u64, most: usize) -> io::Result<Vec<u8>> {
     let expected = usize::try_from(size).unwrap_or(most).min(most);
-    let mut bytes = vec![0; if expected == 0 { most.min(4 << 10) } else { expected }];
+    let mut bytes = vec![
+        0;
+        if expected == 0 {
+            most.min(4 << 10)
+        } else {
+            expected
+        }
+    ];
     let mut len = 0;
     while len < bytes.len() {
         match file.read(&mut bytes[len..]) {
@@ -238,8 +263,11 @@ mod native {
 
     pub fn facts(path: &[u8], follow: bool) -> io::Result<Facts> {
         let path = OsStr::from_bytes(path);
-        let metadata =
-            if follow { std::fs::metadata(path) } else { std::fs::symlink_metadata(path) };
+        let metadata = if follow {
+            std::fs::metadata(path)
+        } else {
+            std::fs::symlink_metadata(path)
+        };
         metadata.map(|m| from_metadata(&m))
     }
 
@@ -252,7 +280,11 @@ mod native {
     }
 
     pub fn create_new(path: &[u8], mode: u32) -> io::Result<File> {
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(OsStr::from_bytes(path))
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(OsStr::from_bytes(path))
     }
 
     pub fn set_mode(file: &File, _path: &[u8], mode: u32) -> io::Result<()> {

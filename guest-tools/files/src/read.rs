@@ -94,7 +94,10 @@ impl Range {
     /// A first line below 1 means the first; a last line below 1 means the last.
     fn new(first: i64, last: i64) -> Self {
         let first = u64::try_from(first).unwrap_or(1).max(1);
-        let last = u64::try_from(last).ok().filter(|&last| last > 0).unwrap_or(u64::MAX);
+        let last = u64::try_from(last)
+            .ok()
+            .filter(|&last| last > 0)
+            .unwrap_or(u64::MAX);
         Self { first, last }
     }
 }
@@ -130,7 +133,12 @@ struct Selection {
 
 impl Selection {
     fn new(range: Range) -> Self {
-        Self { range, line: 1, chosen: Vec::new(), done: range.last < range.first }
+        Self {
+            range,
+            line: 1,
+            chosen: Vec::new(),
+            done: range.last < range.first,
+        }
     }
 
     fn take(&mut self, part: &[u8]) {
@@ -139,7 +147,11 @@ impl Selection {
                 return;
             }
             let ends = piece.last() == Some(&b'\n');
-            let text = if ends { &piece[..piece.len() - 1] } else { piece };
+            let text = if ends {
+                &piece[..piece.len() - 1]
+            } else {
+                piece
+            };
             if self.line >= self.range.first {
                 self.chosen.extend_from_slice(text);
                 if self.chosen.len() > READ_MAX {
@@ -169,7 +181,11 @@ mod tests {
             for part in text.as_bytes().chunks(size) {
                 selection.take(part);
             }
-            assert_eq!(String::from_utf8_lossy(&selection.chosen), expected, "parts of {size}");
+            assert_eq!(
+                String::from_utf8_lossy(&selection.chosen),
+                expected,
+                "parts of {size}"
+            );
         }
     }
 
@@ -199,15 +215,26 @@ mod tests {
         for size in [0, 1, PART - 1, READ_MAX] {
             let bytes = vec![b'x'; size];
             std::fs::write(&path, &bytes).expect("written");
-            assert_eq!(read_file(input(&path, "").as_bytes()), Ok(Answer::new(bytes.clone())));
+            assert_eq!(
+                read_file(input(&path, "").as_bytes()),
+                Ok(Answer::new(bytes.clone()))
+            );
             if size <= READ_MAX {
                 assert_eq!(read(input(&path, "").as_bytes()), Ok(Answer::new(bytes)));
             }
         }
         let failure = read(input(dir.path(), "").as_bytes()).expect_err("a folder");
-        assert!(failure.text().ends_with("is a directory, not a regular file"), "{failure:?}");
+        assert!(
+            failure
+                .text()
+                .ends_with("is a directory, not a regular file"),
+            "{failure:?}"
+        );
         let failure = read(input(&dir.path().join("none"), "").as_bytes()).expect_err("absent");
-        assert!(failure.text().ends_with("/none: no such file or directory"), "{failure:?}");
+        assert!(
+            failure.text().ends_with("/none: no such file or directory"),
+            "{failure:?}"
+        );
     }
 
     #[test]
@@ -217,12 +244,17 @@ mod tests {
         std::fs::write(&path, vec![b'x'; READ_MAX + 1]).expect("written");
         let failure = read(input(&path, "").as_bytes()).expect_err("too large");
         assert!(
-            failure.text().contains(" is 262145 bytes, exceeds 262144-byte limit. Use view_range"),
+            failure
+                .text()
+                .contains(" is 262145 bytes, exceeds 262144-byte limit. Use view_range"),
             "{failure:?}"
         );
         std::fs::write(&path, b"\xff\x00\xfe").expect("written");
         let failure = read(input(&path, "").as_bytes()).expect_err("binary");
-        assert!(failure.text().contains("not valid UTF-8 text"), "{failure:?}");
+        assert!(
+            failure.text().contains("not valid UTF-8 text"),
+            "{failure:?}"
+        );
         let exact = read(input(&path, ", \"encoding\": \"base64\"").as_bytes());
         assert_eq!(exact, Ok(Answer::new("/wD+")));
         assert_eq!(

@@ -35,7 +35,10 @@ impl Target {
             let facts = match place::facts(&real, false) {
                 Ok(facts) => facts,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    return Ok(Self { path: real, facts: None });
+                    return Ok(Self {
+                        path: real,
+                        facts: None,
+                    });
                 }
                 Err(e) => return Err(Failure::at(path, &e)),
             };
@@ -45,9 +48,17 @@ impl Target {
                     real = follow(&real, &text);
                 }
                 Kind::File if facts.mode & 0o222 == 0 => {
-                    return Err(Failure::rule(path, "permission denied (the file is read-only)"));
+                    return Err(Failure::rule(
+                        path,
+                        "permission denied (the file is read-only)",
+                    ));
                 }
-                Kind::File => return Ok(Self { path: real, facts: Some(facts) }),
+                Kind::File => {
+                    return Ok(Self {
+                        path: real,
+                        facts: Some(facts),
+                    });
+                }
                 Kind::Folder => return Err(Failure::rule(path, "is a directory")),
                 Kind::Other => return Err(Failure::rule(path, "not a regular file")),
             }
@@ -82,7 +93,8 @@ impl Target {
         });
         drop(file);
         let done = written.map_err(at).and_then(|()| {
-            if seen.is_some_and(|seen| place::facts(&self.path, false).ok().as_ref() != Some(seen)) {
+            if seen.is_some_and(|seen| place::facts(&self.path, false).ok().as_ref() != Some(seen))
+            {
                 let rule = "changed while it was being edited; read it again";
                 return Err(Failure::rule(path, rule));
             }

@@ -30,7 +30,12 @@ struct Level<T> {
 impl<T> Walk<T> {
     /// Starts in the folder at `path`.
     pub fn start(path: Vec<u8>, carried: T) -> io::Result<Self> {
-        let mut walk = Self { levels: Vec::new(), path, left: ENTRIES_MAX, cut: false };
+        let mut walk = Self {
+            levels: Vec::new(),
+            path,
+            left: ENTRIES_MAX,
+            cut: false,
+        };
         walk.enter(carried)?;
         Ok(walk)
     }
@@ -66,7 +71,11 @@ impl<T> Walk<T> {
         self.cut |= !all;
         self.left -= entries.len();
         let path_len = self.path.len();
-        self.levels.push(Level { entries: entries.into_iter(), path_len, carried });
+        self.levels.push(Level {
+            entries: entries.into_iter(),
+            path_len,
+            carried,
+        });
         Ok(())
     }
 }

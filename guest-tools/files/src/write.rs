@@ -54,19 +54,27 @@ mod tests {
         let dir = tempfile::tempdir().expect("folder");
         let path = dir.path().join("a/b/c");
         let answer = write_to(&path, "é\n").expect("written");
-        assert_eq!(answer, Answer::new(format!("wrote 3 bytes to {}", path.display())));
+        assert_eq!(
+            answer,
+            Answer::new(format!("wrote 3 bytes to {}", path.display()))
+        );
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "é\n");
         let mode = std::fs::metadata(&path).expect("stat").permissions().mode();
         assert_eq!(mode & 0o777, 0o644);
-        let names = std::fs::read_dir(path.parent().expect("parent")).expect("list").count();
+        let names = std::fs::read_dir(path.parent().expect("parent"))
+            .expect("list")
+            .count();
         assert_eq!(names, 1, "nothing is left beside the file");
     }
 
     #[test]
     fn modes_links_and_other_names_are_kept() {
         let dir = tempfile::tempdir().expect("folder");
-        let (file, link, other) =
-            (dir.path().join("file"), dir.path().join("link"), dir.path().join("other"));
+        let (file, link, other) = (
+            dir.path().join("file"),
+            dir.path().join("link"),
+            dir.path().join("other"),
+        );
         std::fs::write(&file, "old").expect("written");
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o775)).expect("chmod");
         std::fs::hard_link(&file, &other).expect("link");
@@ -95,7 +103,10 @@ mod tests {
             ("fixed/x", "not a directory"),
         ] {
             let failure = write_to(&dir.path().join(name), "x").expect_err(name);
-            assert!(failure.text().ends_with(&format!(": {rule}")), "{name}: {failure:?}");
+            assert!(
+                failure.text().ends_with(&format!(": {rule}")),
+                "{name}: {failure:?}"
+            );
         }
         assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 2);
     }
@@ -111,6 +122,9 @@ mod tests {
         assert_eq!(answer, Ok(Answer::new("File written successfully")));
         assert_eq!(std::fs::read(&path).expect("read"), b"\xff\x00\xfe");
         let failure = write_file(input("%%%").as_bytes()).expect_err("not base64");
-        assert!(failure.text().starts_with("content is not base64"), "{failure:?}");
+        assert!(
+            failure.text().starts_with("content is not base64"),
+            "{failure:?}"
+        );
     }
 }

@@ -38,7 +38,12 @@ pub fn stat(path: impl AsRef<Path>, follow: bool) -> io::Result<Stat> {
     let path = absolute(path.as_ref().as_os_str());
     let (bytes, mut stat) = (path.as_bytes(), Stat::default());
     check(unsafe {
-        imports::fs_stat(bytes.as_ptr(), bytes.len(), u32::from(follow), &raw mut stat)
+        imports::fs_stat(
+            bytes.as_ptr(),
+            bytes.len(),
+            u32::from(follow),
+            &raw mut stat,
+        )
     })?;
     Ok(stat)
 }

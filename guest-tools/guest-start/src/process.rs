@@ -229,7 +229,11 @@ pub fn find_program(program: &OsStr, path: &OsStr) -> Option<std::path::PathBuf>
         return absolute(program.as_ref());
     }
     path.as_bytes().split(|&b| b == b':').find_map(|dir| {
-        let dir = if dir.is_empty() { OsStr::new(".") } else { OsStr::from_bytes(dir) };
+        let dir = if dir.is_empty() {
+            OsStr::new(".")
+        } else {
+            OsStr::from_bytes(dir)
+        };
         let candidate = absolute(&std::path::Path::new(dir).join(program))?;
         let stat = crate::file::stat(&candidate, true).ok()?;
         (stat.is_file() && stat.mode & 0o111 != 0).then_some(candidate)

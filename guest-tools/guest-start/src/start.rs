@@ -2,10 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_int};
 
-use crate::{
-    file::Stat,
-    imports,
-};
+use crate::{file::Stat, imports};
 
 /// The host answers for `/` under this number, outside every process's descriptor table, so that
 /// scripts may use descriptor 3 as anywhere else.

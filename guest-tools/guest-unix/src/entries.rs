@@ -10,7 +10,10 @@ fn named(id: u32, what: &str) -> io::Result<String> {
     match id {
         0 => Ok("root".to_owned()),
         UID => Ok(USER.to_owned()),
-        _ => Err(io::Error::new(io::ErrorKind::NotFound, format!("no such {what}: {id}"))),
+        _ => Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("no such {what}: {id}"),
+        )),
     }
 }
 
@@ -18,9 +21,9 @@ fn number(name: &str, what: &str) -> io::Result<u32> {
     match name {
         "root" => Ok(0),
         USER => Ok(UID),
-        _ => name
-            .parse()
-            .map_err(|_| io::Error::new(io::ErrorKind::NotFound, format!("no such {what}: {name}"))),
+        _ => name.parse().map_err(|_| {
+            io::Error::new(io::ErrorKind::NotFound, format!("no such {what}: {name}"))
+        }),
     }
 }
 

@@ -164,7 +164,10 @@ pub fn create_dir(path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
 }
 
 /// A device number.
-#[expect(non_camel_case_types, reason = "libc's name, which ported programs use")]
+#[expect(
+    non_camel_case_types,
+    reason = "libc's name, which ported programs use"
+)]
 pub type dev_t = u64;
 
 /// The major number of a Linux device.

@@ -57,7 +57,11 @@ impl Line {
     /// The last value given for `code`.
     #[must_use]
     pub fn value(&self, code: char) -> Option<String> {
-        self.options.iter().rev().find(|found| found.code == code as u32).map(Found::text)
+        self.options
+            .iter()
+            .rev()
+            .find(|found| found.code == code as u32)
+            .map(Found::text)
     }
 }
 
@@ -103,7 +107,11 @@ impl Grammar {
             })?;
             let position = line.operands.len();
             let mut push = |value| {
-                line.options.push(Found { code: letter.into(), value, position });
+                line.options.push(Found {
+                    code: letter.into(),
+                    value,
+                    position,
+                });
             };
             match takes {
                 Takes::Nothing => push(None),
@@ -164,7 +172,11 @@ impl Grammar {
             ),
             (_, value) => value,
         };
-        line.options.push(Found { code, value, position: line.operands.len() });
+        line.options.push(Found {
+            code,
+            value,
+            position: line.operands.len(),
+        });
         Ok(())
     }
 
@@ -172,8 +184,13 @@ impl Grammar {
         if let Some(exact) = self.long.iter().find(|long| long.0.as_bytes() == name) {
             return Ok(exact);
         }
-        let mut matches = self.long.iter().filter(|long| long.0.as_bytes().starts_with(name));
-        let first = matches.next().ok_or_else(|| format!("unrecognized option '--{shown}'"))?;
+        let mut matches = self
+            .long
+            .iter()
+            .filter(|long| long.0.as_bytes().starts_with(name));
+        let first = matches
+            .next()
+            .ok_or_else(|| format!("unrecognized option '--{shown}'"))?;
         let others: Vec<&Long> = matches.filter(|long| long.2 != first.2).collect();
         if others.is_empty() {
             return Ok(first);
@@ -182,7 +199,9 @@ impl Grammar {
             .chain(others)
             .map(|long| format!(" '--{}'", long.0))
             .collect();
-        Err(format!("option '--{shown}' is ambiguous; possibilities:{list}"))
+        Err(format!(
+            "option '--{shown}' is ambiguous; possibilities:{list}"
+        ))
     }
 }
 
@@ -228,10 +247,16 @@ pub fn quote_if_needed(name: impl AsRef<OsStr>) -> String {
     let text = name.as_ref().to_string_lossy();
     let special = |c: char| c.is_whitespace() || "|&;<>()$`\\\"'*?[#~=%!{}".contains(c);
     let plain = !text.is_empty()
-        && !text.chars().any(|c| c.is_whitespace() || "|&;<>()$`\\\"'*?[=^!:".contains(c))
+        && !text
+            .chars()
+            .any(|c| c.is_whitespace() || "|&;<>()$`\\\"'*?[=^!:".contains(c))
         && !text.starts_with(['#', '~']);
     if plain || !text.chars().any(|c| special(c) || c == ':') {
-        if text.is_empty() { "''".to_owned() } else { text.into_owned() }
+        if text.is_empty() {
+            "''".to_owned()
+        } else {
+            text.into_owned()
+        }
     } else {
         quote(name)
     }

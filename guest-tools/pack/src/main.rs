@@ -73,11 +73,19 @@ fn write(sources: &Path, dist: &Path, built: &Path, names: &[&str]) -> Result<()
     let programs = read_programs(sources)?;
     let mut entries: Vec<Entry> = Manifest::read(dist).map(|m| m.module).unwrap_or_default();
     entries.retain(|entry| programs.iter().any(|module| module.name == entry.name));
-    for module in programs.iter().filter(|module| names.contains(&module.name.as_str())) {
+    for module in programs
+        .iter()
+        .filter(|module| names.contains(&module.name.as_str()))
+    {
         let wasm = read_wasm(built, module)?;
         let entry = module.entry(&wasm);
         let packed = compress(&wasm)?;
-        println!("{:10} {:>9} -> {:>8}", module.name, wasm.len(), packed.len());
+        println!(
+            "{:10} {:>9} -> {:>8}",
+            module.name,
+            wasm.len(),
+            packed.len()
+        );
         fs::write(dist.join(&entry.file), packed)?;
         entries.retain(|old| old.name != entry.name);
         entries.push(entry);
@@ -88,15 +96,25 @@ fn write(sources: &Path, dist: &Path, built: &Path, names: &[&str]) -> Result<()
         .map(|entry| Ok(fs::metadata(dist.join(&entry.file))?.len()))
         .sum::<Result<u64>>()?;
     println!("total {total}");
-    ensure!(total <= DIST_BYTES_MAX, "dist/ has {total} bytes, more than {DIST_BYTES_MAX}");
-    Manifest { toolchain: toolchain()?, source_sha256: source_hash::of(sources)?, module: entries }
-        .write(dist)
+    ensure!(
+        total <= DIST_BYTES_MAX,
+        "dist/ has {total} bytes, more than {DIST_BYTES_MAX}"
+    );
+    Manifest {
+        toolchain: toolchain()?,
+        source_sha256: source_hash::of(sources)?,
+        module: entries,
+    }
+    .write(dist)
 }
 
 fn verify(sources: &Path, dist: &Path, built: &Path, names: &[&str]) -> Result<()> {
     check(sources, dist)?;
     let manifest = Manifest::read(dist)?;
-    for module in read_programs(sources)?.iter().filter(|m| names.contains(&m.name.as_str())) {
+    for module in read_programs(sources)?
+        .iter()
+        .filter(|m| names.contains(&m.name.as_str()))
+    {
         let entry = manifest
             .module
             .iter()
@@ -104,8 +122,16 @@ fn verify(sources: &Path, dist: &Path, built: &Path, names: &[&str]) -> Result<(
             .with_context(|| format!("{} is not in dist/manifest.toml", module.name))?;
         let wasm = read_wasm(built, module)?;
         let kept = zstd::decode_all(fs::read(dist.join(&entry.file))?.as_slice())?;
-        ensure!(kept == wasm, "{} differs from what these sources build", entry.file);
-        ensure!(*entry == module.entry(&wasm), "the manifest's entry of {} differs", module.name);
+        ensure!(
+            kept == wasm,
+            "{} differs from what these sources build",
+            entry.file
+        );
+        ensure!(
+            *entry == module.entry(&wasm),
+            "the manifest's entry of {} differs",
+            module.name
+        );
         println!("{:10} same", module.name);
     }
     Ok(())
@@ -122,7 +148,9 @@ fn compress(wasm: &[u8]) -> Result<Vec<u8>> {
 
 /// The compiler's own words, without the machine it runs on.
 fn toolchain() -> Result<String> {
-    let output = std::process::Command::new("rustc").arg("--version").output()?;
+    let output = std::process::Command::new("rustc")
+        .arg("--version")
+        .output()?;
     let text = String::from_utf8(output.stdout)?;
     Ok(format!("{} wasm32-wasip1 (rustup)", text.trim()))
 }

@@ -47,7 +47,9 @@ pub fn read_programs(sources: &Path) -> Result<Vec<Module>> {
     let path = sources.join("programs.toml");
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(toml::from_str::<Programs>(&text).context("programs.toml")?.module)
+    Ok(toml::from_str::<Programs>(&text)
+        .context("programs.toml")?
+        .module)
 }
 
 impl Module {

@@ -51,7 +51,9 @@ pub fn translate(
 /// One character: itself, `[.x.]`, `[=x=]`, or in awk an escape.
 fn element(text: &[char], at: usize, awk: bool) -> Option<(char, usize)> {
     let c = *text.get(at)?;
-    if c == '[' && let Some(&kind @ ('.' | '=')) = text.get(at + 1) {
+    if c == '['
+        && let Some(&kind @ ('.' | '=')) = text.get(at + 1)
+    {
         let (name, end) = named(text, at + 2, kind)?;
         let mut chars = name.chars();
         return match (chars.next(), chars.next()) {
@@ -89,7 +91,9 @@ fn set(name: &str) -> Result<&'static str, String> {
         "alnum" => "\\p{Alphabetic}\\p{Nd}",
         "upper" => "\\p{Uppercase}",
         "lower" => "\\p{Lowercase}",
-        "space" => "\\t-\\r \\u{1680}\\u{2000}-\\u{2006}\\u{2008}-\\u{200a}\\u{2028}\\u{2029}\\u{205f}\\u{3000}",
+        "space" => {
+            "\\t-\\r \\u{1680}\\u{2000}-\\u{2006}\\u{2008}-\\u{200a}\\u{2028}\\u{2029}\\u{205f}\\u{3000}"
+        }
         "blank" => " \\t",
         "punct" => "!-/:-@\\[-`{-~\\p{P}\\p{S}",
         "print" => " -~\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Zs}",
@@ -105,7 +109,22 @@ fn push(c: char, out: &mut String) {
         '\n' => out.push_str("\\n"),
         '\0' => out.push_str("\\x00"),
         _ if c.is_ascii_punctuation() || c == ' ' => {
-            if c != ' ' && c != '_' && c != '<' && c != '>' && c != '\'' && c != '"' && c != '`' && c != ',' && c != '/' && c != ':' && c != ';' && c != '=' && c != '@' && c != '!' && c != '%' {
+            if c != ' '
+                && c != '_'
+                && c != '<'
+                && c != '>'
+                && c != '\''
+                && c != '"'
+                && c != '`'
+                && c != ','
+                && c != '/'
+                && c != ':'
+                && c != ';'
+                && c != '='
+                && c != '@'
+                && c != '!'
+                && c != '%'
+            {
                 out.push('\\');
             }
             out.push(c);

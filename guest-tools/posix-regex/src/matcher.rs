@@ -21,7 +21,11 @@ pub struct Options {
 }
 
 enum Engine {
-    Automaton { regex: Regex, pattern: String, longest: OnceCell<Option<Box<Longest>>> },
+    Automaton {
+        regex: Regex,
+        pattern: String,
+        longest: OnceCell<Option<Box<Longest>>>,
+    },
     Backtracking(Box<fancy_regex::Regex>),
 }
 
@@ -51,12 +55,19 @@ impl Matcher {
             if options.lines.is_some() {
                 flags.push('m');
             }
-            let text = if flags.is_empty() { pattern.to_owned() } else { format!("(?{flags}){pattern}") };
+            let text = if flags.is_empty() {
+                pattern.to_owned()
+            } else {
+                format!("(?{flags}){pattern}")
+            };
             let regex = fancy_regex::RegexBuilder::new(&text)
                 .backtrack_limit(10_000_000)
                 .build()
                 .map_err(|error| error.to_string())?;
-            return Ok(Self { engine: Engine::Backtracking(Box::new(regex)), options });
+            return Ok(Self {
+                engine: Engine::Backtracking(Box::new(regex)),
+                options,
+            });
         }
         let regex = RegexBuilder::new(pattern)
             .case_insensitive(options.ignore_case)
@@ -66,8 +77,11 @@ impl Matcher {
             .dfa_size_limit(8 << 20)
             .build()
             .map_err(|error| error.to_string())?;
-        let engine =
-            Engine::Automaton { regex, pattern: pattern.to_owned(), longest: OnceCell::new() };
+        let engine = Engine::Automaton {
+            regex,
+            pattern: pattern.to_owned(),
+            longest: OnceCell::new(),
+        };
         Ok(Self { engine, options })
     }
 
@@ -75,9 +89,9 @@ impl Matcher {
     #[must_use]
     pub fn find_at(&self, text: &[u8], from: usize) -> Option<Span> {
         match &self.engine {
-            Engine::Automaton { regex, .. } => {
-                regex.find_at(text, from).map(|found| (found.start(), found.end()))
-            }
+            Engine::Automaton { regex, .. } => regex
+                .find_at(text, from)
+                .map(|found| (found.start(), found.end())),
             Engine::Backtracking(regex) => {
                 let valid = lossless(text);
                 let found = regex.find_from_pos(&valid, from).ok()??;
@@ -99,13 +113,19 @@ impl Matcher {
     #[must_use]
     pub fn find_longest_at(&self, text: &[u8], from: usize) -> Option<Span> {
         let (start, end) = self.find_at(text, from)?;
-        let Engine::Automaton { pattern, longest, .. } = &self.engine else {
+        let Engine::Automaton {
+            pattern, longest, ..
+        } = &self.engine
+        else {
             return Some((start, end));
         };
         let Some(longest) = longest.get_or_init(|| Longest::new(pattern, self.options)) else {
             return Some((start, end));
         };
-        Some((start, longest.end(text, start).map_or(end, |far| far.max(end))))
+        Some((
+            start,
+            longest.end(text, start).map_or(end, |far| far.max(end)),
+        ))
     }
 
     /// The groups of the match that `find_longest_at` answers; group 0 is the match.
@@ -116,7 +136,10 @@ impl Matcher {
                 let (start, end) = self.find_longest_at(text, from)?;
                 let captures = regex.captures_at(text, start)?;
                 let spans = |captures: &regex::bytes::Captures<'_>| -> Vec<Option<Span>> {
-                    captures.iter().map(|group| group.map(|g| (g.start(), g.end()))).collect()
+                    captures
+                        .iter()
+                        .map(|group| group.map(|g| (g.start(), g.end())))
+                        .collect()
                 };
                 let mut groups = spans(&captures);
                 if groups[0] != Some((start, end)) {
@@ -133,7 +156,12 @@ impl Matcher {
             Engine::Backtracking(regex) => {
                 let valid = lossless(text);
                 let captures = regex.captures_from_pos(&valid, from).ok()??;
-                Some(captures.iter().map(|group| group.map(|g| (g.start(), g.end()))).collect())
+                Some(
+                    captures
+                        .iter()
+                        .map(|group| group.map(|g| (g.start(), g.end())))
+                        .collect(),
+                )
             }
         }
     }
@@ -169,7 +197,10 @@ impl Longest {
             .syntax(syntax)
             .thompson(regex_automata::nfa::thompson::Config::new().utf8(false))
             .configure(
-                DFA::config().match_kind(MatchKind::All).unicode_word_boundary(true).cache_capacity(4 << 20),
+                DFA::config()
+                    .match_kind(MatchKind::All)
+                    .unicode_word_boundary(true)
+                    .cache_capacity(4 << 20),
             )
             .build(pattern)
             .ok()?;
@@ -179,7 +210,10 @@ impl Longest {
 
     fn end(&self, text: &[u8], start: usize) -> Option<usize> {
         let input = Input::new(text).range(start..).anchored(Anchored::Yes);
-        let found = self.dfa.try_search_fwd(&mut self.cache.borrow_mut(), &input).ok()??;
+        let found = self
+            .dfa
+            .try_search_fwd(&mut self.cache.borrow_mut(), &input)
+            .ok()??;
         Some(found.offset())
     }
 }

@@ -43,7 +43,11 @@ struct Translator<'a> {
 ///
 /// # Errors
 /// GNU's words for what is wrong with the expression.
-pub fn translate(text: &str, syntax: Syntax, terminator: &'static str) -> Result<Translated, String> {
+pub fn translate(
+    text: &str,
+    syntax: Syntax,
+    terminator: &'static str,
+) -> Result<Translated, String> {
     let chars: Vec<char> = text.chars().collect();
     let mut translator = Translator {
         text: &chars,
@@ -91,7 +95,9 @@ impl Translator<'_> {
     }
 
     fn rest_starts_with(&self, text: &str) -> bool {
-        text.chars().enumerate().all(|(i, c)| self.text.get(self.at + i) == Some(&c))
+        text.chars()
+            .enumerate()
+            .all(|(i, c)| self.text.get(self.at + i) == Some(&c))
     }
 
     fn basic(&mut self, c: char) -> Result<(), String> {
@@ -251,8 +257,16 @@ impl Translator<'_> {
             '>' => self.assertion("\\b{end}"),
             'b' => self.assertion("\\b"),
             'B' => self.assertion("\\B"),
-            '`' => self.assertion(if self.terminator.is_empty() { "\\A" } else { "^" }),
-            '\'' => self.assertion(if self.terminator.is_empty() { "\\z" } else { "$" }),
+            '`' => self.assertion(if self.terminator.is_empty() {
+                "\\A"
+            } else {
+                "^"
+            }),
+            '\'' => self.assertion(if self.terminator.is_empty() {
+                "\\z"
+            } else {
+                "$"
+            }),
             'w' => self.set("\\w"),
             's' if self.terminator.is_empty() => self.set("\\s"),
             's' => self.set(&format!("[\\s--{}]", self.terminator)),
@@ -313,7 +327,22 @@ impl Translator<'_> {
 
     fn literal(&mut self, c: char) {
         self.begin_atom();
-        if c.is_ascii_punctuation() && c != '<' && c != '>' && c != '_' && c != '`' && c != '\'' && c != '"' && c != ',' && c != '/' && c != ':' && c != ';' && c != '=' && c != '@' && c != '!' && c != '%' {
+        if c.is_ascii_punctuation()
+            && c != '<'
+            && c != '>'
+            && c != '_'
+            && c != '`'
+            && c != '\''
+            && c != '"'
+            && c != ','
+            && c != '/'
+            && c != ':'
+            && c != ';'
+            && c != '='
+            && c != '@'
+            && c != '!'
+            && c != '%'
+        {
             self.out.push('\\');
         }
         self.out.push(c);
@@ -329,7 +358,11 @@ impl Translator<'_> {
         let begin = self.out.len();
         self.out.push_str(text);
         let basic = matches!(self.syntax, Syntax::Basic | Syntax::Emacs);
-        self.atom = if basic && text == "^" { None } else { Some(begin) };
+        self.atom = if basic && text == "^" {
+            None
+        } else {
+            Some(begin)
+        };
         self.repeated = false;
         if !basic && text.starts_with(['^', '$']) {
             // `^*` in extended syntax: the star repeats the anchor.
@@ -341,7 +374,9 @@ impl Translator<'_> {
     }
 
     fn repeat(&mut self, operator: &str) -> Result<(), String> {
-        let Some(begin) = self.atom else { return Ok(()) };
+        let Some(begin) = self.atom else {
+            return Ok(());
+        };
         if self.repeated {
             self.out.insert_str(begin, "(?:");
             self.out.push(')');
@@ -372,7 +407,9 @@ impl Translator<'_> {
     }
 
     fn starts_branch(&self) -> bool {
-        self.out.is_empty() || self.out.ends_with('(') && self.atom.is_none() || self.out.ends_with('|') && self.atom.is_none()
+        self.out.is_empty()
+            || self.out.ends_with('(') && self.atom.is_none()
+            || self.out.ends_with('|') && self.atom.is_none()
     }
 
     fn ends_branch(&self, escape: &str) -> bool {
@@ -384,7 +421,10 @@ impl Translator<'_> {
 
     /// Whether what follows `{` is an interval; GNU reads anything else literally.
     fn is_interval(&self) -> bool {
-        let rest: String = self.text[self.at..].iter().take_while(|c| **c != '}').collect();
+        let rest: String = self.text[self.at..]
+            .iter()
+            .take_while(|c| **c != '}')
+            .collect();
         let closed = self.text.get(self.at + rest.chars().count()) == Some(&'}');
         let (low, high) = rest.split_once(',').unwrap_or((&rest, ""));
         let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());

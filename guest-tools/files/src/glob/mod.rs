@@ -20,10 +20,14 @@ pub fn glob(input: &[u8]) -> Result<Answer, Failure> {
     let input: input::Search = input::parse(input)?;
     let text = input::path_of(input.pattern, "pattern")?;
     if text.starts_with('/') {
-        return Err(Failure::new("absolute pattern not permitted; use path for the folder"));
+        return Err(Failure::new(
+            "absolute pattern not permitted; use path for the folder",
+        ));
     }
     if text.split('/').any(|name| name == "..") {
-        return Err(Failure::new("'..' is not permitted in the pattern; use path for the folder"));
+        return Err(Failure::new(
+            "'..' is not permitted in the pattern; use path for the folder",
+        ));
     }
     let (base, asked) = match input.path.filter(|path| !path.is_empty()) {
         Some(path) => (folder(&path)?, path.into_owned()),
@@ -47,11 +51,17 @@ pub fn glob(input: &[u8]) -> Result<Answer, Failure> {
 /// The absolute form of a folder that the agent named, without what only repeats.
 pub fn folder(path: &str) -> Result<Vec<u8>, Failure> {
     if path.contains('\0') {
-        return Err(Failure::new(format!("path {:?} contains a NUL byte", shown(path))));
+        return Err(Failure::new(format!(
+            "path {:?} contains a NUL byte",
+            shown(path)
+        )));
     }
     let absolute = place::absolute(path);
     let mut plain = Vec::with_capacity(absolute.len());
-    for name in absolute.split(|&b| b == b'/').filter(|name| !matches!(*name, b"" | b".")) {
+    for name in absolute
+        .split(|&b| b == b'/')
+        .filter(|name| !matches!(*name, b"" | b"."))
+    {
         push_name(&mut plain, name);
     }
     if plain.is_empty() {
@@ -137,12 +147,24 @@ impl Newest {
                 "stopped after {ENTRIES_MAX} entries; give a path or a narrower pattern"
             ))
         } else if self.found > RESULTS_MAX {
-            Some(format!("{} paths match; these are the {RESULTS_MAX} newest", self.found))
+            Some(format!(
+                "{} paths match; these are the {RESULTS_MAX} newest",
+                self.found
+            ))
         } else {
             None
         };
-        let paths: Vec<Vec<u8>> = self.kept.into_sorted_vec().into_iter().map(|(_, p)| p).collect();
-        let bytes = if paths.is_empty() { b"no matches".to_vec() } else { paths.join(&b'\n') };
+        let paths: Vec<Vec<u8>> = self
+            .kept
+            .into_sorted_vec()
+            .into_iter()
+            .map(|(_, p)| p)
+            .collect();
+        let bytes = if paths.is_empty() {
+            b"no matches".to_vec()
+        } else {
+            paths.join(&b'\n')
+        };
         Answer { bytes, note }
     }
 }
@@ -168,16 +190,27 @@ mod tests {
     fn file(path: &std::path::Path, age_s: u64) {
         fs::create_dir_all(path.parent().expect("parent")).expect("made");
         let time = SystemTime::now() - Duration::from_secs(age_s);
-        File::create(path).expect("made").set_modified(time).expect("set");
+        File::create(path)
+            .expect("made")
+            .set_modified(time)
+            .expect("set");
     }
 
     #[test]
     fn newest_come_first_and_equals_by_name() {
         let dir = tempfile::tempdir().expect("folder");
-        for (name, age) in [("old.rs", 300), ("new.rs", 10), ("src/mid.rs", 200), ("src/.h.rs", 250)] {
+        for (name, age) in [
+            ("old.rs", 300),
+            ("new.rs", 10),
+            ("src/mid.rs", 200),
+            ("src/.h.rs", 250),
+        ] {
             file(&dir.path().join(name), age);
         }
-        assert_eq!(glob_in(dir.path(), "**/*.rs"), "new.rs\nsrc/mid.rs\nsrc/.h.rs\nold.rs");
+        assert_eq!(
+            glob_in(dir.path(), "**/*.rs"),
+            "new.rs\nsrc/mid.rs\nsrc/.h.rs\nold.rs"
+        );
         assert_eq!(glob_in(dir.path(), "src/*.rs"), "src/mid.rs\nsrc/.h.rs");
         assert_eq!(glob_in(dir.path(), "src/mid.rs"), "src/mid.rs");
         assert_eq!(glob_in(dir.path(), "*/"), "src");
@@ -218,6 +251,9 @@ mod tests {
         assert_eq!(text.lines().count(), RESULTS_MAX);
         assert!(text.starts_with(&format!("{}/f000\n", dir.path().display())));
         assert!(text.ends_with("/f199"));
-        assert_eq!(answer.note.as_deref(), Some("205 paths match; these are the 200 newest"));
+        assert_eq!(
+            answer.note.as_deref(),
+            Some("205 paths match; these are the 200 newest")
+        );
     }
 }

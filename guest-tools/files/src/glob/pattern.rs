@@ -59,12 +59,23 @@ impl Pattern {
                 characters.len()
             ));
         }
-        let end = characters.iter().rposition(|&c| c != SLASH).map_or(0, |last| last + 1);
+        let end = characters
+            .iter()
+            .rposition(|&c| c != SLASH)
+            .map_or(0, |last| last + 1);
         let folders_only = end < characters.len();
-        let mut parser = Parser { characters: &characters[..end], at: 0, nodes: Vec::new(), depth: 0 };
+        let mut parser = Parser {
+            characters: &characters[..end],
+            at: 0,
+            nodes: Vec::new(),
+            depth: 0,
+        };
         parser.sequence(false, true)?;
         parser.nodes.push(Node::Matched);
-        Ok(Self { nodes: parser.nodes, folders_only })
+        Ok(Self {
+            nodes: parser.nodes,
+            folders_only,
+        })
     }
 
     /// The states before any name.
@@ -77,7 +88,9 @@ impl Pattern {
     /// The states after one more name.
     pub fn after_name(&self, states: &States, name: &[u8]) -> States {
         let mut states = states.clone();
-        each_character(name, |character| states = self.step(&states, character, true));
+        each_character(name, |character| {
+            states = self.step(&states, character, true)
+        });
         states
     }
 
@@ -99,7 +112,9 @@ impl Pattern {
                 Node::Exactly(c) if *c == character => self.add(&mut next, at + 1),
                 Node::Any if character != SLASH => self.add(&mut next, at + 1),
                 Node::Class(ranges, negated) if character != SLASH => {
-                    let within = ranges.iter().any(|&(a, b)| a <= character && character <= b);
+                    let within = ranges
+                        .iter()
+                        .any(|&(a, b)| a <= character && character <= b);
                     if within != *negated {
                         self.add(&mut next, at + 1);
                     }
@@ -140,7 +155,10 @@ const STAR: u32 = '*' as u32;
 fn each_character(name: &[u8], mut take: impl FnMut(u32)) {
     for chunk in name.utf8_chunks() {
         chunk.valid().chars().for_each(|c| take(u32::from(c)));
-        chunk.invalid().iter().for_each(|&byte| take(0xDC00 + u32::from(byte)));
+        chunk
+            .invalid()
+            .iter()
+            .for_each(|&byte| take(0xDC00 + u32::from(byte)));
     }
 }
 
@@ -153,7 +171,10 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn peek(&self, ahead: usize) -> Option<char> {
-        self.characters.get(self.at + ahead).copied().and_then(char::from_u32)
+        self.characters
+            .get(self.at + ahead)
+            .copied()
+            .and_then(char::from_u32)
     }
 
     /// Parses up to the end, or within braces up to `,` or `}`. `fresh`: a name starts here.
@@ -185,7 +206,10 @@ impl Parser<'_> {
 
     /// `*` or `**`; answers whether a name starts after it.
     fn stars(&mut self, name_starts: bool, in_braces: bool) -> bool {
-        let run = self.characters[self.at..].iter().take_while(|&&c| c == STAR).count();
+        let run = self.characters[self.at..]
+            .iter()
+            .take_while(|&&c| c == STAR)
+            .count();
         let after = self.peek(run);
         let name_ends = match after {
             None | Some('/') => true,
@@ -214,7 +238,11 @@ impl Parser<'_> {
         let first = 1 + usize::from(negated);
         let rest = &self.characters[self.at + first..];
         // A `]` in the first place is a member.
-        let close = rest.iter().skip(1).position(|&c| c == u32::from(']')).map(|at| at + 1);
+        let close = rest
+            .iter()
+            .skip(1)
+            .position(|&c| c == u32::from(']'))
+            .map(|at| at + 1);
         let Some(members) = close.map(|close| &rest[..close]) else {
             return self.push(Node::Exactly(u32::from('[')), 1);
         };
@@ -236,7 +264,9 @@ impl Parser<'_> {
     /// True when the `{` here has its `}`; else it is a plain character.
     fn braces_close(&self) -> bool {
         let mut depth = 0_usize;
-        let mut rest = self.characters[self.at..].iter().filter_map(|&c| char::from_u32(c));
+        let mut rest = self.characters[self.at..]
+            .iter()
+            .filter_map(|&c| char::from_u32(c));
         while let Some(character) = rest.next() {
             match character {
                 '\\' => drop(rest.next()),
@@ -320,10 +350,18 @@ mod tests {
 
     #[test]
     fn folders() {
-        check("**/*.rs", &["a.rs", "d/a.rs", "d/e/a.rs"], &["a.r", "a.rs/b"]);
+        check(
+            "**/*.rs",
+            &["a.rs", "d/a.rs", "d/e/a.rs"],
+            &["a.r", "a.rs/b"],
+        );
         check("d/**", &["d/a", "d/e/a"], &["d", "da"]);
         check("**", &["a", "a/b"], &[]);
-        check("a/**/b", &["a/b", "a/x/b", "a/x/y/b"], &["a/xb", "ab", "a/b/c"]);
+        check(
+            "a/**/b",
+            &["a/b", "a/x/b", "a/x/y/b"],
+            &["a/xb", "ab", "a/b/c"],
+        );
         check("a**/b", &["a/b", "axx/b"], &["a/x/b"]);
         check("**/**/**/a", &["a", "x/y/a"], &["x/y/b"]);
     }
@@ -331,8 +369,16 @@ mod tests {
     #[test]
     fn braces() {
         check("*.{rs,toml}", &["a.rs", "a.toml"], &["a.", "a.rst"]);
-        check("{src,tests}/**/*.rs", &["src/a.rs", "tests/x/y.rs"], &["a.rs", "bin/a.rs"]);
-        check("a{,b,{c,d/e}}f", &["af", "abf", "acf", "ad/ef"], &["adf", "f"]);
+        check(
+            "{src,tests}/**/*.rs",
+            &["src/a.rs", "tests/x/y.rs"],
+            &["a.rs", "bin/a.rs"],
+        );
+        check(
+            "a{,b,{c,d/e}}f",
+            &["af", "abf", "acf", "ad/ef"],
+            &["adf", "f"],
+        );
         check("{**/a,b}", &["a", "x/a", "b"], &["x/b"]);
         check("a{b", &["a{b"], &["ab"]);
         check("a}b,c", &["a}b,c"], &[]);
@@ -352,7 +398,11 @@ mod tests {
     #[test]
     fn bombs_stay_small() {
         check(&"{a,b}".repeat(30), &["ab".repeat(15).as_str()], &["c"]);
-        check(&"*a".repeat(200), &["a".repeat(200).as_str()], &["a".repeat(199).as_str()]);
+        check(
+            &"*a".repeat(200),
+            &["a".repeat(200).as_str()],
+            &["a".repeat(199).as_str()],
+        );
         check(&("**/".repeat(300) + "a"), &["a", "x/y/a"], &["b"]);
         let deep = ["{".repeat(40), "}".repeat(40)].concat();
         assert!(Pattern::new(&deep).is_err());
