@@ -62,7 +62,11 @@ fn main() -> ExitCode {
     report.print(start);
 
     let start = Instant::now();
-    let race = race::run(&door, &mut world, if full { RACE_CALLS_FULL } else { RACE_CALLS });
+    let race = race::run(
+        &door,
+        &mut world,
+        if full { RACE_CALLS_FULL } else { RACE_CALLS },
+    );
     println!(
         "race: {} calls, {} swaps, {} found the inside file, {} escapes, {:.1} s",
         race.calls,
@@ -71,7 +75,10 @@ fn main() -> ExitCode {
         race.fired.len(),
         start.elapsed().as_secs_f64()
     );
-    race.fired.iter().take(10).for_each(|fired| println!("  {fired}"));
+    race.fired
+        .iter()
+        .take(10)
+        .for_each(|fired| println!("  {fired}"));
     let good = if broken {
         report.escapes.len() >= ESCAPES_LEAST && !race.fired.is_empty()
     } else {
@@ -84,7 +91,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if broken {
-        println!("FAILED: a build without its wall must show {ESCAPES_LEAST} escapes and lose the race");
+        println!(
+            "FAILED: a build without its wall must show {ESCAPES_LEAST} escapes and lose the race"
+        );
     }
     println!("the server's last words:\n{}", door.log_tail());
     ExitCode::FAILURE
@@ -119,7 +128,8 @@ impl Report {
         };
         if !right {
             let found = format!("{} {}", answer.status, short(&answer.raw));
-            self.wrong.push(format!("{}: wanted {:?}, got {found}", name(), case.want));
+            self.wrong
+                .push(format!("{}: wanted {:?}, got {found}", name(), case.want));
         }
     }
 

@@ -47,7 +47,10 @@ impl Answer {
     }
 
     pub fn output(&self) -> String {
-        self.body()["output"].as_str().unwrap_or_default().to_owned()
+        self.body()["output"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -73,7 +76,10 @@ pub fn hotcell(top: &Path, secret: &str) -> Command {
 impl Door {
     /// Starts a server whose environment holds `secret`.
     pub fn open(secret: &str) -> Self {
-        let top = tempfile::Builder::new().prefix("hotcell-escapes-").tempdir().expect("folder");
+        let top = tempfile::Builder::new()
+            .prefix("hotcell-escapes-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .expect("folder");
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
@@ -86,8 +92,13 @@ impl Door {
             .stderr(log)
             .spawn()
             .expect("the server starts");
-        let mut door =
-            Self { server, port, token: String::new(), workspace: PathBuf::new(), top };
+        let mut door = Self {
+            server,
+            port,
+            token: String::new(),
+            workspace: PathBuf::new(),
+            top,
+        };
         door.wait_until_ready();
         door.workspace = door.find_workspace();
         door
@@ -99,14 +110,20 @@ impl Door {
         loop {
             if let Ok(text) = fs::read_to_string(&token) {
                 self.token = text.trim().to_owned();
-                if self.call(&json!({"tool": "bash", "input": {"command": "true"}})).done() {
+                if self
+                    .call(&json!({"tool": "bash", "input": {"command": "true"}}))
+                    .done()
+                {
                     return;
                 }
             }
             let ended = self.server.try_wait().expect("the server's status");
             if ended.is_some() || start.elapsed() > READY_MAX {
                 let log = fs::read_to_string(self.top.path().join("server.log"));
-                panic!("the server is not ready ({ended:?}):\n{}", log.unwrap_or_default());
+                panic!(
+                    "the server is not ready ({ended:?}):\n{}",
+                    log.unwrap_or_default()
+                );
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -155,9 +172,16 @@ impl Door {
         let _ = stream.write_all(body);
         let mut response = Vec::new();
         stream.read_to_end(&mut response)?;
-        let end = response.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or(response.len());
+        let end = response
+            .windows(4)
+            .position(|w| w == b"\r\n\r\n")
+            .unwrap_or(response.len());
         let head = String::from_utf8_lossy(&response[..end]).into_owned();
-        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|s| s.parse().ok())
+            .unwrap_or(0);
         let raw = response.get(end + 4..).unwrap_or_default().to_vec();
         Ok(Answer { status, raw })
     }

@@ -42,7 +42,10 @@ pub fn run(door: &Door, world: &mut World, calls: u64) -> Race {
                 let inside = &inside;
                 scope.spawn(move || {
                     let shares = |n: &u64| n % CLIENTS == client;
-                    (0..calls).filter(shares).filter_map(|n| one(door, canary, n, inside)).collect()
+                    (0..calls)
+                        .filter(shares)
+                        .filter_map(|n| one(door, canary, n, inside))
+                        .collect()
                 })
             })
             .collect();
@@ -53,7 +56,12 @@ pub fn run(door: &Door, world: &mut World, calls: u64) -> Race {
         over.store(true, Ordering::Relaxed);
     });
     fired.extend(world.fired(b""));
-    Race { calls, swaps: swaps.into_inner(), inside: inside.into_inner(), fired }
+    Race {
+        calls,
+        swaps: swaps.into_inner(),
+        inside: inside.into_inner(),
+        fired,
+    }
 }
 
 fn prepare(workspace: &Path) {
@@ -87,20 +95,39 @@ fn one(door: &Door, canary: &[u8], number: u64, inside: &AtomicU64) -> Option<St
         1 => ("read_file", json!({"path": "race/file"})),
         2 => ("read", json!({"file_path": "race/parent/slot/secret.txt"})),
         3 => ("write_file", json!({"path": new, "content": "x"})),
-        4 => ("read", json!({"file_path": "race/parent/outside/secret.txt"})),
-        5 => ("edit", json!({"file_path": "race/slot/secret.txt", "old_string": "IN", "new_string": "IN"})),
+        4 => (
+            "read",
+            json!({"file_path": "race/parent/outside/secret.txt"}),
+        ),
+        5 => (
+            "edit",
+            json!({"file_path": "race/slot/secret.txt", "old_string": "IN", "new_string": "IN"}),
+        ),
         6 => ("glob", json!({"pattern": "race/*/*"})),
         7 => ("grep", json!({"pattern": ".", "path": "race"})),
-        8 => ("write_file", json!({"path": "race/parent/outside/made", "content": "x"})),
-        _ => ("bash", json!({"command": "cd /workspace/race/slot && cat secret.txt; echo x > made; cat ../file"})),
+        8 => (
+            "write_file",
+            json!({"path": "race/parent/outside/made", "content": "x"}),
+        ),
+        _ => (
+            "bash",
+            json!({"command": "cd /workspace/race/slot && cat secret.txt; echo x > made; cat ../file"}),
+        ),
     };
     let answer = door.tool(tool, input);
-    if answer.raw.windows(canary.len()).any(|window| window == canary) {
+    if answer
+        .raw
+        .windows(canary.len())
+        .any(|window| window == canary)
+    {
         return Some(format!("call {number} ({tool}) shows the outside file"));
     }
     if answer.status == 0 {
         return Some(format!("call {number} ({tool}) had no answer"));
     }
-    inside.fetch_add(u64::from(answer.output().contains(crate::world::INSIDE)), Ordering::Relaxed);
+    inside.fetch_add(
+        u64::from(answer.output().contains(crate::world::INSIDE)),
+        Ordering::Relaxed,
+    );
     None
 }

@@ -29,7 +29,7 @@ const ON_FILES: &[(&str, &str)] = &[
     ("ln {} stolen && cat stolen", INSIDE),
     ("ln -s {} stolen; ls -l stolen", "stolen"),
     ("ln -s \"$PWD/{}\" stolen; ls stolen", "stolen"),
-    ("cat /dev/null {}", INSIDE),
+    ("cat sub/a {}", INSIDE),
     ("tee copied < {}", INSIDE),
     ("echo x > {}; echo done $?", "done 0"),
     ("echo x >> {}; echo done $?", "done 0"),
@@ -106,8 +106,14 @@ const ON_FOLDERS: &[(&str, &str)] = &[
     ("cat {}/deep/../secret.txt", INSIDE),
     ("PATH={}:$PATH; script.sh; echo done", "done"),
     ("{}/script.sh; echo done", "done"),
-    ("cd {} && cd .. && ls && cat outside/secret.txt; echo done", "done"),
-    ("ln -s {} again; cat again/secret.txt; echo x > again/made; echo done", "done"),
+    (
+        "cd {} && cd .. && ls && cat outside/secret.txt; echo done",
+        "done",
+    ),
+    (
+        "ln -s {} again; cat again/secret.txt; echo x > again/made; echo done",
+        "done",
+    ),
     ("ln -sfn {} race; cat race/secret.txt; echo done", "done"),
 ];
 
@@ -152,7 +158,11 @@ const ON_THEIR_OWN: &[&str] = &[
     "cat < zero | head -c 5; head -c 5 zero; echo x > zero",
     "cat disk; echo x > disk; dd if=disk count=1",
     "cat fifo & echo x > fifo & wait",
-    "cat < fifo", "echo x > fifo", "echo x >> fifo", "exec 3<> fifo; echo x >&3", "cat socket; echo x > socket",
+    "cat < fifo",
+    "echo x > fifo",
+    "echo x >> fifo",
+    "exec 3<> fifo; echo x >&3",
+    "cat socket; echo x > socket",
     "mkfifo p; mknod n c 1 3; mknod d b 7 0; cat n d",
     "env; printenv HOST_SECRET; echo $HOST_SECRET; set",
     "rm -f rel-file abs-file rel-dir chain-* dangling-*; rm -rf sub race; ls",
@@ -198,15 +208,27 @@ pub fn all(world: &World, full: bool) -> Vec<Case> {
     for (index, (template, said)) in ON_FILES.iter().enumerate() {
         let each = if full { pairs.len() } else { 3 };
         for pair in chosen(&pairs, index, each) {
-            cases.push(bash(pair.plan, &template.replace("{}", &quoted(&pair.outside)), Want::Contained));
+            cases.push(bash(
+                pair.plan,
+                &template.replace("{}", &quoted(&pair.outside)),
+                Want::Contained,
+            ));
         }
-        cases.push(bash("PATH-08", &template.replace("{}", "inside-dir/secret.txt"), Want::Done(said)));
+        cases.push(bash(
+            "PATH-08",
+            &template.replace("{}", "inside-dir/secret.txt"),
+            Want::Done(said),
+        ));
     }
     let folders = folders(world);
     for (index, (template, said)) in ON_FOLDERS.iter().enumerate() {
         let each = if full { folders.len() } else { 3 };
         for folder in chosen(&folders, index, each) {
-            cases.push(bash("PATH-08", &template.replace("{}", &quoted(folder)), Want::Contained));
+            cases.push(bash(
+                "PATH-08",
+                &template.replace("{}", &quoted(folder)),
+                Want::Contained,
+            ));
         }
         let twin = format!(
             "mkdir inside-dir/empty; echo 'echo done' > inside-dir/script.sh; {}",
@@ -214,22 +236,44 @@ pub fn all(world: &World, full: bool) -> Vec<Case> {
         );
         cases.push(bash("PATH-08", &twin, Want::Done(said)));
     }
-    cases.extend(ON_THEIR_OWN.iter().map(|command| bash("PATH-08", command, Want::Contained)));
+    cases.extend(
+        ON_THEIR_OWN
+            .iter()
+            .map(|command| bash("PATH-08", command, Want::Contained)),
+    );
     cases
 }
 
 fn bash(plan: &'static str, command: &str, want: Want) -> Case {
     // Each call starts from the same folder and state, and a command that waits ends soon.
     let script = format!("cd /workspace\n{command}\n");
-    Case::new(plan, "bash", json!({"command": script, "timeout_ms": 5000}), want)
+    Case::new(
+        plan,
+        "bash",
+        json!({"command": script, "timeout_ms": 5000}),
+        want,
+    )
 }
 
 fn folders(world: &World) -> Vec<String> {
     let host = world.around.display();
     let mut folders: Vec<String> = [
-        "../outside", "/workspace/../outside", "rel-dir", "abs-dir", "up/outside", "slash-dir", "slash-dot", "sub/parent-link",
-        "sub/deeper/parent-link", "sub/again", "proc-cwd/../outside", "fd-up-3", "fd-up-5", "../workspace_evil",
-        "inside-dir/../../outside", "/outside",
+        "../outside",
+        "/workspace/../outside",
+        "rel-dir",
+        "abs-dir",
+        "up/outside",
+        "slash-dir",
+        "slash-dot",
+        "sub/parent-link",
+        "sub/deeper/parent-link",
+        "sub/again",
+        "proc-cwd/../outside",
+        "fd-up-3",
+        "fd-up-5",
+        "../workspace_evil",
+        "inside-dir/../../outside",
+        "/outside",
     ]
     .map(str::to_owned)
     .into();
@@ -247,4 +291,3 @@ fn chosen<T>(items: &[T], index: usize, each: usize) -> impl Iterator<Item = &T>
 fn quoted(path: &str) -> String {
     format!("'{path}'")
 }
-
