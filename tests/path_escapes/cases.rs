@@ -90,7 +90,7 @@ pub fn pairs(world: &World) -> Vec<Pair> {
     add(
         "PATH-01",
         "/../../workspace/../outside/secret.txt",
-        "/../../workspace/inside-dir/secret.txt",
+        "/workspace/../../workspace/inside-dir/secret.txt",
     );
     add("PATH-01", "inside.txt/../../outside/secret.txt", inside);
     add("PATH-01", "none/../../outside/secret.txt", inside);

@@ -78,7 +78,7 @@ impl Door {
     pub fn open(secret: &str) -> Self {
         let top = tempfile::Builder::new()
             .prefix("hotcell-escapes-")
-            .tempdir()
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .expect("folder");
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())

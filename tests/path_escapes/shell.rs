@@ -29,7 +29,7 @@ const ON_FILES: &[(&str, &str)] = &[
     ("ln {} stolen && cat stolen", INSIDE),
     ("ln -s {} stolen; ls -l stolen", "stolen"),
     ("ln -s \"$PWD/{}\" stolen; ls stolen", "stolen"),
-    ("cat /dev/null {}", INSIDE),
+    ("cat sub/a {}", INSIDE),
     ("tee copied < {}", INSIDE),
     ("echo x > {}; echo done $?", "done 0"),
     ("echo x >> {}; echo done $?", "done 0"),

@@ -43,7 +43,12 @@ pub struct World {
     before: Snapshot,
     /// Names in the folders above, which calls must not add to.
     names: BTreeMap<PathBuf, BTreeSet<OsString>>,
+    /// What the workspace held when it was last filled.
+    filled: BTreeMap<PathBuf, Identity>,
 }
+
+/// What tells a path's file from another or a changed one.
+type Identity = (u64, i64, i64);
 
 type Snapshot = BTreeMap<PathBuf, String>;
 
@@ -69,6 +74,7 @@ impl World {
             planted: format!("planted-{}", random()),
             before: Snapshot::new(),
             names: BTreeMap::new(),
+            filled: BTreeMap::new(),
         };
         world.build_outside();
         world.plant();
@@ -110,48 +116,60 @@ impl World {
         self.before = self.snapshot();
     }
 
-    /// Empties the workspace and fills it with what a hostile or careless neighbour leaves there.
-    pub fn plant(&self) {
-        clear(&self.workspace);
+    /// Fills the workspace with what a hostile or careless neighbour leaves there, and removes
+    /// everything else; what is there and unchanged stays.
+    pub fn plant(&mut self) {
+        let now = contents(&self.workspace);
+        if !self.filled.is_empty() && self.filled == now {
+            return;
+        }
+        for (path, identity) in &now {
+            if self.filled.get(path) != Some(identity) {
+                remove(path);
+            }
+        }
+        self.fill();
+        self.filled = contents(&self.workspace);
+    }
+
+    fn fill(&self) {
         let at = |name: &str| self.workspace.join(name);
+        let absent = |name: &str| at(name).symlink_metadata().is_err();
         for folder in ["inside-dir/deep", "sub/deeper", "race"] {
             fs::create_dir_all(at(folder)).expect("folder");
         }
-        for name in [
+        let files = [
             "inside.txt",
             "inside-dir/secret.txt",
             "inside-dir/deep/inner.txt",
             "sub/a",
-        ] {
+        ];
+        for name in files.into_iter().filter(|name| absent(name)) {
             fs::write(at(name), format!("{INSIDE}\n")).expect("file");
         }
-        for (name, text) in self.links() {
+        for (name, text) in self.links().into_iter().filter(|(name, _)| absent(name)) {
             symlink(&text, at(&name)).unwrap_or_else(|e| panic!("{name} -> {text}: {e}"));
         }
-        fs::hard_link(self.around.join("outside/shared.txt"), at("shared")).expect("hard link");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            at("fifo"),
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::from(0o666),
-            0,
-        )
-        .expect("fifo");
-        // The socket's own path may be too long to bind to; a short one is moved into place.
-        let socket = std::env::temp_dir().join(format!("s{}", random()));
-        drop(UnixListener::bind(&socket).expect("socket"));
-        if fs::rename(&socket, at("socket")).is_err() {
-            let _ = fs::remove_file(&socket);
+        if absent("shared") {
+            let shared = self.around.join("outside/shared.txt");
+            fs::hard_link(shared, at("shared")).expect("hard link");
         }
-        self.plant_devices();
-        let sparse = fs::File::create(at("sparse")).expect("file");
-        sparse.set_len(1 << 40).expect("a sparse file");
+        if absent("socket") {
+            plant_socket(&at("socket"));
+        }
+        if absent("sparse") {
+            let sparse = fs::File::create(at("sparse")).expect("file");
+            sparse.set_len(1 << 40).expect("a sparse file");
+        }
+        self.plant_nodes();
     }
 
-    /// Device nodes, where this user may make them; the block device is one no driver answers for.
-    fn plant_devices(&self) {
+    /// A FIFO and, where this user may make them, device nodes; no driver answers for the block
+    /// device.
+    fn plant_nodes(&self) {
         use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
         let nodes = [
+            ("fifo", FileType::Fifo, 0, 0),
             ("zero", FileType::CharacterDevice, 1, 5),
             ("disk", FileType::BlockDevice, 240, 0),
         ];
@@ -330,6 +348,36 @@ impl World {
     }
 }
 
+/// Makes a socket. Its own path may be too long to bind to; a short one is moved into place.
+fn plant_socket(path: &Path) {
+    let short = std::env::temp_dir().join(format!("s{}", random()));
+    drop(UnixListener::bind(&short).expect("socket"));
+    if fs::rename(&short, path).is_err() {
+        let _ = fs::remove_file(&short);
+    }
+}
+
+/// Every path below `folder` with its identity; of a folder, changes in it do not count.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Identity> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let (path, Ok(metadata)) = (entry.path(), entry.metadata()) else {
+                continue;
+            };
+            let identity = if metadata.is_dir() {
+                waiting.push(path.clone());
+                (metadata.ino(), i64::from(metadata.mode()), 0)
+            } else {
+                (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+            };
+            found.insert(path, identity);
+        }
+    }
+    found
+}
+
 fn names(folder: &Path) -> BTreeSet<OsString> {
     fs::read_dir(folder)
         .into_iter()
@@ -379,18 +427,18 @@ fn difference(before: &Snapshot, now: &Snapshot) -> String {
     changed.join("; ")
 }
 
-/// Removes what is in `folder`, keeping the folder itself.
-fn clear(folder: &Path) {
-    for entry in fs::read_dir(folder).expect("listed").flatten() {
-        let path = entry.path();
-        let removed = if entry.file_type().is_ok_and(|t| t.is_dir()) {
-            let _ = fs::set_permissions(&path, PermissionsExt::from_mode(0o755));
-            fs::remove_dir_all(&path)
-        } else {
-            fs::remove_file(&path)
-        };
-        removed.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    }
+/// Removes whatever is at `path`; a folder that was removed before took it along.
+fn remove(path: &Path) {
+    let Ok(metadata) = path.symlink_metadata() else {
+        return;
+    };
+    let removed = if metadata.is_dir() {
+        let _ = fs::set_permissions(path, PermissionsExt::from_mode(0o755));
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    };
+    removed.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
