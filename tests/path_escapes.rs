@@ -17,6 +17,11 @@
     clippy::print_stdout,
     reason = "a test that fails says so by panicking, and starts the program it tests"
 )]
+#![allow(
+    clippy::too_many_lines,
+    clippy::wildcard_enum_match_arm,
+    reason = "the cases are tables"
+)]
 
 #[path = "path_escapes/cases.rs"]
 mod cases;
