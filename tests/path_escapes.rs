@@ -3,7 +3,7 @@
 //! were (names, inodes, modes, times, contents) and no answer may hold what is in them. Calls
 //! that stay inside, beside the hostile ones, show that the paths themselves work.
 //!
-//! `HOTCELL_ESCAPES=full` runs every command on every path and a long race.
+//! `HOTCELL_FULL=1` runs every command on every path and a long race.
 //! `HOTCELL_EXPECT_ESCAPES=1` expects the opposite, for a build with `broken-plain-join`: many
 //! calls must get out, or the observer sees nothing. Its links and commands then stay within the
 //! test's own folder, but run it in a throw-away machine all the same.
@@ -50,7 +50,7 @@ const RACE_CALLS: u64 = 3_000;
 const RACE_CALLS_FULL: u64 = 1_000_000;
 
 fn main() -> ExitCode {
-    let full = std::env::var("HOTCELL_ESCAPES").is_ok_and(|value| value == "full");
+    let full = std::env::var_os("HOTCELL_FULL").is_some();
     let broken = std::env::var("HOTCELL_EXPECT_ESCAPES").is_ok_and(|value| value == "1");
     let wall = if broken { Wall::Removed } else { Wall::Stands };
     let canary = format!("canary-{}", world::random());
