@@ -111,7 +111,7 @@ fn one(door: &Door, canary: &[u8], number: u64, inside: &AtomicU64) -> Option<St
         ),
         _ => (
             "bash",
-            json!({"command": "cd /workspace/race/slot && cat secret.txt; echo x > made; cat ../file"}),
+            json!({"command": "(cd /workspace/race/slot && cat secret.txt; echo x > made; cat ../file)"}),
         ),
     };
     let answer = door.tool(tool, input);

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     cases::{Case, Want, pairs},
-    world::{INSIDE, World},
+    world::{INSIDE, Wall, World},
 };
 
 /// A command on a file `{}`: what its twin inside prints.
@@ -202,7 +202,7 @@ const ON_THEIR_OWN: &[&str] = &[
 ];
 
 /// The shell calls: every command, on every path when `full`, else on a fair share of them.
-pub fn all(world: &World, full: bool) -> Vec<Case> {
+pub fn all(world: &World, full: bool, wall: Wall) -> Vec<Case> {
     let pairs = pairs(world);
     let mut cases = Vec::new();
     for (index, (template, said)) in ON_FILES.iter().enumerate() {
@@ -236,11 +236,14 @@ pub fn all(world: &World, full: bool) -> Vec<Case> {
         );
         cases.push(bash("PATH-08", &twin, Want::Done(said)));
     }
-    cases.extend(
-        ON_THEIR_OWN
-            .iter()
-            .map(|command| bash("PATH-08", command, Want::Contained)),
-    );
+    // These sweep over all they can reach, which without the wall is the machine.
+    if wall == Wall::Stands {
+        cases.extend(
+            ON_THEIR_OWN
+                .iter()
+                .map(|command| bash("PATH-08", command, Want::Contained)),
+        );
+    }
     cases
 }
 

@@ -36,6 +36,7 @@ pub struct World {
     top: PathBuf,
     /// In every outside file, in no request.
     pub canary: String,
+    wall: Wall,
     /// The name of an outside file, in no request.
     leak: String,
     /// A name that only escaped calls create.
@@ -50,6 +51,15 @@ pub struct World {
 /// What tells a path's file from another or a changed one.
 type Identity = (u64, i64, i64);
 
+/// Whether the build under test keeps calls inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wall {
+    Stands,
+    /// Then no link may lead further than this test's own folder, or its calls would read and
+    /// change the machine's files.
+    Removed,
+}
+
 type Snapshot = BTreeMap<PathBuf, String>;
 
 /// Random hexadecimal text.
@@ -63,13 +73,14 @@ pub fn random() -> String {
 
 impl World {
     /// Builds the outside of `workspace` within `top`, and fills the workspace.
-    pub fn build(workspace: &Path, top: &Path, canary: String) -> Self {
+    pub fn build(workspace: &Path, top: &Path, canary: String, wall: Wall) -> Self {
         let around = workspace.parent().expect("a parent").to_owned();
         let mut world = Self {
             workspace: workspace.to_owned(),
             around,
             top: top.to_owned(),
             canary,
+            wall,
             leak: format!("leak-{}", random()),
             planted: format!("planted-{}", random()),
             before: Snapshot::new(),
@@ -237,6 +248,14 @@ impl World {
                 format!("fd-up-{number}"),
                 format!("/proc/self/fd/{number}/../outside"),
             ));
+        }
+        if self.wall == Wall::Removed {
+            let within = |text: &str| {
+                !text.starts_with('/')
+                    || text.starts_with(&outside)
+                    || text.starts_with("/workspace")
+            };
+            links.retain(|(name, text)| within(text) && name != "up2");
         }
         links
     }
