@@ -20,8 +20,6 @@ const MAX_DEPTH: usize = 120;
 pub struct SyntaxError {
     pub line: u32,
     pub message: String,
-    /// The line of source to show below the message.
-    pub source: Option<Bytes>,
     /// More input could make it right.
     pub incomplete: bool,
 }
@@ -88,6 +86,7 @@ pub struct Reader {
     source: Vec<u8>,
     at: usize,
     line: u32,
+    first_line: u32,
     active_aliases: Vec<(Bytes, usize)>,
     alias_after_blank: Option<usize>,
 }
@@ -109,7 +108,14 @@ struct Build<'a> {
 
 impl Reader {
     pub fn new(source: Vec<u8>, line: u32) -> Self {
-        Self { source, at: 0, line, active_aliases: Vec::new(), alias_after_blank: None }
+        Self {
+            source,
+            at: 0,
+            line,
+            first_line: line,
+            active_aliases: Vec::new(),
+            alias_after_blank: None,
+        }
     }
 
     /// Adds input after an incomplete command.
@@ -129,6 +135,12 @@ impl Reader {
     /// The text between `mark` and here.
     pub fn since(&self, mark: (usize, u32)) -> &[u8] {
         self.source.get(mark.0..self.at).unwrap_or_default()
+    }
+
+    /// The source line numbered `line`.
+    pub fn line_text(&self, line: u32) -> Option<&[u8]> {
+        let place = line.checked_sub(self.first_line)?;
+        self.source.split(|&b| b == b'\n').nth(place as usize)
     }
 
     pub fn at_end(&self) -> bool {
@@ -194,7 +206,6 @@ impl Reader {
                     Err(SyntaxError {
                         line: self.line.saturating_sub(1).max(1),
                         message: "syntax error near unexpected token `newline'".into(),
-                        source: None,
                         incomplete: false,
                     })
                 }
@@ -204,7 +215,7 @@ impl Reader {
     }
 
     fn incomplete(&self, message: &str) -> SyntaxError {
-        SyntaxError { line: self.line, message: message.into(), source: None, incomplete: true }
+        SyntaxError { line: self.line, message: message.into(), incomplete: true }
     }
 
     fn unterminated(&self, quote: char) -> SyntaxError {
@@ -255,7 +266,6 @@ impl Reader {
             return Err(SyntaxError {
                 line: self.line,
                 message: format!("commands nested more than {MAX_DEPTH} deep"),
-                source: None,
                 incomplete: false,
             });
         }
@@ -453,7 +463,6 @@ impl Reader {
                 return Err(SyntaxError {
                     line,
                     message: "syntax error near unexpected token `newline'".into(),
-                    source: None,
                     incomplete: false,
                 });
             }
@@ -546,7 +555,6 @@ impl Reader {
                 Err(SyntaxError {
                     line: line + lines as u32,
                     message: format!("syntax error near `{}'", String::from_utf8_lossy(&token)),
-                    source: None,
                     incomplete: false,
                 })
             }
@@ -952,7 +960,6 @@ fn unexpected(piece: &Piece, line: u32, _source: &[u8]) -> SyntaxError {
     SyntaxError {
         line,
         message: format!("syntax error near unexpected token `{token}'"),
-        source: None,
         incomplete: false,
     }
 }
