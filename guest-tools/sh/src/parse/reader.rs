@@ -103,6 +103,8 @@ struct Build<'a> {
     command_word: bool,
     function_body: bool,
     here_documents: Vec<HereDocument>,
+    /// A here-document was ended by the end of the text.
+    open_document: bool,
     aliases: Option<&'a Aliases>,
 }
 
@@ -167,6 +169,7 @@ impl Reader {
             command_word: true,
             function_body: false,
             here_documents: Vec::new(),
+            open_document: false,
             aliases,
         };
         let end = loop {
@@ -183,7 +186,7 @@ impl Reader {
             }
             return Err(error);
         }
-        if !build.here_documents.is_empty() && !at_end_of_input {
+        if (!build.here_documents.is_empty() || build.open_document) && !at_end_of_input {
             return Err(self.incomplete("unexpected end of file in here-document"));
         }
         if build.tokens.is_empty() {
@@ -198,7 +201,19 @@ impl Reader {
             Ok(program) if lower_it => Ok(lower(program, build.pieces)),
             Ok(_) => Ok(List::default()),
             Err(ParseError::ParsingNear(position)) => {
-                let (piece, line) = &build.pieces.list[position.index];
+                let list = &build.pieces.list;
+                let mut place = position.index;
+                // A word that only ends or continues a command is itself to blame.
+                if place > 0
+                    && matches!(list[place].0, Piece::Mark("\n"))
+                    && matches!(
+                        list[place - 1].0,
+                        Piece::Mark("fi" | "done" | "esac" | "then" | "do" | "else" | "elif" | "}")
+                    )
+                {
+                    place -= 1;
+                }
+                let (piece, line) = &list[place];
                 Err(unexpected(piece, *line, &self.source))
             }
             Err(_) => match build.tokens.last() {
@@ -209,7 +224,13 @@ impl Reader {
                         incomplete: false,
                     })
                 }
-                _ => Err(self.incomplete("syntax error: unexpected end of file")),
+                _ => {
+                    let mut error = self.incomplete("syntax error: unexpected end of file");
+                    if self.source.last().is_some_and(|&b| b != b'\n') {
+                        error.line += 1;
+                    }
+                    Err(error)
+                }
             },
         }
     }
@@ -326,9 +347,15 @@ impl Reader {
 
     fn here_bodies(&mut self, build: &mut Build<'_>) {
         for document in std::mem::take(&mut build.here_documents) {
-            let (end, next, _found) =
+            let (end, next, found) =
                 scan::here_document(&self.source, self.at, &document.tag, document.strip);
-            let body = self.source[self.at..end].to_vec();
+            let mut body = self.source[self.at..end].to_vec();
+            if !found {
+                build.open_document = true;
+                if body.last().is_some_and(|&b| b != b'\n') {
+                    body.push(b'\n');
+                }
+            }
             self.take_until(next);
             if let Some((Piece::Redirect { word, .. }, _)) =
                 build.pieces.list.get_mut(document.piece)
