@@ -65,7 +65,10 @@ impl Shell {
                 }
             };
             if self.options.verbose {
-                let text = reader.since(mark).to_vec();
+                let mut text = reader.since(mark).to_vec();
+                if text.last().is_some_and(|&b| b != b'\n') {
+                    text.push(b'\n');
+                }
                 self.write_error(&text);
             }
             if self.options.noexec {
@@ -101,7 +104,8 @@ impl Shell {
 
     /// Reports an error of syntax, and the line it is in.
     pub fn syntax_error(&mut self, error: &crate::parse::SyntaxError, reader: &Reader) {
-        self.line = error.line;
+        let at_end = error.message.ends_with("unexpected end of file") && reader.lacks_newline();
+        self.line = error.line + u32::from(at_end);
         let origin = if self.reads_eval {
             " eval:"
         } else if self.command_string && self.frames.is_empty() && self.depth <= 1 {
@@ -110,7 +114,7 @@ impl Shell {
             ""
         };
         let name = self.message_name_text();
-        let head = format!("{name}:{origin} line {}: ", error.line);
+        let head = format!("{name}:{origin} line {}: ", self.line);
         let mut text = format!("{head}{}\n", error.message).into_bytes();
         if error.message.contains("near unexpected token")
             && let Some(line) = reader.line_text(error.line)

@@ -139,6 +139,11 @@ impl Reader {
         self.source.get(mark.0..self.at).unwrap_or_default()
     }
 
+    /// Whether the text's last line has no end, which counts as one line more at its end.
+    pub fn lacks_newline(&self) -> bool {
+        self.source.last().is_some_and(|&b| b != b'\n')
+    }
+
     /// The source line numbered `line`.
     pub fn line_text(&self, line: u32) -> Option<&[u8]> {
         let place = line.checked_sub(self.first_line)?;
@@ -206,10 +211,7 @@ impl Reader {
                 // A word that only ends or continues a command is itself to blame.
                 if place > 0
                     && matches!(list[place].0, Piece::Mark("\n"))
-                    && matches!(
-                        list[place - 1].0,
-                        Piece::Mark("fi" | "done" | "esac" | "then" | "do" | "else" | "elif" | "}")
-                    )
+                    && ends_command(&list[place - 1].0)
                 {
                     place -= 1;
                 }
@@ -224,13 +226,7 @@ impl Reader {
                         incomplete: false,
                     })
                 }
-                _ => {
-                    let mut error = self.incomplete("syntax error: unexpected end of file");
-                    if self.source.last().is_some_and(|&b| b != b'\n') {
-                        error.line += 1;
-                    }
-                    Err(error)
-                }
+                _ => Err(self.incomplete("syntax error: unexpected end of file")),
             },
         }
     }
@@ -972,6 +968,16 @@ fn strip_tabs(body: &[u8]) -> Bytes {
         out.extend_from_slice(&line[tabs..]);
     }
     out
+}
+
+/// Whether a piece is a word that only ends or continues a compound command.
+fn ends_command(piece: &Piece) -> bool {
+    let text = match piece {
+        Piece::Mark(text) => text.as_bytes(),
+        Piece::Word(word) => word,
+        _ => return false,
+    };
+    matches!(text, b"fi" | b"done" | b"esac" | b"then" | b"do" | b"else" | b"elif" | b"}")
 }
 
 fn unexpected(piece: &Piece, line: u32, _source: &[u8]) -> SyntaxError {
