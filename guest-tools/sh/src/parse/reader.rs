@@ -220,6 +220,13 @@ impl Reader {
             }
             Err(_) => match build.tokens.last() {
                 Some(_) if build.levels.is_empty() && !build.function_body && lower_it => {
+                    let mut pieces = build.pieces.list.iter().rev();
+                    let last = pieces.find(|(piece, _)| !matches!(piece, Piece::Mark("\n")));
+                    if let Some((piece, line)) = last
+                        && ends_command(piece)
+                    {
+                        return Err(unexpected(piece, *line, &self.source));
+                    }
                     Err(SyntaxError {
                         line: self.line.saturating_sub(1).max(1),
                         message: "syntax error near unexpected token `newline'".into(),
