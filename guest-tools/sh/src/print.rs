@@ -68,6 +68,8 @@ struct Printer {
     depth: usize,
     /// Bodies of here-documents, to follow the line.
     here: Vec<(String, String)>,
+    /// A body was written: the separator that would follow is left out.
+    after_body: bool,
 }
 
 impl Printer {
@@ -92,6 +94,7 @@ impl Printer {
         let bodies = std::mem::take(&mut self.here);
         if !bodies.is_empty() {
             self.out.push('\n');
+            self.after_body = true;
         }
         for (tag, body) in bodies {
             self.out.push_str(&body);
@@ -127,7 +130,11 @@ impl Printer {
             let last = place + 1 == list.0.len();
             if item.background {
                 self.out.push_str(" &");
-            } else if (!last || end) && self.here.is_empty() {
+            } else if !last && self.here.is_empty() {
+                if !std::mem::take(&mut self.after_body) {
+                    self.out.push(';');
+                }
+            } else if end && self.here.is_empty() {
                 self.out.push(';');
             }
         }
@@ -237,10 +244,14 @@ impl Printer {
                     let patterns: Vec<String> =
                         item.patterns.iter().map(|p| text(&p.source)).collect();
                     self.out.push_str(&format!("{})", patterns.join(" | ")));
-                    self.depth += 1;
-                    self.line();
-                    self.list(&item.body, false);
-                    self.depth -= 1;
+                    if item.body.0.is_empty() {
+                        self.out.push('\n');
+                    } else {
+                        self.depth += 1;
+                        self.line();
+                        self.list(&item.body, false);
+                        self.depth -= 1;
+                    }
                     self.line();
                     self.out.push_str(match item.end {
                         CaseEnd::Break => ";;",

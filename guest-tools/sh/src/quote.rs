@@ -75,7 +75,8 @@ pub fn backslash(text: &[u8]) -> Bytes {
     let mut out = Bytes::new();
     for (place, &byte) in text.iter().enumerate() {
         let special = b" !\"$&'()*,;<>?[\\]^`{|}".contains(&byte)
-            || (place == 0 && matches!(byte, b'#' | b'~'));
+            || (place == 0 && matches!(byte, b'#' | b'~'))
+            || (byte == b'~' && place > 0 && matches!(text[place - 1], b':' | b'='));
         if special {
             out.push(b'\\');
         }

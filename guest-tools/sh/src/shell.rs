@@ -61,6 +61,10 @@ pub struct Shell {
     /// The script file, when there is one.
     pub script_name: Option<Bytes>,
     pub command_string: bool,
+    /// `eval` gave the text being read.
+    pub reads_eval: bool,
+    /// What errors of arithmetic begin with: the command it stands in.
+    pub arithmetic_command: &'static str,
     pub options: Options,
     pub shopt: u64,
     pub functions: Map<Bytes, Function>,
@@ -131,6 +135,8 @@ impl Shell {
             argument_zero: b"bash".to_vec(),
             script_name: None,
             command_string: false,
+            reads_eval: false,
+            arithmetic_command: "",
             options: Options::at_start(),
             shopt: shopt_at_start(),
             functions: Map::default(),

@@ -46,6 +46,9 @@ pub fn run() -> i32 {
     };
     shell.argument_zero = invocation.name;
     shell.positional = invocation.positional;
+    if !first && !shell.options.posix && !matches!(invocation.input, Input::Standard) {
+        read_environment_file(&mut shell);
+    }
     let answer = match invocation.input {
         Input::Command(text) => run_command(&mut shell, text),
         Input::Script(path) => match run_script(&mut shell, &path) {
@@ -57,6 +60,23 @@ pub fn run() -> i32 {
     let status = shell.end_process(answer);
     shell.keep_state();
     status
+}
+
+/// Runs the file `$BASH_ENV` names, before a script.
+fn read_environment_file(shell: &mut Shell) {
+    let Some(value) = shell.get(known::BASH_ENV).filter(|value| !value.is_empty()) else { return };
+    let mode = crate::parse::Mode::Quoted;
+    let word = crate::parse::compile(&value, mode, 0, shell.settings());
+    let Ok(mut path) = shell.expand_single(&word) else { return };
+    if !path.contains(&b'/') {
+        path.splice(0..0, *b"./");
+    }
+    if system::stat(&path, true).is_err() {
+        return;
+    }
+    if let Some(source) = builtins::find(b".") {
+        let _ = source(shell, &[b".".to_vec(), path]);
+    }
 }
 
 /// Options with and without values, then a script and its arguments.
@@ -232,7 +252,7 @@ fn run_standard(shell: &mut Shell) -> Run<i32> {
                 continue;
             }
             Err(error) => {
-                shell.syntax_error(&error);
+                shell.syntax_error(&error, &reader);
                 return Ok(2);
             }
         };

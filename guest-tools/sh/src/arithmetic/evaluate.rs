@@ -117,7 +117,8 @@ impl Shell {
     fn arithmetic_error(&mut self, text: &[u8], fault: &Fault) -> Run<i64> {
         let text = String::from_utf8_lossy(text.trim_ascii_start()).into_owned();
         let token = String::from_utf8_lossy(&fault.token).into_owned();
-        self.complain(format_args!("{text}: {} (error token is \"{token}\")", fault.message));
+        let prefix = self.arithmetic_command;
+        self.complain(format_args!("{prefix}{text}: {} (error token is \"{token}\")", fault.message));
         Err(Unwind::Discard(1))
     }
 }

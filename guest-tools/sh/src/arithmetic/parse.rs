@@ -116,6 +116,12 @@ const ASSIGNMENTS: [(&[u8], Option<Binary>); 11] = [
     (b"=", None),
 ];
 
+/// Whether `rest` begins with `++` or `--` before a name, which is one token wherever it stands.
+fn is_step(rest: &[u8]) -> bool {
+    let ([b'+', b'+', after @ ..] | [b'-', b'-', after @ ..]) = rest else { return false };
+    after.trim_ascii_start().first().is_some_and(|&b| is_name_start(b))
+}
+
 impl Parser<'_> {
     fn skip(&mut self) {
         while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
@@ -216,7 +222,7 @@ impl Parser<'_> {
         'more: loop {
             let rest = self.rest();
             for (text, operator) in *operators {
-                if rest.starts_with(text) && !is_longer(rest, text) {
+                if rest.starts_with(text) && !is_longer(rest, text) && !is_step(rest) {
                     self.at += text.len();
                     let right = self.binary(level + 1)?;
                     left = Expression::Binary(*operator, Box::new(left), Box::new(right));

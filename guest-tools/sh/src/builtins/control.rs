@@ -143,7 +143,9 @@ pub fn eval(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     shell.enter("eval")?;
     let line = shell.line;
     shell.trace_depth += 1;
+    let outer = std::mem::replace(&mut shell.reads_eval, true);
     let answer = shell.run_reader(&mut reader, false);
+    shell.reads_eval = outer;
     shell.trace_depth -= 1;
     shell.line = line;
     shell.leave();
@@ -192,7 +194,10 @@ pub fn source(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
             return if shell.options.posix { Err(Unwind::Exit(1)) } else { Ok(1) };
         }
     };
-    shell.source_text(&path, text, &rest[1..])
+    let outer = std::mem::replace(&mut shell.reads_eval, false);
+    let answer = shell.source_text(&path, text, &rest[1..]);
+    shell.reads_eval = outer;
+    answer
 }
 
 pub fn evaluate(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
@@ -206,7 +211,10 @@ pub fn evaluate(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     }
     let mut value = 0;
     for word in rest {
-        value = match shell.evaluate_text(word) {
+        let outer = std::mem::replace(&mut shell.arithmetic_command, "let: ");
+        let answer = shell.evaluate_text(word);
+        shell.arithmetic_command = outer;
+        value = match answer {
             Ok(value) => value,
             Err(Unwind::Discard(status)) => return Ok(status),
             Err(unwind) => return Err(unwind),

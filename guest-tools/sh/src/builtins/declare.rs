@@ -58,6 +58,12 @@ pub fn declare(shell: &mut Shell, simple: &Simple, arguments: &[Argument]) -> Ru
     }
     if name == b"local" {
         if shell.function_depth() == 0 {
+            // The array's value is assigned before the builtin is asked.
+            for argument in rest {
+                if matches!(argument, Argument::Array(_)) {
+                    one(shell, simple, b"declare", &flags, argument)?;
+                }
+            }
             shell.builtin_error(b"local", format_args!("can only be used in a function"));
             return Ok(1);
         }
@@ -100,6 +106,19 @@ fn option(
     letter: u8,
     flags: &mut Flags,
 ) -> Result<(), i32> {
+    let known: &[u8] = match name {
+        b"readonly" => b"aAfp",
+        b"export" => b"fnp",
+        _ => b"aAfFgiIlnrtuxpc",
+    };
+    if !known.contains(&letter) {
+        let usage = match name {
+            b"readonly" => "readonly [-aAf] [name[=value] ...] or readonly -p",
+            b"export" => "export [-fn] [name[=value] ...] or export -p",
+            _ => USAGE,
+        };
+        return Err(shell.bad_option(name, letter, usage));
+    }
     let bit = match letter {
         b'a' => flag::INDEXED,
         b'A' => flag::ASSOCIATIVE,
@@ -329,7 +348,11 @@ fn set_flags(shell: &mut Shell, flags: &Flags, name: Symbol, has_subscript: bool
     if set & flag::LOWER != 0 && set & flag::UPPER != 0 {
         set &= !(flag::LOWER | flag::UPPER);
     }
+    let both = flags.set & (flag::LOWER | flag::UPPER) == flag::LOWER | flag::UPPER;
     let slot = shell.slot(name).get_or_insert_default();
+    if both {
+        slot.flags &= !(flag::LOWER | flag::UPPER);
+    }
     if set & flag::LOWER != 0 {
         slot.flags &= !flag::UPPER;
     }
@@ -573,13 +596,27 @@ pub fn unset(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     let mut rest = &words[1..];
     while let Some(word) = rest.first() {
         match word.as_slice() {
-            b"-v" | b"-f" | b"-n" => mode = word[1],
             b"--" => {
                 rest = &rest[1..];
                 break;
             }
             option if option.len() > 1 && option[0] == b'-' => {
-                return Ok(shell.bad_option(b"unset", option[1], "unset [-f] [-v] [-n] [name ...]"));
+                for &letter in &option[1..] {
+                    if !b"fvn".contains(&letter) {
+                        let usage = "unset [-f] [-v] [-n] [name ...]";
+                        return Ok(shell.bad_option(b"unset", letter, usage));
+                    }
+                    if (mode == b'f' && letter == b'v') || (mode == b'v' && letter == b'f') {
+                        shell.builtin_error(
+                            b"unset",
+                            format_args!("cannot simultaneously unset a function and a variable"),
+                        );
+                        return Ok(1);
+                    }
+                    if mode != b'f' || letter != b'n' {
+                        mode = letter;
+                    }
+                }
             }
             _ => break,
         }
@@ -609,7 +646,9 @@ fn unset_one(shell: &mut Shell, mode: u8, word: &[u8]) -> Run<i32> {
     let open = word.iter().position(|&b| b == b'[');
     let base = &word[..open.unwrap_or(word.len())];
     if !is_name(base) {
-        if mode == b' ' && shell.functions.remove(word).is_some() {
+        if mode == b' ' {
+            // It may be a function's name.
+            shell.functions.remove(word);
             return Ok(0);
         }
         let text = shown(word);

@@ -162,7 +162,7 @@ pub fn list(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
             _ => ' ',
         };
         let ampersand = if job.status().is_none() { " &" } else { "" };
-        let pid = if long { format!(" {}", job.pids[0]) } else { String::new() };
+        let pid = if long { job.pids[0].to_string() } else { String::new() };
         let text = shown(&job.text);
         out.extend(
             format!("[{}]{mark} {pid} {state:<23} {text}{ampersand}\n", job.number).bytes(),

@@ -158,7 +158,10 @@ pub fn shopt(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         if !known {
             let kind = if options { "option name" } else { "shell option name" };
             shell.builtin_error(b"shopt", format_args!("{name}: invalid {kind}"));
-            status = 1;
+            // Setting an option of `set -o` that is not there is no failure.
+            if !(options && (set || unset)) {
+                status = 1;
+            }
             continue;
         }
         if (set || unset) && !rest.is_empty() {

@@ -43,7 +43,10 @@ impl Shell {
                     let text = text.trim_ascii().to_vec();
                     self.trace(&[b"(( ", text.as_slice(), b" ))"].concat());
                 }
-                match self.evaluate(expression) {
+                let outer = std::mem::replace(&mut self.arithmetic_command, "((: ");
+                let answer = self.evaluate(expression);
+                self.arithmetic_command = outer;
+                match answer {
                     Ok(value) => Ok(i32::from(value == 0)),
                     // An error here only makes the command fail.
                     Err(Unwind::Discard(_)) => Ok(1),

@@ -246,7 +246,8 @@ impl Shell {
         };
         if replace && self.may_become() {
             self.before_exec();
-            return Err(program.exec());
+            let environment = lower_level(environment);
+            return Err(system::Program { environment: &environment, ..program }.exec());
         }
         program.spawn()
     }
@@ -482,4 +483,16 @@ fn interpreter(path: &[u8]) -> String {
     let line = first.split(|&b| b == b'\n').next().unwrap_or_default();
     let line = line.strip_prefix(b"#!").unwrap_or(line).trim_ascii();
     String::from_utf8_lossy(line.split(|&b| b == b' ').next().unwrap_or_default()).into_owned()
+}
+
+/// The environment for a program that takes this shell's place, and so its `SHLVL`.
+fn lower_level(environment: &[Bytes]) -> Vec<Bytes> {
+    let mut environment = environment.to_vec();
+    for entry in &mut environment {
+        let level = entry.strip_prefix(b"SHLVL=").and_then(|text| std::str::from_utf8(text).ok());
+        if let Some(level) = level.and_then(|text| text.parse::<i64>().ok()) {
+            *entry = format!("SHLVL={}", level - 1).into_bytes();
+        }
+    }
+    environment
 }

@@ -59,13 +59,16 @@ impl Shell {
                 Ok(Some(list)) => list,
                 Ok(None) => break,
                 Err(error) => {
-                    self.syntax_error(&error);
+                    self.syntax_error(&error, reader);
                     self.status = 2;
                     return Ok(2);
                 }
             };
             if self.options.verbose {
-                let text = reader.since(mark).to_vec();
+                let mut text = reader.since(mark).to_vec();
+                if text.last().is_some_and(|&b| b != b'\n') {
+                    text.push(b'\n');
+                }
                 self.write_error(&text);
             }
             if self.options.noexec {
@@ -99,16 +102,26 @@ impl Shell {
         self.loop_depth = 0;
     }
 
-    pub fn syntax_error(&mut self, error: &crate::parse::SyntaxError) {
-        self.line = error.line;
-        let message = error.message.clone();
-        if self.command_string && self.frames.is_empty() && self.depth <= 1 {
-            let name = String::from_utf8_lossy(&self.argument_zero).into_owned();
-            let text = format!("{name}: -c: line {}: {message}\n", error.line);
-            self.write_error(text.as_bytes());
+    /// Reports an error of syntax, and the line it is in.
+    pub fn syntax_error(&mut self, error: &crate::parse::SyntaxError, reader: &Reader) {
+        let at_end = error.message.ends_with("unexpected end of file") && reader.lacks_newline();
+        self.line = error.line + u32::from(at_end);
+        let origin = if self.reads_eval {
+            " eval:"
+        } else if self.command_string && self.frames.is_empty() && self.depth <= 1 {
+            " -c:"
         } else {
-            self.complain(format_args!("{message}"));
+            ""
+        };
+        let name = self.message_name_text();
+        let head = format!("{name}:{origin} line {}: ", self.line);
+        let mut text = format!("{head}{}\n", error.message).into_bytes();
+        if error.message.contains("near unexpected token")
+            && let Some(line) = reader.line_text(error.line)
+        {
+            text.extend([head.as_bytes(), b"`", line, b"'\n"].concat());
         }
+        self.write_error(&text);
     }
 
     pub fn run_list(&mut self, list: &List) -> Run<i32> {

@@ -139,6 +139,10 @@ impl Fields {
             }
             return;
         }
+        if !self.ifs.is_ascii() {
+            self.split_characters(text);
+            return;
+        }
         let mut start = 0;
         for (at, &byte) in text.iter().enumerate() {
             if !self.ifs.contains(&byte) {
@@ -162,6 +166,33 @@ impl Fields {
             self.state = State::Delimiter;
         }
         self.piece(&text[start..]);
+    }
+
+    /// As `split`, where IFS has characters of several bytes.
+    fn split_characters(&mut self, text: &[u8]) {
+        let ifs = std::mem::take(&mut self.ifs);
+        for piece in crate::text::characters(text) {
+            if !crate::text::characters(&ifs).any(|one| one == piece) {
+                self.literal(piece);
+                continue;
+            }
+            let blank = matches!(piece, b" " | b"\t" | b"\n");
+            if self.open {
+                self.end_field();
+                self.state = if blank { State::Space } else { State::Delimiter };
+            } else if !blank {
+                if self.state != State::Space {
+                    self.done.push(Field::default());
+                }
+                self.state = State::Delimiter;
+            }
+        }
+        self.ifs = ifs;
+    }
+
+    /// Whether unquoted lists are joined and split again, so that empty items stay fields.
+    pub fn keeps_empty_items(&self) -> bool {
+        self.splitting && self.ifs.first().is_some_and(|b| !matches!(b, b' ' | b'\t' | b'\n'))
     }
 
     fn piece(&mut self, text: &[u8]) {

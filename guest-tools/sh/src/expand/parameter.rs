@@ -259,8 +259,9 @@ pub fn put(found: Found, place: Place, fields: &mut Fields) {
         }
         Found::Text(text) => fields.text(&text, place.quoted),
         Found::List { items, star } => {
-            if !fields.splitting || (place.quoted && star) {
-                let joiner = if star { fields.joiner() } else { b" ".to_vec() };
+            let rejoined = !place.quoted && fields.keeps_empty_items();
+            if !fields.splitting || (place.quoted && star) || rejoined {
+                let joiner = if star || rejoined { fields.joiner() } else { b" ".to_vec() };
                 let text = items.join(joiner.as_slice());
                 fields.text(&text, place.quoted);
                 return;

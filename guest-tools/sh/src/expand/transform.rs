@@ -129,6 +129,16 @@ impl Shell {
 
     /// Expands what a prompt string may hold.
     pub fn prompt(&mut self, text: &[u8]) -> Run<Bytes> {
+        let expands = self.shopt & crate::options::shopt::PROMPTVARS != 0;
+        // Text put in for an escape is not expanded again.
+        let plain = |text: &[u8], out: &mut Bytes| {
+            for &byte in text {
+                if expands && matches!(byte, b'$' | b'`' | b'\\' | b'"') {
+                    out.push(b'\\');
+                }
+                out.push(byte);
+            }
+        };
         let mut out = Bytes::new();
         let mut at = 0;
         while let Some(&byte) = text.get(at) {
@@ -144,11 +154,12 @@ impl Shell {
                 b'h' | b'H' => out.extend(self.get_text(crate::known::HOSTNAME)),
                 b'w' => {
                     let path = self.tilde_path(&self.cwd.clone());
-                    out.extend(path);
+                    plain(&path, &mut out);
                 }
                 b'W' => {
-                    let name = self.cwd.rsplit(|&b| b == b'/').next().unwrap_or_default();
-                    out.extend_from_slice(name);
+                    let path = self.tilde_path(&self.cwd.clone());
+                    let name = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+                    plain(if path == b"/" { b"/" } else { name }, &mut out);
                 }
                 b'$' => out.push(b'$'),
                 b'n' => out.push(b'\n'),
@@ -160,6 +171,15 @@ impl Shell {
                 b'V' => out.extend_from_slice(b"5.2.0"),
                 b'j' => out.extend(self.jobs.len().to_string().bytes()),
                 b'[' | b']' => {}
+                b'l' => out.extend_from_slice(b"tty"),
+                b'0'..=b'7' => {
+                    let digits =
+                        text[at - 1..].iter().take(3).take_while(|b| matches!(b, b'0'..=b'7'));
+                    let (length, value) = digits
+                        .fold((0, 0u32), |(n, value), b| (n + 1, value * 8 + u32::from(b - b'0')));
+                    at += length - 1;
+                    out.push(value as u8);
+                }
                 b'\\' => out.push(b'\\'),
                 b't' | b'T' | b'A' | b'@' | b'd' => {
                     let format: &[u8] = match escape {
@@ -173,6 +193,9 @@ impl Shell {
                 }
                 other => out.extend_from_slice(&[b'\\', other]),
             }
+        }
+        if !expands {
+            return Ok(out);
         }
         let word = crate::parse::compile(
             &out,

@@ -20,8 +20,6 @@ const MAX_DEPTH: usize = 120;
 pub struct SyntaxError {
     pub line: u32,
     pub message: String,
-    /// The line of source to show below the message.
-    pub source: Option<Bytes>,
     /// More input could make it right.
     pub incomplete: bool,
 }
@@ -88,6 +86,7 @@ pub struct Reader {
     source: Vec<u8>,
     at: usize,
     line: u32,
+    first_line: u32,
     active_aliases: Vec<(Bytes, usize)>,
     alias_after_blank: Option<usize>,
 }
@@ -104,12 +103,21 @@ struct Build<'a> {
     command_word: bool,
     function_body: bool,
     here_documents: Vec<HereDocument>,
+    /// A here-document was ended by the end of the text.
+    open_document: bool,
     aliases: Option<&'a Aliases>,
 }
 
 impl Reader {
     pub fn new(source: Vec<u8>, line: u32) -> Self {
-        Self { source, at: 0, line, active_aliases: Vec::new(), alias_after_blank: None }
+        Self {
+            source,
+            at: 0,
+            line,
+            first_line: line,
+            active_aliases: Vec::new(),
+            alias_after_blank: None,
+        }
     }
 
     /// Adds input after an incomplete command.
@@ -129,6 +137,17 @@ impl Reader {
     /// The text between `mark` and here.
     pub fn since(&self, mark: (usize, u32)) -> &[u8] {
         self.source.get(mark.0..self.at).unwrap_or_default()
+    }
+
+    /// Whether the text's last line has no end, which counts as one line more at its end.
+    pub fn lacks_newline(&self) -> bool {
+        self.source.last().is_some_and(|&b| b != b'\n')
+    }
+
+    /// The source line numbered `line`.
+    pub fn line_text(&self, line: u32) -> Option<&[u8]> {
+        let place = line.checked_sub(self.first_line)?;
+        self.source.split(|&b| b == b'\n').nth(place as usize)
     }
 
     pub fn at_end(&self) -> bool {
@@ -155,6 +174,7 @@ impl Reader {
             command_word: true,
             function_body: false,
             here_documents: Vec::new(),
+            open_document: false,
             aliases,
         };
         let end = loop {
@@ -171,7 +191,7 @@ impl Reader {
             }
             return Err(error);
         }
-        if !build.here_documents.is_empty() && !at_end_of_input {
+        if (!build.here_documents.is_empty() || build.open_document) && !at_end_of_input {
             return Err(self.incomplete("unexpected end of file in here-document"));
         }
         if build.tokens.is_empty() {
@@ -186,15 +206,30 @@ impl Reader {
             Ok(program) if lower_it => Ok(lower(program, build.pieces)),
             Ok(_) => Ok(List::default()),
             Err(ParseError::ParsingNear(position)) => {
-                let (piece, line) = &build.pieces.list[position.index];
+                let list = &build.pieces.list;
+                let mut place = position.index;
+                // A word that only ends or continues a command is itself to blame.
+                if place > 0
+                    && matches!(list[place].0, Piece::Mark("\n"))
+                    && ends_command(&list[place - 1].0)
+                {
+                    place -= 1;
+                }
+                let (piece, line) = &list[place];
                 Err(unexpected(piece, *line, &self.source))
             }
             Err(_) => match build.tokens.last() {
                 Some(_) if build.levels.is_empty() && !build.function_body && lower_it => {
+                    let mut pieces = build.pieces.list.iter().rev();
+                    let last = pieces.find(|(piece, _)| !matches!(piece, Piece::Mark("\n")));
+                    if let Some((piece, line)) = last
+                        && ends_command(piece)
+                    {
+                        return Err(unexpected(piece, *line, &self.source));
+                    }
                     Err(SyntaxError {
                         line: self.line.saturating_sub(1).max(1),
                         message: "syntax error near unexpected token `newline'".into(),
-                        source: None,
                         incomplete: false,
                     })
                 }
@@ -204,7 +239,7 @@ impl Reader {
     }
 
     fn incomplete(&self, message: &str) -> SyntaxError {
-        SyntaxError { line: self.line, message: message.into(), source: None, incomplete: true }
+        SyntaxError { line: self.line, message: message.into(), incomplete: true }
     }
 
     fn unterminated(&self, quote: char) -> SyntaxError {
@@ -255,7 +290,6 @@ impl Reader {
             return Err(SyntaxError {
                 line: self.line,
                 message: format!("commands nested more than {MAX_DEPTH} deep"),
-                source: None,
                 incomplete: false,
             });
         }
@@ -316,9 +350,15 @@ impl Reader {
 
     fn here_bodies(&mut self, build: &mut Build<'_>) {
         for document in std::mem::take(&mut build.here_documents) {
-            let (end, next, _found) =
+            let (end, next, found) =
                 scan::here_document(&self.source, self.at, &document.tag, document.strip);
-            let body = self.source[self.at..end].to_vec();
+            let mut body = self.source[self.at..end].to_vec();
+            if !found {
+                build.open_document = true;
+                if body.last().is_some_and(|&b| b != b'\n') {
+                    body.push(b'\n');
+                }
+            }
             self.take_until(next);
             if let Some((Piece::Redirect { word, .. }, _)) =
                 build.pieces.list.get_mut(document.piece)
@@ -453,7 +493,6 @@ impl Reader {
                 return Err(SyntaxError {
                     line,
                     message: "syntax error near unexpected token `newline'".into(),
-                    source: None,
                     incomplete: false,
                 });
             }
@@ -546,7 +585,6 @@ impl Reader {
                 Err(SyntaxError {
                     line: line + lines as u32,
                     message: format!("syntax error near `{}'", String::from_utf8_lossy(&token)),
-                    source: None,
                     incomplete: false,
                 })
             }
@@ -939,6 +977,16 @@ fn strip_tabs(body: &[u8]) -> Bytes {
     out
 }
 
+/// Whether a piece is a word that only ends or continues a compound command.
+fn ends_command(piece: &Piece) -> bool {
+    let text = match piece {
+        Piece::Mark(text) => text.as_bytes(),
+        Piece::Word(word) => word,
+        _ => return false,
+    };
+    matches!(text, b"fi" | b"done" | b"esac" | b"then" | b"do" | b"else" | b"elif" | b"}")
+}
+
 fn unexpected(piece: &Piece, line: u32, _source: &[u8]) -> SyntaxError {
     let token = match piece {
         Piece::Mark("\n") => "newline".to_owned(),
@@ -952,7 +1000,6 @@ fn unexpected(piece: &Piece, line: u32, _source: &[u8]) -> SyntaxError {
     SyntaxError {
         line,
         message: format!("syntax error near unexpected token `{token}'"),
-        source: None,
         incomplete: false,
     }
 }
