@@ -37,15 +37,46 @@ pub enum Kind {
     Simple(Simple),
     Group(List),
     Subshell(List),
-    If { branches: Vec<(List, List)>, otherwise: Option<List> },
-    While { until: bool, condition: List, body: List },
-    For { name: Symbol, words: Option<Vec<Word>>, body: List, select: bool },
-    ArithmeticFor { header: [Option<Arithmetic>; 3], text: Bytes, body: List },
-    Case { subject: Word, items: Vec<CaseItem> },
-    Arithmetic { expression: Arithmetic, text: Bytes },
-    Condition { condition: Condition, text: Bytes },
-    Function { name: Bytes, body: Rc<Command> },
-    Coprocess { name: Option<Bytes>, body: Rc<Command> },
+    If {
+        branches: Vec<(List, List)>,
+        otherwise: Option<List>,
+    },
+    While {
+        until: bool,
+        condition: List,
+        body: List,
+    },
+    For {
+        name: Symbol,
+        words: Option<Vec<Word>>,
+        body: List,
+        select: bool,
+    },
+    ArithmeticFor {
+        header: [Option<Arithmetic>; 3],
+        text: Bytes,
+        body: List,
+    },
+    Case {
+        subject: Word,
+        items: Vec<CaseItem>,
+    },
+    Arithmetic {
+        expression: Arithmetic,
+        text: Bytes,
+    },
+    Condition {
+        condition: Condition,
+        text: Bytes,
+    },
+    Function {
+        name: Bytes,
+        body: Rc<Command>,
+    },
+    Coprocess {
+        name: Option<Bytes>,
+        body: Rc<Command>,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -158,18 +189,49 @@ pub struct Parameter {
 pub enum Operation {
     None,
     Length,
-    Default { colon: bool, word: Word },
-    Assign { colon: bool, word: Word },
-    Error { colon: bool, word: Word },
-    Alternative { colon: bool, word: Word },
-    Substring { offset: Arithmetic, length: Option<Arithmetic> },
-    RemovePrefix { longest: bool, pattern: Word },
-    RemoveSuffix { longest: bool, pattern: Word },
-    Replace { anchor: Anchor, pattern: Word, replacement: Word },
-    Case { change: CaseChange, all: bool, pattern: Option<Word> },
+    Default {
+        colon: bool,
+        word: Word,
+    },
+    Assign {
+        colon: bool,
+        word: Word,
+    },
+    Error {
+        colon: bool,
+        word: Word,
+    },
+    Alternative {
+        colon: bool,
+        word: Word,
+    },
+    Substring {
+        offset: Arithmetic,
+        length: Option<Arithmetic>,
+    },
+    RemovePrefix {
+        longest: bool,
+        pattern: Word,
+    },
+    RemoveSuffix {
+        longest: bool,
+        pattern: Word,
+    },
+    Replace {
+        anchor: Anchor,
+        pattern: Word,
+        replacement: Word,
+    },
+    Case {
+        change: CaseChange,
+        all: bool,
+        pattern: Option<Word>,
+    },
     Transform(u8),
     /// `${!prefix*}`.
-    Names { star: bool },
+    Names {
+        star: bool,
+    },
     /// `${!array[@]}`.
     Keys,
     /// Not an expansion bash knows; reported when reached.
@@ -249,5 +311,8 @@ pub enum RedirectKind {
     BothAppend,
     HereString,
     /// The word is the body.
-    HereDocument { strip_tabs: bool, quoted: bool },
+    HereDocument {
+        strip_tabs: bool,
+        quoted: bool,
+    },
 }

@@ -18,7 +18,10 @@ pub struct Job {
 impl Job {
     pub fn status(&self) -> Option<i32> {
         let last = self.ended.last().copied().flatten()?;
-        self.ended.iter().all(Option::is_some).then(|| i32::from(last.code()))
+        self.ended
+            .iter()
+            .all(Option::is_some)
+            .then(|| i32::from(last.code()))
     }
 
     pub fn last_pid(&self) -> system::Pid {
@@ -32,7 +35,13 @@ impl Shell {
         let number = self.jobs.iter().map(|job| job.number).max().unwrap_or(0) + 1;
         self.last_background = pids.last().copied();
         let ended = vec![None; pids.len()];
-        self.jobs.push(Job { number, pids, ended, text, notified: false });
+        self.jobs.push(Job {
+            number,
+            pids,
+            ended,
+            text,
+            notified: false,
+        });
     }
 
     /// Forgets the parent's jobs.
@@ -88,7 +97,9 @@ impl Shell {
     /// Waits until the job at `place` has ended. A caught signal ends the wait with 128 + N.
     pub fn wait_job(&mut self, place: usize) -> Run<i32> {
         loop {
-            let Some(job) = self.jobs.get_mut(place) else { return Ok(127) };
+            let Some(job) = self.jobs.get_mut(place) else {
+                return Ok(127);
+            };
             let Some(open) = job.ended.iter().position(Option::is_none) else {
                 return Ok(job.status().unwrap_or(127));
             };

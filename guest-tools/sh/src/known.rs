@@ -26,6 +26,10 @@ known! {
 pub fn register() {
     for name in NAMES {
         // `$_` has no identifier of its own in Rust.
-        intern(if *name == "UNDERSCORE" { b"_" } else { name.as_bytes() });
+        intern(if *name == "UNDERSCORE" {
+            b"_"
+        } else {
+            name.as_bytes()
+        });
     }
 }

@@ -52,11 +52,18 @@ options! {
 
 impl Options {
     pub fn at_start() -> Self {
-        Self { braceexpand: true, hashall: true, interactive_comments: true, ..Self::default() }
+        Self {
+            braceexpand: true,
+            hashall: true,
+            interactive_comments: true,
+            ..Self::default()
+        }
     }
 
     pub fn by_letter(&mut self, letter: u8) -> Option<&mut bool> {
-        let (name, _) = OPTIONS.iter().find(|(_, l)| *l == letter && letter != b' ')?;
+        let (name, _) = OPTIONS
+            .iter()
+            .find(|(_, l)| *l == letter && letter != b' ')?;
         self.by_name(name)
     }
 
@@ -74,22 +81,79 @@ impl Options {
 
 /// Names of `shopt` settings in bash's order; a setting is the bit of its place.
 pub const SHOPT: &[&str] = &[
-    "autocd", "assoc_expand_once", "cdable_vars", "cdspell", "checkhash", "checkjobs",
-    "checkwinsize", "cmdhist", "compat31", "compat32", "compat40", "compat41", "compat42",
-    "compat43", "compat44", "complete_fullquote", "direxpand", "dirspell", "dotglob", "execfail",
-    "expand_aliases", "extdebug", "extglob", "extquote", "failglob", "force_fignore",
-    "globasciiranges", "globskipdots", "globstar", "gnu_errfmt", "histappend", "histreedit",
-    "histverify", "hostcomplete", "huponexit", "inherit_errexit", "interactive_comments",
-    "lastpipe", "lithist", "localvar_inherit", "localvar_unset", "login_shell", "mailwarn",
-    "no_empty_cmd_completion", "nocaseglob", "nocasematch", "noexpand_translation", "nullglob",
-    "patsub_replacement", "progcomp", "progcomp_alias", "promptvars", "restricted_shell",
-    "shift_verbose", "sourcepath", "varredir_close", "xpg_echo",
+    "autocd",
+    "assoc_expand_once",
+    "cdable_vars",
+    "cdspell",
+    "checkhash",
+    "checkjobs",
+    "checkwinsize",
+    "cmdhist",
+    "compat31",
+    "compat32",
+    "compat40",
+    "compat41",
+    "compat42",
+    "compat43",
+    "compat44",
+    "complete_fullquote",
+    "direxpand",
+    "dirspell",
+    "dotglob",
+    "execfail",
+    "expand_aliases",
+    "extdebug",
+    "extglob",
+    "extquote",
+    "failglob",
+    "force_fignore",
+    "globasciiranges",
+    "globskipdots",
+    "globstar",
+    "gnu_errfmt",
+    "histappend",
+    "histreedit",
+    "histverify",
+    "hostcomplete",
+    "huponexit",
+    "inherit_errexit",
+    "interactive_comments",
+    "lastpipe",
+    "lithist",
+    "localvar_inherit",
+    "localvar_unset",
+    "login_shell",
+    "mailwarn",
+    "no_empty_cmd_completion",
+    "nocaseglob",
+    "nocasematch",
+    "noexpand_translation",
+    "nullglob",
+    "patsub_replacement",
+    "progcomp",
+    "progcomp_alias",
+    "promptvars",
+    "restricted_shell",
+    "shift_verbose",
+    "sourcepath",
+    "varredir_close",
+    "xpg_echo",
 ];
 
 const ON_AT_START: &[&str] = &[
-    "checkwinsize", "cmdhist", "complete_fullquote", "extquote", "force_fignore",
-    "globasciiranges", "globskipdots", "hostcomplete", "interactive_comments",
-    "patsub_replacement", "progcomp", "promptvars", "sourcepath",
+    "checkwinsize",
+    "cmdhist",
+    "complete_fullquote",
+    "extquote",
+    "force_fignore",
+    "globasciiranges",
+    "globskipdots",
+    "hostcomplete",
+    "interactive_comments",
+    "patsub_replacement",
+    "progcomp",
+    "promptvars",
+    "sourcepath",
 ];
 
 /// The `shopt` settings the evaluator asks for, by place in `SHOPT`.

@@ -11,8 +11,14 @@ enum Node {
     Character(Vec<u8>),
     Any,
     Star,
-    Class { negated: bool, items: Vec<ClassItem> },
-    Group { kind: u8, choices: Vec<Vec<Node>> },
+    Class {
+        negated: bool,
+        items: Vec<ClassItem>,
+    },
+    Group {
+        kind: u8,
+        choices: Vec<Vec<Node>>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,16 +48,23 @@ impl Pattern {
         let has_groups = nodes.iter().any(|node| matches!(node, Node::Group { .. }));
         let literal = (!ignore_case)
             .then(|| {
-                nodes.iter().try_fold(Vec::new(), |mut out, node| match node {
-                    Node::Character(bytes) => {
-                        out.extend_from_slice(bytes);
-                        Some(out)
-                    }
-                    _ => None,
-                })
+                nodes
+                    .iter()
+                    .try_fold(Vec::new(), |mut out, node| match node {
+                        Node::Character(bytes) => {
+                            out.extend_from_slice(bytes);
+                            Some(out)
+                        }
+                        _ => None,
+                    })
             })
             .flatten();
-        Self { nodes, has_groups, ignore_case, literal }
+        Self {
+            nodes,
+            has_groups,
+            ignore_case,
+            literal,
+        }
     }
 
     /// The text this pattern is, when nothing in it is special.
@@ -63,9 +76,9 @@ impl Pattern {
     pub fn begins_with_dot(&self) -> bool {
         match self.nodes.first() {
             Some(Node::Character(bytes)) => bytes == b".",
-            Some(Node::Group { kind, choices }) if *kind != b'!' => {
-                choices.iter().any(|c| matches!(c.first(), Some(Node::Character(b)) if b == b"."))
-            }
+            Some(Node::Group { kind, choices }) if *kind != b'!' => choices
+                .iter()
+                .any(|c| matches!(c.first(), Some(Node::Character(b)) if b == b".")),
             _ => false,
         }
     }
@@ -101,7 +114,9 @@ impl Pattern {
                 None if at == text.len() => return true,
                 _ => {}
             }
-            let Some((after, from)) = star else { return false };
+            let Some((after, from)) = star else {
+                return false;
+            };
             if from >= text.len() {
                 return false;
             }
@@ -151,7 +166,9 @@ impl Pattern {
         at: usize,
         end: &mut dyn FnMut(usize) -> bool,
     ) -> bool {
-        let Some((node, rest)) = nodes.split_first() else { return end(at) };
+        let Some((node, rest)) = nodes.split_first() else {
+            return end(at);
+        };
         match node {
             Node::Star => {
                 let mut from = at;
@@ -226,7 +243,11 @@ impl Pattern {
     /// Every place where a match that begins at the front of `text` can end, in rising order.
     pub fn ends(&self, text: &[u8]) -> Vec<usize> {
         if let Some(literal) = &self.literal {
-            return if text.starts_with(literal) { vec![literal.len()] } else { Vec::new() };
+            return if text.starts_with(literal) {
+                vec![literal.len()]
+            } else {
+                Vec::new()
+            };
         }
         if self.has_groups {
             let mut ends = Vec::new();

@@ -2,8 +2,8 @@
 
 use crate::{
     ast::{
-        AssignedValue, Assignment, CaseEnd, Command, Item, Kind, List, Pipeline,
-        Redirect, RedirectDescriptor, RedirectKind, Simple,
+        AssignedValue, Assignment, CaseEnd, Command, Item, Kind, List, Pipeline, Redirect,
+        RedirectDescriptor, RedirectKind, Simple,
     },
     shell::{Function, FunctionBody},
 };
@@ -198,17 +198,30 @@ impl Printer {
                 self.list(list, false);
                 self.out.push_str(" )");
             }
-            Kind::If { branches, otherwise } => self.if_command(branches, otherwise.as_ref()),
-            Kind::While { until, condition, body } => {
+            Kind::If {
+                branches,
+                otherwise,
+            } => self.if_command(branches, otherwise.as_ref()),
+            Kind::While {
+                until,
+                condition,
+                body,
+            } => {
                 self.out.push_str(if *until { "until " } else { "while " });
                 self.inline(condition);
                 self.out.push_str("; do");
                 self.body(body);
                 self.out.push_str("done");
             }
-            Kind::For { name, words, body, select } => {
+            Kind::For {
+                name,
+                words,
+                body,
+                select,
+            } => {
                 let keyword = if *select { "select" } else { "for" };
-                self.out.push_str(&format!("{keyword} {} in ", text(name.text())));
+                self.out
+                    .push_str(&format!("{keyword} {} in ", text(name.text())));
                 match words {
                     Some(words) => {
                         let words: Vec<String> = words.iter().map(|w| text(&w.source)).collect();
@@ -222,7 +235,9 @@ impl Printer {
                 self.body(body);
                 self.out.push_str("done");
             }
-            Kind::ArithmeticFor { text: header, body, .. } => {
+            Kind::ArithmeticFor {
+                text: header, body, ..
+            } => {
                 let parts: Vec<String> = text(header)
                     .splitn(3, ';')
                     .map(|part| match part.trim_start() {
@@ -237,7 +252,8 @@ impl Printer {
                 self.out.push_str("done");
             }
             Kind::Case { subject, items } => {
-                self.out.push_str(&format!("case {} in ", text(&subject.source)));
+                self.out
+                    .push_str(&format!("case {} in ", text(&subject.source)));
                 self.depth += 1;
                 for item in items {
                     self.line();
@@ -263,10 +279,14 @@ impl Printer {
                 self.line();
                 self.out.push_str("esac");
             }
-            Kind::Arithmetic { text: expression, .. } => {
+            Kind::Arithmetic {
+                text: expression, ..
+            } => {
                 self.out.push_str(&format!("(({}))", text(expression)));
             }
-            Kind::Condition { text: condition, .. } => {
+            Kind::Condition {
+                text: condition, ..
+            } => {
                 self.out.push_str(&format!("[[ {} ]]", text(condition)));
             }
             Kind::Function { name, body } => {
@@ -275,7 +295,9 @@ impl Printer {
                 self.function_body(body);
             }
             Kind::Coprocess { name, body } => {
-                let name = name.as_ref().map_or(String::new(), |name| format!("{} ", text(name)));
+                let name = name
+                    .as_ref()
+                    .map_or(String::new(), |name| format!("{} ", text(name)));
                 self.out.push_str(&format!("coproc {name}"));
                 self.command(body);
             }

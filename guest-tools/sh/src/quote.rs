@@ -88,5 +88,9 @@ pub fn backslash(text: &[u8]) -> Bytes {
 /// As `set` lists values: quotes only where needed.
 pub fn when_needed(text: &[u8]) -> Bytes {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&b) || b >= 0x80;
-    if text.iter().all(|&b| plain(b)) { text.to_vec() } else { single(text) }
+    if text.iter().all(|&b| plain(b)) {
+        text.to_vec()
+    } else {
+        single(text)
+    }
 }

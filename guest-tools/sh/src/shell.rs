@@ -126,7 +126,9 @@ pub struct Shell {
 impl Shell {
     pub fn new() -> Self {
         known::register();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs() as i64);
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |t| t.as_secs() as i64);
         let mut shell = Self {
             variables: Vec::with_capacity(160),
             scopes: Vec::new(),
@@ -197,7 +199,12 @@ impl Shell {
         text(self, known::OPTIND, "1", 0);
         text(self, known::OPTERR, "1", 0);
         text(self, known::PS4, "+ ", 0);
-        text(self, known::PPID, &parent.to_string(), flag::READONLY | flag::INTEGER);
+        text(
+            self,
+            known::PPID,
+            &parent.to_string(),
+            flag::READONLY | flag::INTEGER,
+        );
         text(self, known::UID, &user, flag::READONLY | flag::INTEGER);
         text(self, known::EUID, &user, flag::READONLY | flag::INTEGER);
         text(self, known::HOSTNAME, "hotcell", 0);
@@ -250,7 +257,11 @@ impl Shell {
             .and_then(|text| text.parse().ok())
             .unwrap_or(0);
         let slot = self.slot(known::SHLVL).get_or_insert_default();
-        let level = if (0..999).contains(&level) { level + 1 } else { 1 };
+        let level = if (0..999).contains(&level) {
+            level + 1
+        } else {
+            1
+        };
         slot.value = Value::Scalar(level.to_string().into_bytes());
         slot.flags = flag::EXPORT | flag::STANDING;
     }
@@ -373,7 +384,9 @@ impl Shell {
             .filter(|limit| (1..MAX_CALLS).contains(limit))
             .unwrap_or(MAX_CALLS);
         if self.depth >= limit {
-            self.complain(format_args!("{what}: maximum function nesting level exceeded ({limit})"));
+            self.complain(format_args!(
+                "{what}: maximum function nesting level exceeded ({limit})"
+            ));
             return Err(Unwind::Discard(1));
         }
         self.depth += 1;

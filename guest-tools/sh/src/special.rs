@@ -47,15 +47,20 @@ pub fn is_array(name: Symbol) -> bool {
 }
 
 fn now_micros() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros())
 }
 
 impl Shell {
     pub fn register_special(&mut self) {
         for &name in DYNAMIC {
             let array = if is_array(name) { flag::INDEXED } else { 0 };
-            let readonly =
-                if matches!(name, known::SHELLOPTS | known::BASHOPTS) { flag::READONLY } else { 0 };
+            let readonly = if matches!(name, known::SHELLOPTS | known::BASHOPTS) {
+                flag::READONLY
+            } else {
+                0
+            };
             *self.slot(name) = Some(Variable {
                 value: Value::Scalar(Bytes::new()),
                 flags: flag::DYNAMIC | flag::HOOKED | flag::STANDING | array | readonly,
@@ -92,7 +97,11 @@ impl Shell {
         let high = self.random / 127_773;
         let low = self.random % 127_773;
         let next = 16_807i64 * i64::from(low) - 2_836 * i64::from(high);
-        self.random = if next < 0 { (next + 0x7fff_ffff) as u32 } else { next as u32 };
+        self.random = if next < 0 {
+            (next + 0x7fff_ffff) as u32
+        } else {
+            next as u32
+        };
         ((self.random >> 16) ^ (self.random & 0xffff)) & 0x7fff
     }
 
@@ -129,15 +138,23 @@ impl Shell {
                 Some(names.join(":").into_bytes())
             }
             known::BASH_ARGV0 => Some(self.argument_zero.clone()),
-            _ => self.dynamic_items(name).into_iter().next().map(|(_, value)| value),
+            _ => self
+                .dynamic_items(name)
+                .into_iter()
+                .next()
+                .map(|(_, value)| value),
         }
     }
 
     pub fn dynamic_items(&mut self, name: Symbol) -> Vec<(Bytes, Bytes)> {
         let values: Vec<Bytes> = match name {
             known::FUNCNAME => {
-                let mut names: Vec<Bytes> =
-                    self.frames.iter().rev().map(|frame| frame.name.clone()).collect();
+                let mut names: Vec<Bytes> = self
+                    .frames
+                    .iter()
+                    .rev()
+                    .map(|frame| frame.name.clone())
+                    .collect();
                 let has_function = self.frames.iter().any(|frame| frame.function);
                 if !has_function {
                     return Vec::new();
@@ -148,8 +165,12 @@ impl Shell {
                 names
             }
             known::BASH_SOURCE => {
-                let mut names: Vec<Bytes> =
-                    self.frames.iter().rev().map(|frame| frame.source.clone()).collect();
+                let mut names: Vec<Bytes> = self
+                    .frames
+                    .iter()
+                    .rev()
+                    .map(|frame| frame.source.clone())
+                    .collect();
                 if self.script_name.is_some() {
                     names.push(self.main_source());
                 }
@@ -174,19 +195,32 @@ impl Shell {
             }
             known::GROUPS => vec![system::USER_ID.to_string().into_bytes()],
             known::BASH_ALIASES => {
-                return self.aliases.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+                return self
+                    .aliases
+                    .iter()
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect();
             }
             known::BASH_CMDS => {
-                return self.hashed.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+                return self
+                    .hashed
+                    .iter()
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect();
             }
             _ => self.dynamic_value(name).into_iter().collect(),
         };
-        (0..).map(|n: u32| n.to_string().into_bytes()).zip(values).collect()
+        (0..)
+            .map(|n: u32| n.to_string().into_bytes())
+            .zip(values)
+            .collect()
     }
 
     /// What setting a hooked variable does; `false` when the value is not to be kept.
     pub fn hook(&mut self, name: Symbol, value: &[u8]) -> bool {
-        let number = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
+        let number = std::str::from_utf8(value)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
         match name {
             known::RANDOM => self.random = (number.unwrap_or(0i64) as u32).max(1),
             known::SECONDS => {

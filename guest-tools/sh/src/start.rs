@@ -64,10 +64,14 @@ pub fn run() -> i32 {
 
 /// Runs the file `$BASH_ENV` names, before a script.
 fn read_environment_file(shell: &mut Shell) {
-    let Some(value) = shell.get(known::BASH_ENV).filter(|value| !value.is_empty()) else { return };
+    let Some(value) = shell.get(known::BASH_ENV).filter(|value| !value.is_empty()) else {
+        return;
+    };
     let mode = crate::parse::Mode::Quoted;
     let word = crate::parse::compile(&value, mode, 0, shell.settings());
-    let Ok(mut path) = shell.expand_single(&word) else { return };
+    let Ok(mut path) = shell.expand_single(&word) else {
+        return;
+    };
     if !path.contains(&b'/') {
         path.splice(0..0, *b"./");
     }
@@ -81,7 +85,10 @@ fn read_environment_file(shell: &mut Shell) {
 
 /// Options with and without values, then a script and its arguments.
 fn read_arguments(shell: &mut Shell, arguments: &[Bytes]) -> Result<Invocation, i32> {
-    let own = arguments.first().cloned().unwrap_or_else(|| b"bash".to_vec());
+    let own = arguments
+        .first()
+        .cloned()
+        .unwrap_or_else(|| b"bash".to_vec());
     let base = own.rsplit(|&b| b == b'/').next().unwrap_or_default();
     if base.trim_ascii_start() == b"sh" {
         shell.options.posix = true;
@@ -89,7 +96,9 @@ fn read_arguments(shell: &mut Shell, arguments: &[Bytes]) -> Result<Invocation, 
     let mut at = 1;
     let (mut command, mut standard) = (false, false);
     while let Some(word) = arguments.get(at) {
-        let (Some(&sign @ (b'-' | b'+')), true) = (word.first(), word.len() > 1) else { break };
+        let (Some(&sign @ (b'-' | b'+')), true) = (word.first(), word.len() > 1) else {
+            break;
+        };
         if word == b"--" {
             at += 1;
             break;
@@ -161,19 +170,33 @@ fn read_arguments(shell: &mut Shell, arguments: &[Bytes]) -> Result<Invocation, 
         }
         let text = rest.remove(0);
         let name = if rest.is_empty() { own } else { rest.remove(0) };
-        return Ok(Invocation { input: Input::Command(text), name, positional: rest });
+        return Ok(Invocation {
+            input: Input::Command(text),
+            name,
+            positional: rest,
+        });
     }
     if standard || rest.is_empty() {
-        return Ok(Invocation { input: Input::Standard, name: own, positional: rest });
+        return Ok(Invocation {
+            input: Input::Standard,
+            name: own,
+            positional: rest,
+        });
     }
     let path = rest.remove(0);
-    Ok(Invocation { input: Input::Script(path.clone()), name: path, positional: rest })
+    Ok(Invocation {
+        input: Input::Script(path.clone()),
+        name: path,
+        positional: rest,
+    })
 }
 
 fn run_command(shell: &mut Shell, text: Bytes) -> Run<i32> {
     shell.command_string = true;
     shell.fatal_is_127 = true;
-    let slot = shell.slot(known::BASH_EXECUTION_STRING).get_or_insert_default();
+    let slot = shell
+        .slot(known::BASH_EXECUTION_STRING)
+        .get_or_insert_default();
     slot.value = Value::Scalar(text.clone());
     slot.flags |= flag::STANDING;
     let mut reader = Reader::new(text, 1);
@@ -191,7 +214,8 @@ fn run_script(shell: &mut Shell, path: &[u8]) -> Result<Run<i32>, i32> {
 fn read_script(shell: &mut Shell, path: &[u8]) -> Result<Bytes, i32> {
     let shown = String::from_utf8_lossy(path).into_owned();
     let mut found = path.to_vec();
-    if !path.contains(&b'/') && system::stat(path, true).is_err()
+    if !path.contains(&b'/')
+        && system::stat(path, true).is_err()
         && let Some(other) = shell.search_path(path)
     {
         found = other;
@@ -199,7 +223,11 @@ fn read_script(shell: &mut Shell, path: &[u8]) -> Result<Bytes, i32> {
     let descriptor = match system::open(&found, system::flag::READ, 0) {
         Ok(descriptor) => descriptor,
         Err(error) => {
-            let status = if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+            let status = if error.kind() == std::io::ErrorKind::NotFound {
+                127
+            } else {
+                126
+            };
             let reason = reason(&error);
             shell.write_error(format!("bash: {shown}: {reason}\n").as_bytes());
             return Err(status);
@@ -215,9 +243,7 @@ fn read_script(shell: &mut Shell, path: &[u8]) -> Result<Bytes, i32> {
     let text = text.map_err(|_| 1)?;
     let first = text.split(|&b| b == b'\n').next().unwrap_or_default();
     if first.contains(&0) {
-        shell.write_error(
-            format!("bash: {shown}: cannot execute binary file\n").as_bytes(),
-        );
+        shell.write_error(format!("bash: {shown}: cannot execute binary file\n").as_bytes());
         return Err(126);
     }
     Ok(text)

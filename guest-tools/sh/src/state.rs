@@ -10,8 +10,7 @@ use crate::{
     names::intern,
     options::{OPTIONS, Options, shopt_at_start},
     shell::{Function, FunctionBody, Shell},
-    system,
-    traps,
+    system, traps,
     variables::{Associative, Value, Variable, flag},
 };
 
@@ -86,7 +85,9 @@ pub fn save(shell: &Shell, folder: &[u8]) -> Bytes {
         out.number(u64::from(shell.umask));
     }
     for name in shell.names() {
-        let Some(mut variable) = shell.variable(name) else { continue };
+        let Some(mut variable) = shell.variable(name) else {
+            continue;
+        };
         if variable.flags & flag::STANDING != 0
             && let Some((_, kept)) = shell.overridden.iter().find(|(n, _)| *n == name)
         {
@@ -163,9 +164,13 @@ fn save_variable(out: &mut Writer, name: &[u8], variable: &Variable) {
 
 /// Takes over a state; what cannot be read ends it there.
 pub fn load(shell: &mut Shell, bytes: &[u8]) {
-    let Some(end) = bytes.iter().position(|&byte| byte == 0) else { return };
+    let Some(end) = bytes.iter().position(|&byte| byte == 0) else {
+        return;
+    };
     let (folder, rest) = bytes.split_at(end);
-    let Some(rest) = rest[1..].strip_prefix(MAGIC) else { return };
+    let Some(rest) = rest[1..].strip_prefix(MAGIC) else {
+        return;
+    };
     shell.state_folder = Some(folder.to_vec());
     let mut reader = Reader(rest);
     while load_record(shell, &mut reader).is_some() {}
@@ -246,7 +251,12 @@ fn load_variable(shell: &mut Shell, reader: &mut Reader<'_>) -> Option<()> {
         }
         _ => return None,
     };
-    let hooked = shell.variable(name).map_or(0, |old| old.flags & flag::HOOKED);
-    *shell.slot(name) = Some(Variable { value, flags: flags | hooked });
+    let hooked = shell
+        .variable(name)
+        .map_or(0, |old| old.flags & flag::HOOKED);
+    *shell.slot(name) = Some(Variable {
+        value,
+        flags: flags | hooked,
+    });
     Some(())
 }

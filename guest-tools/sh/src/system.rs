@@ -79,7 +79,10 @@ pub fn change_directory(path: &[u8]) -> io::Result<()> {
 }
 
 pub fn current_directory() -> Vec<u8> {
-    std::env::current_dir().map_or_else(|_| b"/".to_vec(), |path| path.as_os_str().as_bytes().to_vec())
+    std::env::current_dir().map_or_else(
+        |_| b"/".to_vec(),
+        |path| path.as_os_str().as_bytes().to_vec(),
+    )
 }
 
 /// Names in a folder, without `.` and `..`.
@@ -92,12 +95,17 @@ pub fn list(path: &[u8]) -> io::Result<Vec<Vec<u8>>> {
 }
 
 pub fn read_link(path: &[u8]) -> io::Result<Vec<u8>> {
-    Ok(std::fs::read_link(OsStr::from_bytes(path))?.as_os_str().as_bytes().to_vec())
+    Ok(std::fs::read_link(OsStr::from_bytes(path))?
+        .as_os_str()
+        .as_bytes()
+        .to_vec())
 }
 
 /// The arguments, the program's own name first.
 pub fn arguments() -> Vec<Vec<u8>> {
-    std::env::args_os().map(|a| a.as_os_str().as_bytes().to_vec()).collect()
+    std::env::args_os()
+        .map(|a| a.as_os_str().as_bytes().to_vec())
+        .collect()
 }
 
 pub fn environment() -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -121,7 +129,11 @@ pub fn is_terminal(descriptor: u32) -> bool {
 
 /// Waits until `descriptor` can be read or the time is over; false when it is over.
 pub fn wait_readable(descriptor: u32, timeout: Duration) -> bool {
-    let mut poll = libc::pollfd { fd: descriptor as i32, events: libc::POLLIN, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd: descriptor as i32,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     (unsafe { libc::poll(&raw mut poll, 1, milliseconds) }) != 0
 }

@@ -54,7 +54,11 @@ pub fn characters(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Length in characters.
 pub fn length(text: &[u8]) -> usize {
-    if text.is_ascii() { text.len() } else { characters(text).count() }
+    if text.is_ascii() {
+        text.len()
+    } else {
+        characters(text).count()
+    }
 }
 
 /// Where the character number `index` begins.
@@ -91,7 +95,10 @@ pub fn map_case(text: &[u8], map: fn(char) -> char) -> Bytes {
 }
 
 pub fn map_one(piece: &[u8], map: fn(char) -> char, out: &mut Bytes) {
-    match std::str::from_utf8(piece).ok().and_then(|text| text.chars().next()) {
+    match std::str::from_utf8(piece)
+        .ok()
+        .and_then(|text| text.chars().next())
+    {
         Some(character) => {
             let mut buffer = [0; 4];
             out.extend_from_slice(map(character).encode_utf8(&mut buffer).as_bytes());

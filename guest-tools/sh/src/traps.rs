@@ -15,10 +15,38 @@ pub const ERR: usize = 33;
 pub const RETURN: usize = 34;
 
 const NAMES: [&str; 32] = [
-    "EXIT", "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE",
-    "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT",
-    "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU",
-    "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS",
+    "EXIT",
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGSTKFLT",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPWR",
+    "SIGSYS",
 ];
 
 #[derive(Debug, Default)]
@@ -55,7 +83,9 @@ pub fn place(text: &[u8]) -> Option<usize> {
         "SIGPOLL" | "POLL" => return Some(29),
         _ => {}
     }
-    NAMES.iter().position(|name| *name == text || name.strip_prefix("SIG") == Some(text.as_str()))
+    NAMES
+        .iter()
+        .position(|name| *name == text || name.strip_prefix("SIG") == Some(text.as_str()))
 }
 
 pub fn name(place: usize) -> &'static str {
@@ -117,7 +147,12 @@ impl Shell {
 
     /// Runs one trap's action; `$?` is as before afterwards.
     pub fn run_trap(&mut self, place: usize) -> Run<()> {
-        let Some(action) = self.traps.get(place).filter(|text| !text.is_empty()).cloned() else {
+        let Some(action) = self
+            .traps
+            .get(place)
+            .filter(|text| !text.is_empty())
+            .cloned()
+        else {
             return Ok(());
         };
         if self.traps.inherited && place < DEBUG {
@@ -186,7 +221,12 @@ impl Shell {
     /// Before the process ends by itself: the EXIT trap; answers the status to end with.
     pub fn run_exit_trap(&mut self, status: i32) -> i32 {
         self.status = status;
-        let Some(action) = self.traps.get(EXIT).filter(|text| !text.is_empty()).cloned() else {
+        let Some(action) = self
+            .traps
+            .get(EXIT)
+            .filter(|text| !text.is_empty())
+            .cloned()
+        else {
             return status;
         };
         if self.traps.inherited {

@@ -79,7 +79,9 @@ impl Associative {
     pub fn in_order_of_birth(&self) -> Vec<(&Bytes, &Bytes)> {
         let mut list: Vec<_> = self.entries.iter().collect();
         list.sort_by_key(|(_, (sequence, _))| *sequence);
-        list.into_iter().map(|(key, (_, value))| (key, value)).collect()
+        list.into_iter()
+            .map(|(key, (_, value))| (key, value))
+            .collect()
     }
 
     /// Keys in the order of bash's hash table: by bucket, the newest of a bucket first.
@@ -90,7 +92,9 @@ impl Associative {
         }
         let mut list: Vec<_> = self.entries.iter().collect();
         list.sort_by_key(|(key, (sequence, _))| (hash(key) & (buckets - 1), u64::MAX - sequence));
-        list.into_iter().map(|(key, (_, value))| (key, value)).collect()
+        list.into_iter()
+            .map(|(key, (_, value))| (key, value))
+            .collect()
     }
 }
 
@@ -143,11 +147,15 @@ impl Shell {
     pub fn follow(&mut self, name: Symbol) -> (Symbol, Option<Bytes>) {
         let mut current = name;
         for _ in 0..16 {
-            let Some(variable) = self.variable(current) else { return (current, None) };
+            let Some(variable) = self.variable(current) else {
+                return (current, None);
+            };
             if variable.flags & flag::NAMEREF == 0 {
                 return (current, None);
             }
-            let Some(target) = variable.scalar().cloned() else { return (current, None) };
+            let Some(target) = variable.scalar().cloned() else {
+                return (current, None);
+            };
             if let Some(open) = target.iter().position(|&b| b == b'[') {
                 let subscript = target[open + 1..target.len().max(open + 2) - 1].to_vec();
                 let (base, _) = self.follow(intern(&target[..open]));
@@ -197,7 +205,9 @@ impl Shell {
         if variable.flags & (flag::NAMEREF | flag::DYNAMIC) != 0 {
             return None;
         }
-        let Value::Scalar(text) = &variable.value else { return None };
+        let Value::Scalar(text) = &variable.value else {
+            return None;
+        };
         let (negative, digits) = match text.as_slice() {
             [b'-', rest @ ..] => (true, rest),
             rest => (false, rest),
@@ -274,15 +284,30 @@ impl Shell {
         let variable = self.variable(name)?;
         if variable.flags & flag::DYNAMIC != 0 {
             if !crate::special::is_array(name) {
-                return if index == 0 { self.dynamic_value(name) } else { None };
+                return if index == 0 {
+                    self.dynamic_value(name)
+                } else {
+                    None
+                };
             }
             let items = self.dynamic_items(name);
-            let index = if index < 0 { index + items.len() as i64 } else { index };
-            return items.into_iter().nth(usize::try_from(index).ok()?).map(|(_, v)| v);
+            let index = if index < 0 {
+                index + items.len() as i64
+            } else {
+                index
+            };
+            return items
+                .into_iter()
+                .nth(usize::try_from(index).ok()?)
+                .map(|(_, v)| v);
         }
         match &variable.value {
             Value::Indexed(items) => {
-                let index = if index < 0 { index + next_index(items) } else { index };
+                let index = if index < 0 {
+                    index + next_index(items)
+                } else {
+                    index
+                };
                 if index < 0 {
                     self.bad_subscript(name);
                     return None;
@@ -304,7 +329,10 @@ impl Shell {
 
     /// All values, as for `${name[@]}`.
     pub fn values(&mut self, name: Symbol) -> Vec<Bytes> {
-        self.items(name).into_iter().map(|(_, value)| value).collect()
+        self.items(name)
+            .into_iter()
+            .map(|(_, value)| value)
+            .collect()
     }
 
     /// All subscripts and values in order.
@@ -312,9 +340,14 @@ impl Shell {
         let (name, element) = self.follow(name);
         if let Some(subscript) = element {
             let value = self.get_element(name, &subscript);
-            return value.map(|value| (b"0".to_vec(), value)).into_iter().collect();
+            return value
+                .map(|value| (b"0".to_vec(), value))
+                .into_iter()
+                .collect();
         }
-        let Some(variable) = self.variable(name) else { return Vec::new() };
+        let Some(variable) = self.variable(name) else {
+            return Vec::new();
+        };
         if variable.flags & flag::DYNAMIC != 0 {
             return self.dynamic_items(name);
         }
@@ -325,9 +358,11 @@ impl Shell {
                 .iter()
                 .map(|(index, value)| (index.to_string().into_bytes(), value.clone()))
                 .collect(),
-            Value::Associative(items) => {
-                items.ordered().into_iter().map(|(k, v)| (k.clone(), v.clone())).collect()
-            }
+            Value::Associative(items) => items
+                .ordered()
+                .into_iter()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
         }
     }
 
@@ -459,7 +494,11 @@ impl Shell {
             return Ok(());
         }
         let flags = self.variable(name).map_or(0, |v| v.flags);
-        let old = if append { self.get_key(name, &key) } else { None };
+        let old = if append {
+            self.get_key(name, &key)
+        } else {
+            None
+        };
         let value = self.attributed(flags, old, value)?;
         let slot = self.slot(name).get_or_insert_default();
         slot.flags = (slot.flags | flag::ASSOCIATIVE) & !flag::STANDING;
@@ -491,7 +530,11 @@ impl Shell {
         let value = if plain && !append {
             value
         } else {
-            let old = if append { self.get_index(name, index) } else { None };
+            let old = if append {
+                self.get_index(name, index)
+            } else {
+                None
+            };
             self.attributed(flags, old, value)?
         };
         let slot = self.slot(name).get_or_insert_default();
@@ -525,8 +568,14 @@ impl Shell {
     /// Makes `name` local to the running function, hiding what it was.
     pub fn make_local(&mut self, name: Symbol) {
         let inherit = self.shopt & crate::options::shopt::LOCALVAR_INHERIT != 0;
-        let Some(place) = self.scopes.iter().rposition(|scope| !scope.temporary) else { return };
-        if self.scopes[place].saved.iter().any(|(saved, _)| *saved == name) {
+        let Some(place) = self.scopes.iter().rposition(|scope| !scope.temporary) else {
+            return;
+        };
+        if self.scopes[place]
+            .saved
+            .iter()
+            .any(|(saved, _)| *saved == name)
+        {
             return;
         }
         let temporary = self.scopes[place..]
@@ -539,19 +588,31 @@ impl Shell {
         } else if let Some(variable) = &old {
             // A computed variable becomes an ordinary one; the export attribute is inherited.
             let computed = variable.flags & flag::DYNAMIC != 0;
-            let hooked = if computed { 0 } else { variable.flags & flag::HOOKED };
+            let hooked = if computed {
+                0
+            } else {
+                variable.flags & flag::HOOKED
+            };
             let flags = hooked | (variable.flags & flag::EXPORT);
-            *self.slot(name) = Some(Variable { value: Value::Unset, flags });
+            *self.slot(name) = Some(Variable {
+                value: Value::Unset,
+                flags,
+            });
         }
         self.scopes[place].saved.push((name, old));
     }
 
     pub fn push_scope(&mut self, temporary: bool) {
-        self.scopes.push(Scope { temporary, ..Scope::default() });
+        self.scopes.push(Scope {
+            temporary,
+            ..Scope::default()
+        });
     }
 
     pub fn pop_scope(&mut self) {
-        let Some(scope) = self.scopes.pop() else { return };
+        let Some(scope) = self.scopes.pop() else {
+            return;
+        };
         let mut locale = false;
         for (name, old) in scope.saved.into_iter().rev() {
             locale |= is_locale(name);
@@ -574,8 +635,10 @@ impl Shell {
         if hooked != 0 && old.as_ref().is_none_or(|v| v.flags & flag::DYNAMIC == 0) {
             self.hook(name, &value);
         }
-        *self.slot(name) =
-            Some(Variable { value: Value::Scalar(value), flags: flag::EXPORT | hooked });
+        *self.slot(name) = Some(Variable {
+            value: Value::Scalar(value),
+            flags: flag::EXPORT | hooked,
+        });
         if let Some(scope) = self.scopes.last_mut() {
             scope.saved.push((name, old));
         }
@@ -625,22 +688,36 @@ impl Shell {
             return Ok(());
         }
         if self.is_associative(name) {
-            if let Some(Variable { value: Value::Associative(items), .. }) = self.slot(name) {
+            if let Some(Variable {
+                value: Value::Associative(items),
+                ..
+            }) = self.slot(name)
+            {
                 items.remove(subscript);
             }
             return Ok(());
         }
         let index = self.evaluate_text(subscript)?;
         match self.slot(name) {
-            Some(Variable { value: Value::Indexed(items), .. }) => {
-                let index = if index < 0 { index + next_index(items) } else { index };
+            Some(Variable {
+                value: Value::Indexed(items),
+                ..
+            }) => {
+                let index = if index < 0 {
+                    index + next_index(items)
+                } else {
+                    index
+                };
                 if index < 0 {
                     self.complain(format_args!("unset: [{}]: bad array subscript", index));
                     return Err(Unwind::Discard(1));
                 }
                 items.remove(&index);
             }
-            Some(Variable { value: Value::Scalar(_), .. }) if index == 0 => {
+            Some(Variable {
+                value: Value::Scalar(_),
+                ..
+            }) if index == 0 => {
                 return self.unset(name);
             }
             _ => {}

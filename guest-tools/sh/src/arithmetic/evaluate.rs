@@ -37,7 +37,10 @@ impl From<Unwind> for Stop {
 type Value = Result<i64, Stop>;
 
 fn fault(message: &'static str, token: &[u8]) -> Stop {
-    Stop::Fault(Fault { message, token: token.to_vec() })
+    Stop::Fault(Fault {
+        message,
+        token: token.to_vec(),
+    })
 }
 
 impl Shell {
@@ -45,9 +48,7 @@ impl Shell {
     pub fn evaluate(&mut self, arithmetic: &Arithmetic) -> Run<i64> {
         match &arithmetic.body {
             Body::Fixed(Ok(Expression::Number(number))) => Ok(*number),
-            Body::Fixed(Ok(expression)) => {
-                self.finish(expression, &[], &arithmetic.text)
-            }
+            Body::Fixed(Ok(expression)) => self.finish(expression, &[], &arithmetic.text),
             Body::Fixed(Err(fault)) => self.arithmetic_error(&arithmetic.text, fault),
             Body::Expanded { parts, fast, last } => {
                 let mut texts: Vec<Option<Bytes>> = Vec::with_capacity(parts.len());
@@ -106,7 +107,12 @@ impl Shell {
     }
 
     fn finish(&mut self, expression: &Expression, slots: &[i64], text: &[u8]) -> Run<i64> {
-        let answer = Evaluation { shell: self, slots, depth: 0 }.value(expression);
+        let answer = Evaluation {
+            shell: self,
+            slots,
+            depth: 0,
+        }
+        .value(expression);
         match answer {
             Ok(value) => Ok(value),
             Err(Stop::Unwind(unwind)) => Err(unwind),
@@ -118,7 +124,10 @@ impl Shell {
         let text = String::from_utf8_lossy(text.trim_ascii_start()).into_owned();
         let token = String::from_utf8_lossy(&fault.token).into_owned();
         let prefix = self.arithmetic_command;
-        self.complain(format_args!("{prefix}{text}: {} (error token is \"{token}\")", fault.message));
+        self.complain(format_args!(
+            "{prefix}{text}: {} (error token is \"{token}\")",
+            fault.message
+        ));
         Err(Unwind::Discard(1))
     }
 }
@@ -159,7 +168,11 @@ impl Evaluation<'_> {
                 i64::from(self.value(left)? != 0 || self.value(right)? != 0)
             }
             Expression::Choose(condition, yes, no) => {
-                if self.value(condition)? != 0 { self.value(yes)? } else { self.value(no)? }
+                if self.value(condition)? != 0 {
+                    self.value(yes)?
+                } else {
+                    self.value(no)?
+                }
             }
             Expression::Comma(left, right) => {
                 self.value(left)?;

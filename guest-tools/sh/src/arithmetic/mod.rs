@@ -34,14 +34,24 @@ enum Body {
 
 impl Arithmetic {
     pub fn compile(text: &[u8], line: u32, settings: Settings) -> Self {
-        let body = if text.iter().any(|b| matches!(b, b'$' | b'`' | b'"' | b'\\' | b'\'')) {
+        let body = if text
+            .iter()
+            .any(|b| matches!(b, b'$' | b'`' | b'"' | b'\\' | b'\''))
+        {
             let parts = crate::parse::parts(text, Mode::Arithmetic, line, settings);
             let fast = slotted(&parts).and_then(|text| parse(&text).ok());
-            Body::Expanded { parts, fast, last: RefCell::new(None) }
+            Body::Expanded {
+                parts,
+                fast,
+                last: RefCell::new(None),
+            }
         } else {
             Body::Fixed(parse(text))
         };
-        Self { text: text.to_vec(), body }
+        Self {
+            text: text.to_vec(),
+            body,
+        }
     }
 }
 
@@ -54,7 +64,8 @@ fn slotted(parts: &[Part]) -> Option<Bytes> {
     for part in parts {
         if let Part::Quoted(text) = part {
             let first = *text.first()?;
-            if after_slot && (first.is_ascii_alphanumeric() || matches!(first, b'_' | b'[' | b'#')) {
+            if after_slot && (first.is_ascii_alphanumeric() || matches!(first, b'_' | b'[' | b'#'))
+            {
                 return None;
             }
             out.extend_from_slice(text);
@@ -64,7 +75,10 @@ fn slotted(parts: &[Part]) -> Option<Bytes> {
         if matches!(part, Part::DoubleQuoted(_)) || after_slot {
             return None;
         }
-        if out.last().is_some_and(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'#')) {
+        if out
+            .last()
+            .is_some_and(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'#'))
+        {
             return None;
         }
         out.extend_from_slice(&[parse::SLOT, slots]);

@@ -66,7 +66,11 @@ pub enum Binary {
 
 /// Parses an expression; an empty text is zero.
 pub fn parse(text: &[u8]) -> Result<Expression, Fault> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+    };
     parser.skip();
     if parser.at >= text.len() {
         return Ok(Expression::Number(0));
@@ -99,7 +103,11 @@ const LEVELS: [&[(&[u8], Binary)]; 8] = [
     ],
     &[(b"<<", Binary::ShiftLeft), (b">>", Binary::ShiftRight)],
     &[(b"+", Binary::Add), (b"-", Binary::Subtract)],
-    &[(b"*", Binary::Multiply), (b"/", Binary::Divide), (b"%", Binary::Remainder)],
+    &[
+        (b"*", Binary::Multiply),
+        (b"/", Binary::Divide),
+        (b"%", Binary::Remainder),
+    ],
 ];
 
 const ASSIGNMENTS: [(&[u8], Option<Binary>); 11] = [
@@ -118,8 +126,13 @@ const ASSIGNMENTS: [(&[u8], Option<Binary>); 11] = [
 
 /// Whether `rest` begins with `++` or `--` before a name, which is one token wherever it stands.
 fn is_step(rest: &[u8]) -> bool {
-    let ([b'+', b'+', after @ ..] | [b'-', b'-', after @ ..]) = rest else { return false };
-    after.trim_ascii_start().first().is_some_and(|&b| is_name_start(b))
+    let ([b'+', b'+', after @ ..] | [b'-', b'-', after @ ..]) = rest else {
+        return false;
+    };
+    after
+        .trim_ascii_start()
+        .first()
+        .is_some_and(|&b| is_name_start(b))
 }
 
 impl Parser<'_> {
@@ -137,7 +150,10 @@ impl Parser<'_> {
             let token = text[start.map_or(0, |at| at + 1)..].to_vec();
             return Fault { message, token };
         }
-        Fault { message, token: self.text.get(self.at..).unwrap_or_default().to_vec() }
+        Fault {
+            message,
+            token: self.text.get(self.at..).unwrap_or_default().to_vec(),
+        }
     }
 
     fn rest(&mut self) -> &[u8] {
@@ -177,7 +193,11 @@ impl Parser<'_> {
                 }
                 self.at += text.len();
                 let value = self.assignment()?;
-                return Ok(Expression::Assign(operator, Box::new(left), Box::new(value)));
+                return Ok(Expression::Assign(
+                    operator,
+                    Box::new(left),
+                    Box::new(value),
+                ));
             }
         }
         Ok(left)
@@ -195,7 +215,11 @@ impl Parser<'_> {
         }
         self.at += 1;
         let no = self.assignment()?;
-        Ok(Expression::Choose(Box::new(condition), Box::new(yes), Box::new(no)))
+        Ok(Expression::Choose(
+            Box::new(condition),
+            Box::new(yes),
+            Box::new(no),
+        ))
     }
 
     fn or(&mut self) -> Result<Expression, Fault> {
@@ -217,7 +241,9 @@ impl Parser<'_> {
     }
 
     fn binary(&mut self, level: usize) -> Result<Expression, Fault> {
-        let Some(operators) = LEVELS.get(level) else { return self.power() };
+        let Some(operators) = LEVELS.get(level) else {
+            return self.power();
+        };
         let mut left = self.binary(level + 1)?;
         'more: loop {
             let rest = self.rest();
@@ -238,7 +264,11 @@ impl Parser<'_> {
         if self.rest().starts_with(b"**") {
             self.at += 2;
             let exponent = self.power()?;
-            return Ok(Expression::Binary(Binary::Power, Box::new(base), Box::new(exponent)));
+            return Ok(Expression::Binary(
+                Binary::Power,
+                Box::new(base),
+                Box::new(exponent),
+            ));
         }
         Ok(base)
     }
@@ -267,7 +297,11 @@ impl Parser<'_> {
                 let target = self.primary()?;
                 return Ok(Expression::Step(step, false, Box::new(target)));
             }
-            if self.rest().first().is_none_or(|b| !b.is_ascii_digit() && *b != b'(' && *b != SLOT) {
+            if self
+                .rest()
+                .first()
+                .is_none_or(|b| !b.is_ascii_digit() && *b != b'(' && *b != SLOT)
+            {
                 self.at = save;
                 return Err(self.fault("syntax error: operand expected"));
             }
@@ -325,7 +359,10 @@ impl Parser<'_> {
     }
 
     fn variable(&mut self) -> Result<Expression, Fault> {
-        let length = self.text[self.at..].iter().take_while(|&&b| is_name_byte(b)).count();
+        let length = self.text[self.at..]
+            .iter()
+            .take_while(|&&b| is_name_byte(b))
+            .count();
         let name = intern(&self.text[self.at..self.at + length]);
         self.at += length;
         if self.text.get(self.at) != Some(&b'[') {
@@ -344,7 +381,10 @@ impl Parser<'_> {
             if depth == 0 {
                 let key = self.text[start..self.at - 1].to_vec();
                 let expression = parse(&key);
-                return Ok(Expression::Element(name, Box::new(ElementIndex { key, expression })));
+                return Ok(Expression::Element(
+                    name,
+                    Box::new(ElementIndex { key, expression }),
+                ));
             }
         }
         Err(self.fault("bad array subscript"))
@@ -357,10 +397,12 @@ impl Parser<'_> {
             self.at += 1;
         }
         let text = &self.text[start..self.at];
-        literal(text).map(Expression::Number).map_err(|message| Fault {
-            message,
-            token: self.text[start..].to_vec(),
-        })
+        literal(text)
+            .map(Expression::Number)
+            .map_err(|message| Fault {
+                message,
+                token: self.text[start..].to_vec(),
+            })
     }
 }
 
@@ -381,7 +423,9 @@ fn is_longer(rest: &[u8], operator: &[u8]) -> bool {
 /// The value of an integer constant: decimal, `0` octal, `0x` or `base#digits`.
 pub fn literal(text: &[u8]) -> Result<i64, &'static str> {
     if let Some(hash) = text.iter().position(|&b| b == b'#') {
-        let base = std::str::from_utf8(&text[..hash]).ok().and_then(|t| t.parse::<i64>().ok());
+        let base = std::str::from_utf8(&text[..hash])
+            .ok()
+            .and_then(|t| t.parse::<i64>().ok());
         let Some(base) = base.filter(|base| (2..=64).contains(base)) else {
             return Err("invalid arithmetic base");
         };

@@ -168,7 +168,9 @@ pub fn source(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         let folders = shell.get_text(known::PATH);
         let found = folders.split(|&b| b == b':').find_map(|folder| {
             let candidate = [folder, b"/", name].concat();
-            system::stat(&candidate, true).is_ok_and(|s| s.is_file()).then_some(candidate)
+            system::stat(&candidate, true)
+                .is_ok_and(|s| s.is_file())
+                .then_some(candidate)
         });
         if let Some(found) = found {
             path = found;
@@ -191,7 +193,11 @@ pub fn source(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         Err(error) => {
             let (text, reason) = (shown(name), reason(&error));
             shell.complain(format_args!("{text}: {reason}"));
-            return if shell.options.posix { Err(Unwind::Exit(1)) } else { Ok(1) };
+            return if shell.options.posix {
+                Err(Unwind::Exit(1))
+            } else {
+                Ok(1)
+            };
         }
     };
     let outer = std::mem::replace(&mut shell.reads_eval, false);
@@ -256,7 +262,11 @@ pub fn exec(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     if rest.is_empty() {
         return Ok(0);
     }
-    let environment = if empty { Vec::new() } else { shell.environment() };
+    let environment = if empty {
+        Vec::new()
+    } else {
+        shell.environment()
+    };
     shell.become_program(rest, name, &environment)
 }
 

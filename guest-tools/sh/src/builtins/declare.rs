@@ -23,7 +23,8 @@ struct Flags {
     inherit: bool,
 }
 
-const USAGE: &str = "declare [-aAfFgiIlnrtux] [name[=value] ...] or declare -p [-aAfFilnrtux] [name ...]";
+const USAGE: &str =
+    "declare [-aAfFgiIlnrtux] [name[=value] ...] or declare -p [-aAfFilnrtux] [name ...]";
 
 /// A declaration command without array literals, reached through `command` or a variable.
 pub fn plain(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
@@ -48,7 +49,9 @@ pub fn declare(shell: &mut Shell, simple: &Simple, arguments: &[Argument]) -> Ru
             rest = &rest[1..];
             break;
         }
-        let (Some(&sign @ (b'-' | b'+')), true) = (word.first(), word.len() > 1) else { break };
+        let (Some(&sign @ (b'-' | b'+')), true) = (word.first(), word.len() > 1) else {
+            break;
+        };
         for &letter in &word[1..] {
             if let Err(status) = option(shell, &name, sign, letter, &mut flags) {
                 return Ok(status);
@@ -182,20 +185,28 @@ fn one(
             let Some(assignment) = simple.words[*place].assignment.as_deref() else {
                 return Ok(1);
             };
-            (assignment.name.text().to_vec(), None, assignment.append, None)
+            (
+                assignment.name.text().to_vec(),
+                None,
+                assignment.append,
+                None,
+            )
         }
         Argument::Text(text) => match crate::parse::split_assignment(text) {
             Some(split) => (
                 text[..split.name_end].to_vec(),
-                split.subscript.map(|(start, end)| text[start..end].to_vec()),
+                split
+                    .subscript
+                    .map(|(start, end)| text[start..end].to_vec()),
                 split.append,
                 Some(text[split.value..].to_vec()),
             ),
             None => {
                 let (name, subscript) = match text.iter().position(|&b| b == b'[') {
-                    Some(open) if text.last() == Some(&b']') => {
-                        (text[..open].to_vec(), Some(text[open + 1..text.len() - 1].to_vec()))
-                    }
+                    Some(open) if text.last() == Some(&b']') => (
+                        text[..open].to_vec(),
+                        Some(text[open + 1..text.len() - 1].to_vec()),
+                    ),
                     _ => (text.clone(), None),
                 };
                 (name, subscript, false, None)
@@ -212,18 +223,22 @@ fn one(
     }
     let mut name = intern(&name_text);
     let in_function = shell.function_depth() > 0;
-    let local = in_function
-        && !flags.global
-        && matches!(command, b"local" | b"declare" | b"typeset");
+    let local =
+        in_function && !flags.global && matches!(command, b"local" | b"declare" | b"typeset");
     if local {
-        if shell.variable(name).is_some_and(|v| v.flags & flag::READONLY != 0)
+        if shell
+            .variable(name)
+            .is_some_and(|v| v.flags & flag::READONLY != 0)
             && !shell.is_local(name)
         {
             let text = shown(&name_text);
             shell.builtin_error(command, format_args!("{text}: readonly variable"));
             return Ok(1);
         }
-        let inherited = flags.inherit.then(|| shell.variable(name).cloned()).flatten();
+        let inherited = flags
+            .inherit
+            .then(|| shell.variable(name).cloned())
+            .flatten();
         shell.make_local(name);
         if let Some(inherited) = inherited {
             *shell.slot(name) = Some(inherited);
@@ -234,7 +249,9 @@ fn one(
     if flags.global && in_function {
         return global(shell, simple, command, flags, argument, name, value, append);
     }
-    change(shell, simple, command, flags, argument, name, subscript, value, append)
+    change(
+        shell, simple, command, flags, argument, name, subscript, value, append,
+    )
 }
 
 /// `declare -g`: works on the outermost variable of that name.
@@ -255,18 +272,25 @@ fn global(
         .enumerate()
         .find_map(|(n, scope)| Some((n, scope.saved.iter().position(|(s, _)| *s == name)?)));
     let Some((scope, entry)) = place else {
-        return change(shell, simple, command, flags, argument, name, None, value, append);
+        return change(
+            shell, simple, command, flags, argument, name, None, value, append,
+        );
     };
     // Bring the hidden variable to the front for as long as it is changed.
     let hidden = shell.scopes[scope].saved[entry].1.take();
     let visible = std::mem::replace(shell.slot(name), hidden);
-    let answer = change(shell, simple, command, flags, argument, name, None, value, append);
+    let answer = change(
+        shell, simple, command, flags, argument, name, None, value, append,
+    );
     let hidden = std::mem::replace(shell.slot(name), visible);
     shell.scopes[scope].saved[entry].1 = hidden;
     answer
 }
 
-#[expect(clippy::too_many_arguments, reason = "everything a declaration can say")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "everything a declaration can say"
+)]
 fn change(
     shell: &mut Shell,
     simple: &Simple,
@@ -425,10 +449,16 @@ fn functions(shell: &mut Shell, flags: &Flags, rest: &[Argument]) -> i32 {
             continue;
         }
         let text = if flags.function_names {
-            if every { format!("declare -f {}\n", shown(&name)) } else { format!("{}\n", shown(&name)) }
-                .into_bytes()
+            if every {
+                format!("declare -f {}\n", shown(&name))
+            } else {
+                format!("{}\n", shown(&name))
+            }
+            .into_bytes()
         } else {
-            let Some(body) = shell.function_body(&name) else { continue };
+            let Some(body) = shell.function_body(&name) else {
+                continue;
+            };
             crate::print::function(&name, &body).into_bytes()
         };
         shell.write_out(&text);
@@ -439,7 +469,9 @@ fn functions(shell: &mut Shell, flags: &Flags, rest: &[Argument]) -> i32 {
 fn export_functions(shell: &mut Shell, rest: &[Argument]) -> i32 {
     let mut status = 0;
     for argument in rest {
-        let Argument::Text(name) = argument else { continue };
+        let Argument::Text(name) = argument else {
+            continue;
+        };
         match shell.functions.get_mut(name) {
             Some(function) => function.exported = true,
             None => {
@@ -456,7 +488,9 @@ fn list(shell: &mut Shell, command: &[u8], flags: &Flags) -> Run<i32> {
     let wanted = flags.set;
     let mut out = Bytes::new();
     for name in shell.names() {
-        let Some(variable) = shell.variable(name) else { continue };
+        let Some(variable) = shell.variable(name) else {
+            continue;
+        };
         if wanted != 0 && variable.flags & wanted != wanted {
             continue;
         }
@@ -476,7 +510,9 @@ fn list(shell: &mut Shell, command: &[u8], flags: &Flags) -> Run<i32> {
 fn print_named(shell: &mut Shell, command: &[u8], rest: &[Argument]) -> Run<i32> {
     let mut status = 0;
     for argument in rest {
-        let Argument::Text(text) = argument else { continue };
+        let Argument::Text(text) = argument else {
+            continue;
+        };
         let name = intern(text);
         if shell.variable(name).is_some() {
             let line = shell.declaration(name);
@@ -503,10 +539,16 @@ impl Shell {
     /// The line `declare -p` prints.
     pub fn declaration(&mut self, name: Symbol) -> Bytes {
         let letters = self.attribute_letters(name);
-        let letters = if letters.is_empty() { "-".to_owned() } else { letters };
+        let letters = if letters.is_empty() {
+            "-".to_owned()
+        } else {
+            letters
+        };
         let mut out = format!("declare -{letters} ").into_bytes();
         out.extend_from_slice(name.text());
-        let Some(variable) = self.variable(name).cloned() else { return out };
+        let Some(variable) = self.variable(name).cloned() else {
+            return out;
+        };
         if variable.flags & flag::DYNAMIC != 0 && !crate::special::is_array(name) {
             let value = self.dynamic_value(name).unwrap_or_default();
             out.push(b'=');
@@ -575,7 +617,11 @@ fn array_text(items: &[(Bytes, Bytes)], associative: bool) -> Bytes {
             out.push(b' ');
         }
         out.push(b'[');
-        out.extend(if associative { key_text(key) } else { key.clone() });
+        out.extend(if associative {
+            key_text(key)
+        } else {
+            key.clone()
+        });
         out.extend_from_slice(b"]=");
         out.extend(quote::double(value));
         if associative {
@@ -588,7 +634,11 @@ fn array_text(items: &[(Bytes, Bytes)], associative: bool) -> Bytes {
 
 fn key_text(key: &[u8]) -> Bytes {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_-./:=%+,".contains(b) || *b >= 0x80;
-    if key.iter().all(plain) { key.to_vec() } else { quote::double(key) }
+    if key.iter().all(plain) {
+        key.to_vec()
+    } else {
+        quote::double(key)
+    }
 }
 
 pub fn unset(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
@@ -635,9 +685,16 @@ pub fn unset(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
 
 fn unset_one(shell: &mut Shell, mode: u8, word: &[u8]) -> Run<i32> {
     if mode == b'f' {
-        if shell.functions.get(word).is_some_and(|function| function.readonly) {
+        if shell
+            .functions
+            .get(word)
+            .is_some_and(|function| function.readonly)
+        {
             let text = shown(word);
-            shell.builtin_error(b"unset", format_args!("{text}: cannot unset: readonly function"));
+            shell.builtin_error(
+                b"unset",
+                format_args!("{text}: cannot unset: readonly function"),
+            );
             return Ok(1);
         }
         shell.functions.remove(word);
@@ -656,15 +713,27 @@ fn unset_one(shell: &mut Shell, mode: u8, word: &[u8]) -> Run<i32> {
         return Ok(1);
     }
     let name = intern(base);
-    let target = if mode == b'n' { (name, None) } else { shell.follow(name) };
-    let readonly = shell.variable(target.0).is_some_and(|v| v.flags & flag::READONLY != 0);
+    let target = if mode == b'n' {
+        (name, None)
+    } else {
+        shell.follow(name)
+    };
+    let readonly = shell
+        .variable(target.0)
+        .is_some_and(|v| v.flags & flag::READONLY != 0);
     if readonly {
         let text = shown(base);
-        shell.builtin_error(b"unset", format_args!("{text}: cannot unset: readonly variable"));
+        shell.builtin_error(
+            b"unset",
+            format_args!("{text}: cannot unset: readonly variable"),
+        );
         return Ok(1);
     }
     if let Some(open) = open {
-        let inner = word[open + 1..].strip_suffix(b"]").unwrap_or(&word[open + 1..]).to_vec();
+        let inner = word[open + 1..]
+            .strip_suffix(b"]")
+            .unwrap_or(&word[open + 1..])
+            .to_vec();
         let key = if matches!(inner.as_slice(), b"@" | b"*") {
             inner
         } else {

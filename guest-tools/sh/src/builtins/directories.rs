@@ -63,7 +63,11 @@ impl Shell {
                 reason(&error)
             }
         })?;
-        self.cwd = if physical { physical_path(&logical) } else { logical };
+        self.cwd = if physical {
+            physical_path(&logical)
+        } else {
+            logical
+        };
         Ok(())
     }
 
@@ -83,8 +87,11 @@ impl Shell {
 /// The path with every link resolved.
 fn physical_path(path: &[u8]) -> Bytes {
     let mut resolved: Vec<Bytes> = Vec::new();
-    let mut todo: Vec<Bytes> =
-        path.split(|&b| b == b'/').rev().map(<[u8]>::to_vec).collect();
+    let mut todo: Vec<Bytes> = path
+        .split(|&b| b == b'/')
+        .rev()
+        .map(<[u8]>::to_vec)
+        .collect();
     let mut links = 0;
     while let Some(part) = todo.pop() {
         match part.as_slice() {
@@ -217,7 +224,11 @@ pub fn print(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
             _ => break,
         }
     }
-    let mut line = if physical { physical_path(&shell.cwd) } else { shell.cwd.clone() };
+    let mut line = if physical {
+        physical_path(&shell.cwd)
+    } else {
+        shell.cwd.clone()
+    };
     line.push(b'\n');
     Ok(i32::from(!shell.write_out(&line)))
 }
@@ -253,7 +264,10 @@ fn place(shell: &mut Shell, command: &[u8], word: &[u8]) -> Option<usize> {
         if count == 1 {
             shell.builtin_error(command, format_args!("directory stack empty"));
         } else {
-            shell.builtin_error(command, format_args!("{text}: directory stack index out of range"));
+            shell.builtin_error(
+                command,
+                format_args!("{text}: directory stack index out of range"),
+            );
         }
     }
     place
@@ -282,9 +296,13 @@ pub fn push(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
             all.swap(0, 1);
         }
         Some(word)
-            if matches!(word.first(), Some(b'+' | b'-')) && word.len() > 1 && number(&word[1..]).is_some() =>
+            if matches!(word.first(), Some(b'+' | b'-'))
+                && word.len() > 1
+                && number(&word[1..]).is_some() =>
         {
-            let Some(place) = place(shell, b"pushd", word) else { return Ok(1) };
+            let Some(place) = place(shell, b"pushd", word) else {
+                return Ok(1);
+            };
             all.rotate_left(place);
         }
         Some(word) if quiet => {
@@ -368,9 +386,15 @@ pub fn list(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
             b"-p" => lines = true,
             b"-v" => numbered = true,
             word if matches!(word.first(), Some(b'+' | b'-')) => {
-                let Some(place) = place(shell, b"dirs", word) else { return Ok(1) };
+                let Some(place) = place(shell, b"dirs", word) else {
+                    return Ok(1);
+                };
                 let folder = stack(shell)[place].clone();
-                let mut text = if long { folder } else { shell.tilde_path(&folder) };
+                let mut text = if long {
+                    folder
+                } else {
+                    shell.tilde_path(&folder)
+                };
                 text.push(b'\n');
                 shell.write_out(&text);
                 return Ok(0);
@@ -384,7 +408,11 @@ pub fn list(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     }
     let mut out = Bytes::new();
     for (place, folder) in stack(shell).into_iter().enumerate() {
-        let text = if long { folder } else { shell.tilde_path(&folder) };
+        let text = if long {
+            folder
+        } else {
+            shell.tilde_path(&folder)
+        };
         if numbered {
             out.extend_from_slice(format!("{place:2}  ").as_bytes());
         } else if place > 0 && !lines {

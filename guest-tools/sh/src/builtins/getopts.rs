@@ -12,7 +12,11 @@ pub fn getopts(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         shell.write_error(b"getopts: usage: getopts optstring name [arg ...]\n");
         return Ok(2);
     };
-    let given = if rest.len() > 2 { rest[2..].to_vec() } else { shell.positional.clone() };
+    let given = if rest.len() > 2 {
+        rest[2..].to_vec()
+    } else {
+        shell.positional.clone()
+    };
     let (silent, letters) = match letters.strip_prefix(b":") {
         Some(letters) => (true, letters),
         None => (false, letters.as_slice()),
@@ -39,7 +43,9 @@ pub fn getopts(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         return finish(shell, name, index);
     };
     let mut position = shell.getopts.letter + 1;
-    let place = letters.iter().position(|&known| known == letter && letter != b':');
+    let place = letters
+        .iter()
+        .position(|&known| known == letter && letter != b':');
     let mut argument = None;
     let mut answer = letter;
     match place {

@@ -32,7 +32,11 @@ pub fn wait(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     if rest.is_empty() {
         while let Some(place) = shell.jobs.iter().position(|job| job.status().is_none()) {
             let status = shell.wait_job(place)?;
-            if shell.jobs.get(place).is_some_and(|job| job.status().is_none()) {
+            if shell
+                .jobs
+                .get(place)
+                .is_some_and(|job| job.status().is_none())
+            {
                 return Ok(status);
             }
         }
@@ -72,7 +76,10 @@ fn wait_for(shell: &mut Shell, word: &[u8]) -> Run<i32> {
             Ok(127)
         }
         None => {
-            shell.builtin_error(b"wait", format_args!("`{text}': not a pid or valid job spec"));
+            shell.builtin_error(
+                b"wait",
+                format_args!("`{text}': not a pid or valid job spec"),
+            );
             Ok(1)
         }
     }
@@ -85,9 +92,14 @@ fn wait_next(shell: &mut Shell, rest: &[Bytes], variable: Option<Bytes>) -> Run<
         let wanted: Vec<usize> = if rest.is_empty() {
             (0..shell.jobs.len()).collect()
         } else {
-            rest.iter().filter_map(|word| shell.find_job(word)).collect()
+            rest.iter()
+                .filter_map(|word| shell.find_job(word))
+                .collect()
         };
-        if let Some(&place) = wanted.iter().find(|&&place| shell.jobs[place].status().is_some()) {
+        if let Some(&place) = wanted
+            .iter()
+            .find(|&&place| shell.jobs[place].status().is_some())
+        {
             let job = shell.jobs.remove(place);
             if let Some(name) = variable {
                 shell.set(intern(&name), job.last_pid().to_string().into_bytes())?;
@@ -98,7 +110,11 @@ fn wait_next(shell: &mut Shell, rest: &[Bytes], variable: Option<Bytes>) -> Run<
             .iter()
             .flat_map(|&place| {
                 let job = &shell.jobs[place];
-                job.pids.iter().zip(&job.ended).filter(|(_, e)| e.is_none()).map(|(pid, _)| *pid)
+                job.pids
+                    .iter()
+                    .zip(&job.ended)
+                    .filter(|(_, e)| e.is_none())
+                    .map(|(pid, _)| *pid)
             })
             .collect();
         if pids.is_empty() {
@@ -136,7 +152,11 @@ pub fn list(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     }
     shell.look_at_jobs();
     // As in any shell that is not interactive, jobs that have ended are not shown.
-    let ended: Vec<bool> = shell.jobs.iter().map(|job| job.status().is_some()).collect();
+    let ended: Vec<bool> = shell
+        .jobs
+        .iter()
+        .map(|job| job.status().is_some())
+        .collect();
     let count = ended.iter().filter(|ended| !**ended).count();
     let mut out = Bytes::new();
     let shown_jobs = shell.jobs.iter_mut().filter(|job| job.status().is_none());
@@ -145,7 +165,12 @@ pub fn list(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
             None => "Running".to_owned(),
             Some(0) => "Done".to_owned(),
             Some(status) if status > 128 && job.ended.iter().flatten().any(is_signaled) => {
-                if status == 143 { "Terminated" } else { "Killed" }.to_owned()
+                if status == 143 {
+                    "Terminated"
+                } else {
+                    "Killed"
+                }
+                .to_owned()
             }
             Some(status) => format!("Exit {status}"),
         };
@@ -162,10 +187,18 @@ pub fn list(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
             _ => ' ',
         };
         let ampersand = if job.status().is_none() { " &" } else { "" };
-        let pid = if long { job.pids[0].to_string() } else { String::new() };
+        let pid = if long {
+            job.pids[0].to_string()
+        } else {
+            String::new()
+        };
         let text = shown(&job.text);
         out.extend(
-            format!("[{}]{mark} {pid} {state:<23} {text}{ampersand}\n", job.number).bytes(),
+            format!(
+                "[{}]{mark} {pid} {state:<23} {text}{ampersand}\n",
+                job.number
+            )
+            .bytes(),
         );
         job.notified = true;
     }
@@ -178,8 +211,10 @@ fn is_signaled(status: &system::Status) -> bool {
 }
 
 pub fn disown(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
-    let rest: Vec<&Bytes> =
-        words[1..].iter().filter(|word| !matches!(word.as_slice(), b"-h" | b"-r" | b"--")).collect();
+    let rest: Vec<&Bytes> = words[1..]
+        .iter()
+        .filter(|word| !matches!(word.as_slice(), b"-h" | b"-r" | b"--"))
+        .collect();
     if rest.iter().any(|word| *word == b"-a") {
         shell.jobs.clear();
         return Ok(0);
@@ -296,7 +331,10 @@ pub fn kill(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
 
 fn bad_signal(shell: &mut Shell, name: &[u8]) -> i32 {
     let text = shown(name);
-    shell.builtin_error(b"kill", format_args!("{text}: invalid signal specification"));
+    shell.builtin_error(
+        b"kill",
+        format_args!("{text}: invalid signal specification"),
+    );
     1
 }
 

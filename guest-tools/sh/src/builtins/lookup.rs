@@ -1,7 +1,13 @@
 //! `type`, `command`, `builtin`, `hash`, `enable`, `help`, `compgen`.
 
 use super::{find, names, shown};
-use crate::{ast::Bytes, execute::{Lookup, Run}, known, shell::Shell, system};
+use crate::{
+    ast::Bytes,
+    execute::{Lookup, Run},
+    known,
+    shell::Shell,
+    system,
+};
 
 const KEYWORDS: [&str; 22] = [
     "if", "then", "else", "elif", "fi", "case", "esac", "for", "select", "while", "until", "do",
@@ -17,7 +23,9 @@ pub fn builtin(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         Some(word) if word == b"--" => &words[2..],
         _ => &words[1..],
     };
-    let Some(name) = rest.first() else { return Ok(0) };
+    let Some(name) = rest.first() else {
+        return Ok(0);
+    };
     match find(name) {
         Some(run) => run(shell, rest),
         None => {
@@ -61,7 +69,12 @@ pub fn command(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     if short || long {
         let mut found = false;
         for name in rest {
-            found |= describe(shell, name, if long { Style::Long } else { Style::Command }, false);
+            found |= describe(
+                shell,
+                name,
+                if long { Style::Long } else { Style::Command },
+                false,
+            );
             if long && !found {
                 let text = shown(name);
                 shell.builtin_error(b"command", format_args!("{text}: not found"));
@@ -119,11 +132,21 @@ fn describe(shell: &mut Shell, name: &[u8], style: Style, every: bool) -> bool {
         let value_text = shown(&value);
         let quoted = crate::quote::single(&value);
         let line = [b"alias ", name, b"=", quoted.as_slice()].concat();
-        write(shell, "alias", format!("{text} is aliased to `{value_text}'\n"), line);
+        write(
+            shell,
+            "alias",
+            format!("{text} is aliased to `{value_text}'\n"),
+            line,
+        );
         found = true;
     }
     if is_keyword(name) && (every || !found) {
-        write(shell, "keyword", format!("{text} is a shell keyword\n"), name.to_vec());
+        write(
+            shell,
+            "keyword",
+            format!("{text} is a shell keyword\n"),
+            name.to_vec(),
+        );
         found = true;
     }
     if shell.functions.contains_key(name) && (every || !found) {
@@ -131,13 +154,27 @@ fn describe(shell: &mut Shell, name: &[u8], style: Style, every: bool) -> bool {
             Some(body) if style == Style::Long => crate::print::function(name, &body),
             _ => String::new(),
         };
-        write(shell, "function", format!("{text} is a function\n{body}"), name.to_vec());
+        write(
+            shell,
+            "function",
+            format!("{text} is a function\n{body}"),
+            name.to_vec(),
+        );
         found = true;
     }
     if find(name).is_some() && !shell.disabled_builtins.contains(name) && (every || !found) {
         let special = shell.options.posix && super::is_special(name);
-        let kind = if special { "a special shell builtin" } else { "a shell builtin" };
-        write(shell, "builtin", format!("{text} is {kind}\n"), name.to_vec());
+        let kind = if special {
+            "a special shell builtin"
+        } else {
+            "a shell builtin"
+        };
+        write(
+            shell,
+            "builtin",
+            format!("{text} is {kind}\n"),
+            name.to_vec(),
+        );
         found = true;
     }
     if found && !every {
@@ -146,7 +183,11 @@ fn describe(shell: &mut Shell, name: &[u8], style: Style, every: bool) -> bool {
     let hashed = shell.hashed.get(name).cloned();
     let paths = if name.contains(&b'/') {
         let executable = system::stat(name, true).is_ok_and(|s| s.is_file() && s.mode & 0o111 != 0);
-        if executable { vec![name.to_vec()] } else { Vec::new() }
+        if executable {
+            vec![name.to_vec()]
+        } else {
+            Vec::new()
+        }
     } else {
         shell.search_path_all(name)
     };
@@ -195,14 +236,20 @@ pub fn kind(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
                 }
                 b'a' => every = true,
                 b'f' => no_functions = true,
-                other => return Ok(shell.bad_option(b"type", other, "type [-afptP] name [name ...]")),
+                other => {
+                    return Ok(shell.bad_option(b"type", other, "type [-afptP] name [name ...]"));
+                }
             }
         }
         rest = &rest[1..];
     }
     let mut status = 0;
     for name in rest {
-        let hidden = if no_functions || force_path { shell.functions.remove(name) } else { None };
+        let hidden = if no_functions || force_path {
+            shell.functions.remove(name)
+        } else {
+            None
+        };
         let found = if force_path {
             let paths = shell.search_path_all(name);
             for path in paths.iter().take(if every { usize::MAX } else { 1 }) {
@@ -289,8 +336,10 @@ pub fn hash(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
 
 pub fn enable(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     let off = words.iter().any(|word| word == b"-n");
-    let chosen: Vec<&Bytes> =
-        words[1..].iter().filter(|word| !word.starts_with(b"-")).collect();
+    let chosen: Vec<&Bytes> = words[1..]
+        .iter()
+        .filter(|word| !word.starts_with(b"-"))
+        .collect();
     if chosen.is_empty() {
         let mut out = String::new();
         for name in names() {
@@ -329,7 +378,8 @@ pub fn help(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     };
     let text = shown(name);
     if find(name).is_some() || is_keyword(name) {
-        shell.write_out(format!("{text}: {text} is part of the shell, as in bash 5.2\n").as_bytes());
+        shell
+            .write_out(format!("{text}: {text} is part of the shell, as in bash 5.2\n").as_bytes());
         return Ok(0);
     }
     shell.builtin_error(b"help", format_args!("no help topics match `{text}'."));
@@ -390,7 +440,10 @@ pub fn compgen(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         None => found.sort(),
     }
     let mut out = Bytes::new();
-    for name in found.into_iter().filter(|name| !name.is_empty() && name.starts_with(&prefix)) {
+    for name in found
+        .into_iter()
+        .filter(|name| !name.is_empty() && name.starts_with(&prefix))
+    {
         out.extend(name);
         out.push(b'\n');
     }

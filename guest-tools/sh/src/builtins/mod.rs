@@ -103,7 +103,9 @@ const TABLE: &[(&str, Builtin)] = &[
 
 /// The builtin called `name`.
 pub fn find(name: &[u8]) -> Option<Builtin> {
-    let place = TABLE.binary_search_by(|(known, _)| known.as_bytes().cmp(name)).ok()?;
+    let place = TABLE
+        .binary_search_by(|(known, _)| known.as_bytes().cmp(name))
+        .ok()?;
     Some(TABLE[place].1)
 }
 
@@ -111,8 +113,20 @@ pub fn find(name: &[u8]) -> Option<Builtin> {
 pub fn is_special(name: &[u8]) -> bool {
     matches!(
         name,
-        b"." | b":" | b"break" | b"continue" | b"eval" | b"exec" | b"exit" | b"export"
-            | b"readonly" | b"return" | b"set" | b"shift" | b"source" | b"times" | b"trap"
+        b"." | b":"
+            | b"break"
+            | b"continue"
+            | b"eval"
+            | b"exec"
+            | b"exit"
+            | b"export"
+            | b"readonly"
+            | b"return"
+            | b"set"
+            | b"shift"
+            | b"source"
+            | b"times"
+            | b"trap"
             | b"unset"
     )
 }

@@ -45,7 +45,11 @@ pub fn printf(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
                 rest = &rest[1..];
             }
             option if option.len() > 1 && option[0] == b'-' => {
-                return Ok(shell.bad_option(b"printf", option[1], "printf [-v var] format [arguments]"));
+                return Ok(shell.bad_option(
+                    b"printf",
+                    option[1],
+                    "printf [-v var] format [arguments]",
+                ));
             }
             _ => break,
         }
@@ -54,8 +58,14 @@ pub fn printf(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         shell.write_error(b"printf: usage: printf [-v var] format [arguments]\n");
         return Ok(2);
     };
-    let mut output =
-        Output { shell, arguments, next: 0, out: Bytes::new(), status: 0, stopped: false };
+    let mut output = Output {
+        shell,
+        arguments,
+        next: 0,
+        out: Bytes::new(),
+        status: 0,
+        stopped: false,
+    };
     loop {
         let before = output.next;
         if !output.format(format) || output.stopped {
@@ -200,7 +210,8 @@ impl Output<'_> {
     }
 
     fn bad_format(&mut self, what: &str, message: &str) {
-        self.shell.builtin_error(b"printf", format_args!("`{what}': {message}"));
+        self.shell
+            .builtin_error(b"printf", format_args!("`{what}': {message}"));
         self.status = 1;
     }
 
@@ -225,7 +236,13 @@ impl Output<'_> {
             b'c' => {
                 let value = self.argument().unwrap_or_default();
                 let length = value.len().min(1);
-                self.text(&value[..length], &Specification { precision: None, ..*spec });
+                self.text(
+                    &value[..length],
+                    &Specification {
+                        precision: None,
+                        ..*spec
+                    },
+                );
             }
             b'd' | b'i' => {
                 let value = self.integer_argument();
@@ -242,8 +259,15 @@ impl Output<'_> {
                     b'X' => (format!("{value:X}"), "0X"),
                     _ => (format!("{value:o}"), "0"),
                 };
-                let prefix = if spec.alternate && value != 0 { prefix } else { "" };
-                let spec = &Specification { octal: letter == b'o', ..*spec };
+                let prefix = if spec.alternate && value != 0 {
+                    prefix
+                } else {
+                    ""
+                };
+                let spec = &Specification {
+                    octal: letter == b'o',
+                    ..*spec
+                };
                 self.integer(digits, false, false, prefix, spec);
             }
             b'f' | b'F' | b'e' | b'E' | b'g' | b'G' | b'a' | b'A' => {
@@ -257,8 +281,10 @@ impl Output<'_> {
             }
             other => {
                 let shown = format!("{}", char::from(other));
-                self.shell
-                    .builtin_error(b"printf", format_args!("`{shown}': invalid format character"));
+                self.shell.builtin_error(
+                    b"printf",
+                    format_args!("`{shown}': invalid format character"),
+                );
                 self.status = 1;
                 return None;
             }
@@ -341,7 +367,11 @@ impl Output<'_> {
         if upper {
             text = text.to_uppercase();
         }
-        let sign = match (value.is_sign_negative() && !value.is_nan(), spec.plus, spec.space) {
+        let sign = match (
+            value.is_sign_negative() && !value.is_nan(),
+            spec.plus,
+            spec.space,
+        ) {
             (true, _, _) => "-",
             (_, true, _) => "+",
             (_, _, true) => " ",
@@ -358,10 +388,16 @@ impl Output<'_> {
     }
 
     fn integer_argument(&mut self) -> i64 {
-        let Some(value) = self.argument() else { return 0 };
+        let Some(value) = self.argument() else {
+            return 0;
+        };
         if let Some(&(b'\'' | b'"')) = value.first() {
             let (character, _) = text::first_character(value.get(1..).unwrap_or(b"\0"));
-            return if value.len() > 1 { i64::from(u32::from(character)) } else { 0 };
+            return if value.len() > 1 {
+                i64::from(u32::from(character))
+            } else {
+                0
+            };
         }
         let trimmed = value.trim_ascii_start();
         let (negative, digits) = match trimmed {
@@ -374,12 +410,16 @@ impl Output<'_> {
             [b'0', rest @ ..] if !rest.is_empty() => (8, rest),
             rest => (10, rest),
         };
-        let length = digits.iter().take_while(|&&b| char::from(b).is_digit(base)).count();
+        let length = digits
+            .iter()
+            .take_while(|&&b| char::from(b).is_digit(base))
+            .count();
         let text = std::str::from_utf8(&digits[..length]).unwrap_or("");
         let magnitude = i128::from_str_radix(text, base).unwrap_or(0);
         if !value.is_empty() && (length < digits.len() || (length == 0 && base != 8)) {
             let text = shown(&value);
-            self.shell.builtin_error(b"printf", format_args!("{text}: invalid number"));
+            self.shell
+                .builtin_error(b"printf", format_args!("{text}: invalid number"));
             self.status = 1;
         }
         let signed = if negative { -magnitude } else { magnitude };
@@ -397,7 +437,9 @@ impl Output<'_> {
     }
 
     fn float_argument(&mut self) -> f64 {
-        let Some(value) = self.argument() else { return 0.0 };
+        let Some(value) = self.argument() else {
+            return 0.0;
+        };
         if let Some(&(b'\'' | b'"')) = value.first() {
             let (character, _) = text::first_character(value.get(1..).unwrap_or_default());
             return f64::from(u32::from(character));
@@ -422,7 +464,8 @@ impl Output<'_> {
                     }
                 };
                 if !text.is_empty() {
-                    self.shell.builtin_error(b"printf", format_args!("{text}: invalid number"));
+                    self.shell
+                        .builtin_error(b"printf", format_args!("{text}: invalid number"));
                     self.status = 1;
                 }
                 partial
@@ -472,8 +515,10 @@ fn exponent(value: f64, precision: usize) -> String {
 fn general(value: f64, precision: usize, keep_zeros: bool) -> String {
     let precision = precision.max(1);
     let scientific = format!("{value:.*e}", precision - 1);
-    let power: i32 =
-        scientific.split_once('e').and_then(|(_, power)| power.parse().ok()).unwrap_or(0);
+    let power: i32 = scientific
+        .split_once('e')
+        .and_then(|(_, power)| power.parse().ok())
+        .unwrap_or(0);
     let trim = |text: String| {
         if keep_zeros || !text.contains('.') {
             return text;

@@ -128,7 +128,10 @@ fn option_value(
         b't' => match text.parse::<f64>() {
             Ok(seconds) if seconds >= 0.0 => options.timeout = Some(seconds),
             _ => {
-                shell.builtin_error(b"read", format_args!("{text}: invalid timeout specification"));
+                shell.builtin_error(
+                    b"read",
+                    format_args!("{text}: invalid timeout specification"),
+                );
                 return Err(1);
             }
         },
@@ -217,7 +220,10 @@ pub fn read(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         shell.write_error(prompt);
     }
     if options.timeout == Some(0.0) {
-        return Ok(i32::from(!system::wait_readable(options.descriptor, Duration::ZERO)));
+        return Ok(i32::from(!system::wait_readable(
+            options.descriptor,
+            Duration::ZERO,
+        )));
     }
     let (text, escaped, end) = read_text(&options);
     if !assign(shell, &options, names, text, escaped)? {
@@ -273,9 +279,19 @@ fn read_text(options: &Options) -> (Bytes, Vec<bool>, End) {
         text.push(byte);
         escaped.push(false);
         // A character counts once its last byte is here.
-        let start = text.len() - text.iter().rev().take_while(|&&b| b & 0xc0 == 0x80).count().min(3);
+        let start = text.len()
+            - text
+                .iter()
+                .rev()
+                .take_while(|&&b| b & 0xc0 == 0x80)
+                .count()
+                .min(3);
         let start = start.saturating_sub(1).min(text.len() - 1);
-        let partial = byte >= 0xc2 || (byte & 0xc0 == 0x80 && character_length(&text[start..]) == 1 && text[start] >= 0xe0 && text.len() - start < 4);
+        let partial = byte >= 0xc2
+            || (byte & 0xc0 == 0x80
+                && character_length(&text[start..]) == 1
+                && text[start] >= 0xe0
+                && text.len() - start < 4);
         if !partial {
             characters += 1;
         }
@@ -298,7 +314,12 @@ fn assign(
             shell.set_array(intern(array), vec![text])?;
             return Ok(true);
         }
-        let mut rest = Splitter { text: &text, escaped: &escaped, ifs: &ifs, at: 0 };
+        let mut rest = Splitter {
+            text: &text,
+            escaped: &escaped,
+            ifs: &ifs,
+            at: 0,
+        };
         rest.skip_space();
         while let Some(field) = rest.field() {
             fields.push(field);
@@ -321,7 +342,12 @@ fn assign(
         }
         return Ok(true);
     }
-    let mut rest = Splitter { text: &text, escaped: &escaped, ifs: &ifs, at: 0 };
+    let mut rest = Splitter {
+        text: &text,
+        escaped: &escaped,
+        ifs: &ifs,
+        at: 0,
+    };
     rest.skip_space();
     for (place, name) in names.iter().enumerate() {
         let value = if place + 1 == names.len() {
@@ -389,7 +415,12 @@ impl Splitter<'_> {
     /// What is left for the last name: one trailing separator goes when it ends a lone field.
     fn remainder(&mut self) -> Bytes {
         let start = self.at;
-        let mut probe = Splitter { text: self.text, escaped: self.escaped, ifs: self.ifs, at: start };
+        let mut probe = Splitter {
+            text: self.text,
+            escaped: self.escaped,
+            ifs: self.ifs,
+            at: start,
+        };
         let first = probe.field();
         if probe.at >= self.text.len() {
             return first.unwrap_or_default();
@@ -403,7 +434,8 @@ impl Splitter<'_> {
 }
 
 pub fn mapfile(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
-    let (mut trim, mut delimiter, mut skip, mut most, mut origin) = (false, b'\n', 0, usize::MAX, None);
+    let (mut trim, mut delimiter, mut skip, mut most, mut origin) =
+        (false, b'\n', 0, usize::MAX, None);
     let (mut descriptor, mut callback, mut quantum) = (0, None, 5000);
     let mut at = 1;
     while let Some(word) = words.get(at) {
@@ -459,7 +491,10 @@ pub fn mapfile(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         }
         at += 1;
     }
-    let array = words.get(at).cloned().unwrap_or_else(|| b"MAPFILE".to_vec());
+    let array = words
+        .get(at)
+        .cloned()
+        .unwrap_or_else(|| b"MAPFILE".to_vec());
     if !is_name(&array) {
         let text = shown(&array);
         shell.builtin_error(b"mapfile", format_args!("`{text}': not a valid identifier"));

@@ -70,7 +70,9 @@ pub fn apply_set(shell: &mut Shell, words: &[Bytes]) -> Result<Option<Vec<Bytes>
         {
             let (letter, sign) = (char::from(bad), char::from(sign));
             shell.builtin_error(b"set", format_args!("{sign}{letter}: invalid option"));
-            shell.write_error(b"set: usage: set [-abefhkmnptuvxBCEHPT] [-o option-name] [--] [-] [arg ...]\n");
+            shell.write_error(
+                b"set: usage: set [-abefhkmnptuvxBCEHPT] [-o option-name] [--] [-] [arg ...]\n",
+            );
             return Err(2);
         }
         for &letter in &word[1..] {
@@ -121,7 +123,8 @@ fn list_options(shell: &mut Shell, table: bool) {
 }
 
 pub fn shopt(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
-    let (mut set, mut unset, mut quiet, mut print, mut options) = (false, false, false, false, false);
+    let (mut set, mut unset, mut quiet, mut print, mut options) =
+        (false, false, false, false, false);
     let mut rest = &words[1..];
     while let Some(word) = rest.first() {
         if word.len() < 2 || word[0] != b'-' {
@@ -135,7 +138,11 @@ pub fn shopt(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
                 b'p' => print = true,
                 b'o' => options = true,
                 other => {
-                    return Ok(shell.bad_option(b"shopt", other, "shopt [-pqsu] [-o] [optname ...]"));
+                    return Ok(shell.bad_option(
+                        b"shopt",
+                        other,
+                        "shopt [-pqsu] [-o] [optname ...]",
+                    ));
                 }
             }
         }
@@ -154,9 +161,17 @@ pub fn shopt(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     };
     for name in names {
         let place = SHOPT.iter().position(|known| *known == name);
-        let known = if options { OPTIONS.iter().any(|(n, _)| *n == name) } else { place.is_some() };
+        let known = if options {
+            OPTIONS.iter().any(|(n, _)| *n == name)
+        } else {
+            place.is_some()
+        };
         if !known {
-            let kind = if options { "option name" } else { "shell option name" };
+            let kind = if options {
+                "option name"
+            } else {
+                "shell option name"
+            };
             shell.builtin_error(b"shopt", format_args!("{name}: invalid {kind}"));
             // Setting an option of `set -o` that is not there is no failure.
             if !(options && (set || unset)) {
@@ -208,15 +223,28 @@ pub fn shopt(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
 
 pub fn alias(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     let mut rest = &words[1..];
-    while rest.first().is_some_and(|word| matches!(word.as_slice(), b"-p" | b"--")) {
+    while rest
+        .first()
+        .is_some_and(|word| matches!(word.as_slice(), b"-p" | b"--"))
+    {
         rest = &rest[1..];
     }
     let line = |name: &[u8], value: &[u8]| {
-        [b"alias ", name, b"=", quote::single(value).as_slice(), b"\n"].concat()
+        [
+            b"alias ",
+            name,
+            b"=",
+            quote::single(value).as_slice(),
+            b"\n",
+        ]
+        .concat()
     };
     if rest.is_empty() {
-        let mut all: Vec<(Bytes, Bytes)> =
-            shell.aliases.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let mut all: Vec<(Bytes, Bytes)> = shell
+            .aliases
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
         all.sort();
         for (name, value) in all {
             shell.write_out(&line(&name, &value));
@@ -227,7 +255,9 @@ pub fn alias(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     for word in rest {
         match word.iter().position(|&b| b == b'=').filter(|&at| at > 0) {
             Some(at) => {
-                shell.aliases.insert(word[..at].to_vec(), word[at + 1..].to_vec());
+                shell
+                    .aliases
+                    .insert(word[..at].to_vec(), word[at + 1..].to_vec());
             }
             None => match shell.aliases.get(word).cloned() {
                 Some(value) => {
@@ -278,7 +308,11 @@ pub fn umask(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     }
     let Some(word) = rest.first() else {
         let mask = shell.umask;
-        let text = if symbolic { symbols(mask) } else { format!("{mask:04o}") };
+        let text = if symbolic {
+            symbols(mask)
+        } else {
+            format!("{mask:04o}")
+        };
         let head = match (print, symbolic) {
             (true, true) => "umask -S ",
             (true, false) => "umask ",
@@ -289,7 +323,9 @@ pub fn umask(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     };
     let text = shown(word);
     let mask = if text.starts_with(|c: char| c.is_ascii_digit()) {
-        u32::from_str_radix(&text, 8).ok().filter(|mask| *mask <= 0o777)
+        u32::from_str_radix(&text, 8)
+            .ok()
+            .filter(|mask| *mask <= 0o777)
     } else {
         symbolic_mask(&text, shell.umask)
     };
@@ -375,11 +411,17 @@ pub fn ulimit(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         }
     }
     if letter == b'a' {
-        shell.write_out(b"every limit is set by the policy of this call, for all its processes together\n");
+        shell.write_out(
+            b"every limit is set by the policy of this call, for all its processes together\n",
+        );
         return Ok(0);
     }
     if !b"bcdefiklmnpqrstuvxPRT".contains(&letter) {
-        return Ok(shell.bad_option(b"ulimit", letter, "ulimit [-SHabcdefiklmnpqrstuvxPRT] [limit]"));
+        return Ok(shell.bad_option(
+            b"ulimit",
+            letter,
+            "ulimit [-SHabcdefiklmnpqrstuvxPRT] [limit]",
+        ));
     }
     match value.as_deref() {
         None => {

@@ -36,7 +36,12 @@ enum Fault {
 type Answer = Result<bool, Fault>;
 
 fn evaluate(shell: &mut Shell, name: &'static [u8], words: &[Bytes]) -> Run<i32> {
-    let mut parser = Parser { shell, name, words, at: 0 };
+    let mut parser = Parser {
+        shell,
+        name,
+        words,
+        at: 0,
+    };
     let answer = match words.len() {
         0 => Ok(false),
         length @ 1..=4 => parser.by_count(0, length),
@@ -56,14 +61,26 @@ fn is_unary(word: &[u8]) -> bool {
 fn is_binary(word: &[u8]) -> bool {
     matches!(
         word,
-        b"=" | b"==" | b"!=" | b"<" | b">" | b"-eq" | b"-ne" | b"-lt" | b"-le" | b"-gt" | b"-ge"
-            | b"-ef" | b"-nt" | b"-ot"
+        b"=" | b"=="
+            | b"!="
+            | b"<"
+            | b">"
+            | b"-eq"
+            | b"-ne"
+            | b"-lt"
+            | b"-le"
+            | b"-gt"
+            | b"-ge"
+            | b"-ef"
+            | b"-nt"
+            | b"-ot"
     )
 }
 
 impl Parser<'_> {
     fn say(&mut self, message: &str) -> Fault {
-        self.shell.builtin_error(self.name, format_args!("{message}"));
+        self.shell
+            .builtin_error(self.name, format_args!("{message}"));
         Fault::Said
     }
 
@@ -162,7 +179,9 @@ impl Parser<'_> {
             let text = format!("{}: integer expression expected", shown(operand));
             return Err(self.say(&text));
         }
-        self.shell.unary_test(operator[1], operand).map_err(Fault::Unwind)
+        self.shell
+            .unary_test(operator[1], operand)
+            .map_err(Fault::Unwind)
     }
 
     fn integer(&mut self, text: &[u8]) -> Result<i64, Fault> {

@@ -4,11 +4,28 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::ast::Bytes;
 
-const DAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const DAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 struct Moment {
@@ -33,7 +50,11 @@ fn moment(epoch: i64) -> Moment {
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     let before = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334][month as usize - 1];
@@ -54,7 +75,9 @@ fn moment(epoch: i64) -> Moment {
 /// `strftime` in UTC; `None` is now.
 pub fn format_time(format: &[u8], seconds: Option<i64>) -> Bytes {
     let seconds = seconds.unwrap_or_else(|| {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs() as i64)
     });
     let moment = moment(seconds);
     let mut out = String::new();
@@ -71,7 +94,11 @@ pub fn format_time(format: &[u8], seconds: Option<i64>) -> Bytes {
                 if let Some(letter) = letters.next() {
                     field(letter, &moment, &mut out);
                     let trimmed = out.trim_start_matches(['0', ' ']).to_owned();
-                    out = if trimmed.is_empty() { "0".into() } else { trimmed };
+                    out = if trimmed.is_empty() {
+                        "0".into()
+                    } else {
+                        trimmed
+                    };
                 }
             }
             Some(letter) => field(letter, &moment, &mut out),
@@ -83,7 +110,17 @@ pub fn format_time(format: &[u8], seconds: Option<i64>) -> Bytes {
 }
 
 fn field(letter: char, moment: &Moment, out: &mut String) {
-    let Moment { year, month, day, hour, minute, second, week_day, year_day, epoch } = *moment;
+    let Moment {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        week_day,
+        year_day,
+        epoch,
+    } = *moment;
     let twelve = if hour % 12 == 0 { 12 } else { hour % 12 };
     let day_name = DAYS[week_day as usize];
     let month_name = MONTHS[month as usize - 1];

@@ -20,7 +20,11 @@ pub fn trap(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
                 break;
             }
             option if option.len() > 1 && option[0] == b'-' => {
-                return Ok(shell.bad_option(b"trap", option[1], "trap [-lp] [[arg] signal_spec ...]"));
+                return Ok(shell.bad_option(
+                    b"trap",
+                    option[1],
+                    "trap [-lp] [[arg] signal_spec ...]",
+                ));
             }
             _ => break,
         }
@@ -32,7 +36,9 @@ pub fn trap(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     let (action, names) = match rest {
         [only] if traps::place(only).is_some() => (None, rest),
         [first, names @ ..] if first == b"-" => (None, names),
-        [first, names @ ..] if traps::place(first).is_some() && first.iter().all(u8::is_ascii_digit) => {
+        [first, names @ ..]
+            if traps::place(first).is_some() && first.iter().all(u8::is_ascii_digit) =>
+        {
             let _ = names;
             (None, rest)
         }
@@ -49,7 +55,10 @@ pub fn trap(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
             Some(place) => shell.set_trap(place, action.clone()),
             None => {
                 let text = shown(name);
-                shell.builtin_error(b"trap", format_args!("{text}: invalid signal specification"));
+                shell.builtin_error(
+                    b"trap",
+                    format_args!("{text}: invalid signal specification"),
+                );
                 status = 1;
             }
         }

@@ -64,12 +64,7 @@ impl Shell {
     }
 
     /// `name=(elements)` or `name+=(elements)`.
-    pub fn assign_elements(
-        &mut self,
-        name: Symbol,
-        elements: &[Element],
-        append: bool,
-    ) -> Run<()> {
+    pub fn assign_elements(&mut self, name: Symbol, elements: &[Element], append: bool) -> Run<()> {
         self.check_writable(name)?;
         if self.is_associative(name) {
             return self.assign_associative(name, elements, append);
@@ -102,13 +97,21 @@ impl Shell {
                 }
                 Some(subscript) => {
                     let index = self.evaluate(&subscript.expression)?;
-                    let index = if index < 0 { index + next_index(&items) } else { index };
+                    let index = if index < 0 {
+                        index + next_index(&items)
+                    } else {
+                        index
+                    };
                     if index < 0 {
                         let source = subscript.key.source.to_vec();
                         self.empty_key(name, &source)?;
                     }
                     let value = self.expand_single(&element.value)?;
-                    let old = if element.append { items.get(&index).cloned() } else { None };
+                    let old = if element.append {
+                        items.get(&index).cloned()
+                    } else {
+                        None
+                    };
                     let value = self.attributed(flags, old, value)?;
                     items.insert(index, value);
                     next = index + 1;
@@ -136,7 +139,11 @@ impl Shell {
                         self.empty_key(name, b"")?;
                     }
                     let value = self.expand_single(&element.value)?;
-                    let old = if element.append { items.get(&key).cloned() } else { None };
+                    let old = if element.append {
+                        items.get(&key).cloned()
+                    } else {
+                        None
+                    };
                     let value = self.attributed(flags, old, value)?;
                     items.set(key, value);
                 }

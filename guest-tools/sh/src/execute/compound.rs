@@ -18,9 +18,21 @@ impl Shell {
             Kind::Simple(simple) => self.run_simple(command, simple),
             Kind::Group(list) => self.run_list(list),
             Kind::Subshell(list) => self.run_subshell(list),
-            Kind::If { branches, otherwise } => self.run_if(branches, otherwise.as_ref()),
-            Kind::While { until, condition, body } => self.run_while(*until, condition, body),
-            Kind::For { name, words, body, select } => {
+            Kind::If {
+                branches,
+                otherwise,
+            } => self.run_if(branches, otherwise.as_ref()),
+            Kind::While {
+                until,
+                condition,
+                body,
+            } => self.run_while(*until, condition, body),
+            Kind::For {
+                name,
+                words,
+                body,
+                select,
+            } => {
                 self.line = command.line;
                 if *select {
                     self.run_select(*name, words.as_deref(), body)
@@ -102,11 +114,19 @@ impl Shell {
             }
             Err(Unwind::Break(levels)) => {
                 *status = 0;
-                if levels > 1 { Err(Unwind::Break(levels - 1)) } else { Ok(false) }
+                if levels > 1 {
+                    Err(Unwind::Break(levels - 1))
+                } else {
+                    Ok(false)
+                }
             }
             Err(Unwind::Continue(levels)) => {
                 *status = 0;
-                if levels > 1 { Err(Unwind::Continue(levels - 1)) } else { Ok(true) }
+                if levels > 1 {
+                    Err(Unwind::Continue(levels - 1))
+                } else {
+                    Ok(true)
+                }
             }
             Err(unwind) => Err(unwind),
         }
@@ -232,7 +252,9 @@ impl Shell {
                 if show {
                     continue;
                 }
-                let choice = std::str::from_utf8(&line).ok().and_then(|t| t.parse::<usize>().ok());
+                let choice = std::str::from_utf8(&line)
+                    .ok()
+                    .and_then(|t| t.parse::<usize>().ok());
                 let value = choice.and_then(|n| values.get(n.checked_sub(1)?)).cloned();
                 shell.set(name, value.unwrap_or_default())?;
                 if !shell.run_body(body, &mut status)? {
@@ -319,7 +341,10 @@ impl Shell {
             self.complain(format_args!("{text}: readonly function"));
             return Ok(1);
         }
-        let source = self.frames.last().map_or_else(|| self.main_source(), |f| f.source.clone());
+        let source = self
+            .frames
+            .last()
+            .map_or_else(|| self.main_source(), |f| f.source.clone());
         let function = Function {
             body: FunctionBody::Parsed(Rc::clone(body)),
             source,

@@ -52,8 +52,16 @@ impl Shell {
 
     fn trace_condition(&mut self, words: &[&[u8]]) {
         if self.options.xtrace {
-            let words: Vec<Bytes> =
-                words.iter().map(|w| if w.is_empty() { b"''".to_vec() } else { w.to_vec() }).collect();
+            let words: Vec<Bytes> = words
+                .iter()
+                .map(|w| {
+                    if w.is_empty() {
+                        b"''".to_vec()
+                    } else {
+                        w.to_vec()
+                    }
+                })
+                .collect();
             let text = [b"[[ ", words.join(&b' ').as_slice(), b" ]]"].concat();
             self.trace(&text);
         }
@@ -111,7 +119,10 @@ impl Shell {
         let field = self.expand_unsplit(right)?;
         let source = translate_regex(&field);
         let ignore_case = self.shopt & shopt::NOCASEMATCH != 0;
-        let place = self.regexes.iter().position(|(s, i, _)| *s == source && *i == ignore_case);
+        let place = self
+            .regexes
+            .iter()
+            .position(|(s, i, _)| *s == source && *i == ignore_case);
         let place = match place {
             Some(place) => place,
             None => {
@@ -202,7 +213,9 @@ impl Shell {
             }
             b'o' => self.options.get(&String::from_utf8_lossy(text)),
             b't' => {
-                let descriptor = std::str::from_utf8(text).ok().and_then(|t| t.trim().parse().ok());
+                let descriptor = std::str::from_utf8(text)
+                    .ok()
+                    .and_then(|t| t.trim().parse().ok());
                 descriptor.is_some_and(system::is_terminal)
             }
             _ => file_test(letter, text),
@@ -213,10 +226,18 @@ impl Shell {
 /// A file test such as `-f`.
 pub fn file_test(letter: u8, path: &[u8]) -> bool {
     let follow = !matches!(letter, b'h' | b'L');
-    let Ok(stat) = system::stat(path, follow) else { return false };
+    let Ok(stat) = system::stat(path, follow) else {
+        return false;
+    };
     let owner = stat.uid == system::USER_ID;
     let allows = |bit: u32| {
-        let shift = if owner { 6 } else if stat.gid == system::USER_ID { 3 } else { 0 };
+        let shift = if owner {
+            6
+        } else if stat.gid == system::USER_ID {
+            3
+        } else {
+            0
+        };
         stat.mode >> shift & bit != 0
     };
     match letter {

@@ -59,7 +59,11 @@ impl Shell {
         for folder in path.split(|&b| b == b':') {
             let folder = if folder.is_empty() { b"." } else { folder };
             let candidate = [folder, b"/", name].concat();
-            let candidate = if folder == b"." { [b"./", name].concat() } else { candidate };
+            let candidate = if folder == b"." {
+                [b"./", name].concat()
+            } else {
+                candidate
+            };
             if let Ok(stat) = system::stat(&candidate, true)
                 && stat.is_file()
                 && stat.mode & 0o111 != 0
@@ -89,8 +93,8 @@ impl Shell {
             // The program is looked up along the PATH it will have.
             return self.with_redirects(&command.redirects, |shell| {
                 let hashed = std::mem::take(&mut shell.hashed);
-                let answer = shell
-                    .with_temporary(&simple.assignments, |shell| shell.run_program(words));
+                let answer =
+                    shell.with_temporary(&simple.assignments, |shell| shell.run_program(words));
                 shell.hashed = hashed;
                 answer
             });
@@ -133,7 +137,9 @@ impl Shell {
     pub fn command_environment(&mut self, assignments: &[Assignment]) -> Run<Vec<Bytes>> {
         let mut environment = self.environment();
         for assignment in assignments {
-            let AssignedValue::Scalar(word) = &assignment.value else { continue };
+            let AssignedValue::Scalar(word) = &assignment.value else {
+                continue;
+            };
             let mut value = self.expand_single(word)?;
             if assignment.append {
                 let mut old = self.get_text(assignment.name);
@@ -199,10 +205,17 @@ impl Shell {
             return None;
         }
         let first = first_bytes(path);
-        let line = first.strip_prefix(b"#!")?.split(|&b| b == b'\n').next()?.trim_ascii();
+        let line = first
+            .strip_prefix(b"#!")?
+            .split(|&b| b == b'\n')
+            .next()?
+            .trim_ascii();
         let mut parts = line.splitn(2, |b| matches!(b, b' ' | b'\t'));
         let mut interpreter = parts.next()?.to_vec();
-        let mut option = parts.next().map(<[u8]>::trim_ascii).filter(|text| !text.is_empty());
+        let mut option = parts
+            .next()
+            .map(<[u8]>::trim_ascii)
+            .filter(|text| !text.is_empty());
         if interpreter.ends_with(b"/env")
             && let Some(name) = option
             && !name.contains(&b' ')
@@ -215,7 +228,9 @@ impl Shell {
         arguments.extend(option.map(<[u8]>::to_vec));
         arguments.push(path.to_vec());
         arguments.extend(words[1..].iter().cloned());
-        system::stat(&interpreter, true).is_ok().then_some((interpreter, arguments))
+        system::stat(&interpreter, true)
+            .is_ok()
+            .then_some((interpreter, arguments))
     }
 
     fn launch(
@@ -247,7 +262,11 @@ impl Shell {
         if replace && self.may_become() {
             self.before_exec();
             let environment = lower_level(environment);
-            return Err(system::Program { environment: &environment, ..program }.exec());
+            return Err(system::Program {
+                environment: &environment,
+                ..program
+            }
+            .exec());
         }
         program.spawn()
     }
@@ -310,15 +329,19 @@ impl Shell {
     ) -> Result<system::Pid, i32> {
         if is_binary(path) {
             let name = String::from_utf8_lossy(&words[0]).into_owned();
-            self.complain_to(map, format_args!("{name}: cannot execute binary file: Exec format error"));
+            self.complain_to(
+                map,
+                format_args!("{name}: cannot execute binary file: Exec format error"),
+            );
             return Err(126);
         }
-        let given = self.find_program(&words[0]).unwrap_or_else(|| path.to_vec());
+        let given = self
+            .find_program(&words[0])
+            .unwrap_or_else(|| path.to_vec());
         let mut arguments = vec![b"bash".to_vec(), given];
         arguments.extend(words[1..].iter().cloned());
-        self.launch(b"/bin/bash", &arguments, environment, map, replace).map_err(|error| {
-            self.tell_start_failure(&words[0], path, &error, map)
-        })
+        self.launch(b"/bin/bash", &arguments, environment, map, replace)
+            .map_err(|error| self.tell_start_failure(&words[0], path, &error, map))
     }
 
     /// Calls `command_not_found_handle` where a script defines it.
@@ -346,7 +369,11 @@ impl Shell {
 
     /// Says something on what will be the program's standard error.
     fn complain_to(&mut self, map: &DescriptorMap, message: std::fmt::Arguments<'_>) {
-        let ours = map.pairs.iter().find(|(theirs, _)| *theirs == 2).map(|(_, ours)| *ours);
+        let ours = map
+            .pairs
+            .iter()
+            .find(|(theirs, _)| *theirs == 2)
+            .map(|(_, ours)| *ours);
         match ours {
             Some(2) => self.complain(message),
             Some(ours) => {
@@ -386,7 +413,9 @@ impl Shell {
                 let interpreter = interpreter(path);
                 self.complain_to(
                     map,
-                    format_args!("{shown}: cannot execute: required file not found ({interpreter})"),
+                    format_args!(
+                        "{shown}: cannot execute: required file not found ({interpreter})"
+                    ),
                 );
                 127
             }
@@ -466,11 +495,16 @@ const NO_EXEC: i32 = 45;
 const NO_EXEC: i32 = 8;
 
 fn is_binary(path: &[u8]) -> bool {
-    first_bytes(path).iter().take_while(|&&b| b != b'\n').any(|&b| b == 0)
+    first_bytes(path)
+        .iter()
+        .take_while(|&&b| b != b'\n')
+        .any(|&b| b == 0)
 }
 
 fn first_bytes(path: &[u8]) -> Bytes {
-    let Ok(descriptor) = system::open(path, system::flag::READ, 0) else { return Bytes::new() };
+    let Ok(descriptor) = system::open(path, system::flag::READ, 0) else {
+        return Bytes::new();
+    };
     let mut buffer = vec![0; 256];
     let got = system::read(descriptor, &mut buffer).unwrap_or(0);
     system::close(descriptor);
@@ -489,7 +523,9 @@ fn interpreter(path: &[u8]) -> String {
 fn lower_level(environment: &[Bytes]) -> Vec<Bytes> {
     let mut environment = environment.to_vec();
     for entry in &mut environment {
-        let level = entry.strip_prefix(b"SHLVL=").and_then(|text| std::str::from_utf8(text).ok());
+        let level = entry
+            .strip_prefix(b"SHLVL=")
+            .and_then(|text| std::str::from_utf8(text).ok());
         if let Some(level) = level.and_then(|text| text.parse::<i64>().ok()) {
             *entry = format!("SHLVL={}", level - 1).into_bytes();
         }

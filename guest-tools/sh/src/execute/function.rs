@@ -18,10 +18,13 @@ impl Shell {
             FunctionBody::Text(text) => text.clone(),
         };
         let list = crate::parse::parse_all(&text, 1, self.settings(), None).ok()?;
-        let body = list.0.first().and_then(|item| match &item.first.commands.first()?.kind {
-            Kind::Function { body, .. } => Some(Rc::clone(body)),
-            _ => None,
-        })?;
+        let body = list
+            .0
+            .first()
+            .and_then(|item| match &item.first.commands.first()?.kind {
+                Kind::Function { body, .. } => Some(Rc::clone(body)),
+                _ => None,
+            })?;
         if let Some(function) = self.functions.get_mut(name) {
             function.body = FunctionBody::Parsed(Rc::clone(&body));
         }
@@ -29,8 +32,14 @@ impl Shell {
     }
 
     pub fn call_function(&mut self, words: &[Bytes]) -> Run<i32> {
-        let Some(body) = self.function_body(&words[0]) else { return Ok(1) };
-        let source = self.functions.get(&words[0]).map(|f| f.source.clone()).unwrap_or_default();
+        let Some(body) = self.function_body(&words[0]) else {
+            return Ok(1);
+        };
+        let source = self
+            .functions
+            .get(&words[0])
+            .map(|f| f.source.clone())
+            .unwrap_or_default();
         let shown = String::from_utf8_lossy(&words[0]).into_owned();
         self.enter(&shown)?;
         let saved = std::mem::replace(&mut self.positional, words[1..].to_vec());
@@ -44,10 +53,17 @@ impl Shell {
         let loop_depth = std::mem::replace(&mut self.loop_depth, 0);
         self.push_scope(false);
         let caller = self.frames.last().map_or(0, |frame| frame.call_line);
-        let traced = self.functions.get(&words[0]).is_some_and(|function| function.traced);
+        let traced = self
+            .functions
+            .get(&words[0])
+            .is_some_and(|function| function.traced);
         let hidden = self.hide_traps(traced);
         let debug = self.trap_applies(traps::DEBUG);
-        let traced_call = if debug { self.run_trap(traps::DEBUG) } else { Ok(()) };
+        let traced_call = if debug {
+            self.run_trap(traps::DEBUG)
+        } else {
+            Ok(())
+        };
         let answer = match traced_call {
             Ok(()) => self.run_function_body(&body),
             Err(unwind) => Err(unwind),

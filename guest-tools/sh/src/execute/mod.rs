@@ -165,7 +165,9 @@ impl Shell {
         if ignored || pipeline.timed.is_some() {
             self.tail = false;
         }
-        let start = pipeline.timed.map(|posix| (posix, std::time::Instant::now()));
+        let start = pipeline
+            .timed
+            .map(|posix| (posix, std::time::Instant::now()));
         let answer = match pipeline.commands.as_slice() {
             [] => Ok(0),
             [one] => self.run_command(one),
@@ -248,7 +250,10 @@ impl Shell {
         if status != 0
             && matches!(
                 command.kind,
-                Kind::Simple(_) | Kind::Subshell(_) | Kind::Arithmetic { .. } | Kind::Condition { .. }
+                Kind::Simple(_)
+                    | Kind::Subshell(_)
+                    | Kind::Arithmetic { .. }
+                    | Kind::Condition { .. }
             )
         {
             self.failed_with(status, error_trap)?;

@@ -27,7 +27,13 @@ impl Shell {
             return;
         }
         slot.value = Value::Indexed(
-            (0..).zip(statuses.iter().map(|status| status.to_string().into_bytes())).collect(),
+            (0..)
+                .zip(
+                    statuses
+                        .iter()
+                        .map(|status| status.to_string().into_bytes()),
+                )
+                .collect(),
         );
     }
 
@@ -45,9 +51,10 @@ impl Shell {
                 (None, None)
             } else {
                 match system::pipe() {
-                    Ok((read, write)) => {
-                        (Some(super::redirect::high(read)), Some(super::redirect::high(write)))
-                    }
+                    Ok((read, write)) => (
+                        Some(super::redirect::high(read)),
+                        Some(super::redirect::high(write)),
+                    ),
                     Err(error) => {
                         let reason = reason(&error);
                         self.complain(format_args!("pipe error: {reason}"));
@@ -78,7 +85,12 @@ impl Shell {
         self.set_pipestatus(&statuses);
         let last = statuses.last().copied().unwrap_or(0);
         if self.options.pipefail {
-            return Ok(statuses.iter().rev().copied().find(|status| *status != 0).unwrap_or(0));
+            return Ok(statuses
+                .iter()
+                .rev()
+                .copied()
+                .find(|status| *status != 0)
+                .unwrap_or(0));
         }
         Ok(last)
     }
@@ -153,14 +165,18 @@ impl Shell {
 
     /// True for an external program whose expansion changes nothing here.
     pub fn is_plain_program(&mut self, command: &Command) -> bool {
-        let Kind::Simple(simple) = &command.kind else { return false };
+        let Kind::Simple(simple) = &command.kind else {
+            return false;
+        };
         if !simple.pure || simple.words.is_empty() || self.options.xtrace {
             return false;
         }
         if self.trap_applies(crate::traps::DEBUG) || self.options.nounset {
             return false;
         }
-        let Some(name) = &simple.words[0].constant else { return false };
+        let Some(name) = &simple.words[0].constant else {
+            return false;
+        };
         matches!(self.look_up_command(name, true), Lookup::External)
             && self.find_program(name).is_some()
     }
@@ -171,10 +187,16 @@ impl Shell {
         input: Option<u32>,
         output: Option<u32>,
     ) -> Result<system::Pid, i32> {
-        let Kind::Simple(simple) = &command.kind else { return Err(1) };
+        let Kind::Simple(simple) = &command.kind else {
+            return Err(1);
+        };
         self.line = command.line;
-        let Ok(words) = self.expand_words(&simple.words) else { return Err(1) };
-        let Ok(Ok(mut map)) = self.map_descriptors(&[]) else { return Err(1) };
+        let Ok(words) = self.expand_words(&simple.words) else {
+            return Err(1);
+        };
+        let Ok(Ok(mut map)) = self.map_descriptors(&[]) else {
+            return Err(1);
+        };
         if let Some(input) = input {
             map.set(0, input);
         }
@@ -277,7 +299,13 @@ impl Shell {
             self.complain(format_args!("coproc: no more descriptors"));
             return Ok(1);
         };
-        let text = [b"coproc ", name, b" ", crate::print::one_line(body).as_bytes()].concat();
+        let text = [
+            b"coproc ",
+            name,
+            b" ",
+            crate::print::one_line(body).as_bytes(),
+        ]
+        .concat();
         let body = Rc::clone(body);
         let pid = self.fork_subshell(move |shell| {
             let _ = system::duplicate_to(their_in, 0);

@@ -182,7 +182,9 @@ impl Shell {
         let (Source::Opened(from) | Source::Existing(from) | Source::Moved(from)) = source else {
             return Ok(true);
         };
-        let Ok(number) = system::duplicate(from, 10) else { return Ok(false) };
+        let Ok(number) = system::duplicate(from, 10) else {
+            return Ok(false);
+        };
         if matches!(source, Source::Opened(_)) {
             system::close(from);
         }
@@ -197,7 +199,11 @@ impl Shell {
     /// Works out the descriptors of a program under `redirects`, without touching ours.
     pub fn map_descriptors(&mut self, redirects: &[Redirect]) -> Run<Result<DescriptorMap, i32>> {
         let mut map = DescriptorMap {
-            pairs: self.descriptors.iter().map(|&number| (number, number)).collect(),
+            pairs: self
+                .descriptors
+                .iter()
+                .map(|&number| (number, number))
+                .collect(),
             opened: Vec::new(),
         };
         if let Err(status) = self.map_redirects(redirects, &mut map)? {
@@ -324,10 +330,17 @@ impl Shell {
                 self.complain(format_args!("{number}: Bad file descriptor"));
                 return Ok(None);
             }
-            return Ok(Some(if moves { Source::Moved(ours) } else { Source::Existing(ours) }));
+            return Ok(Some(if moves {
+                Source::Moved(ours)
+            } else {
+                Source::Existing(ours)
+            }));
         }
         if redirect.kind == RedirectKind::DuplicateOutput
-            && matches!(redirect.target, RedirectDescriptor::Default | RedirectDescriptor::Number(1))
+            && matches!(
+                redirect.target,
+                RedirectDescriptor::Default | RedirectDescriptor::Number(1)
+            )
         {
             return Ok(self.open_file(RedirectKind::Both, &word));
         }
@@ -426,7 +439,10 @@ pub fn high(descriptor: u32) -> u32 {
 fn targets(redirect: &Redirect) -> Vec<u32> {
     use RedirectKind as Kind;
     let both_duplicate = redirect.kind == Kind::DuplicateOutput
-        && matches!(redirect.target, RedirectDescriptor::Default | RedirectDescriptor::Number(1))
+        && matches!(
+            redirect.target,
+            RedirectDescriptor::Default | RedirectDescriptor::Number(1)
+        )
         && redirect.word.constant.as_deref().is_some_and(|word| {
             word != b"-" && number_of(word.strip_suffix(b"-").unwrap_or(word)).is_none()
         });

@@ -6,8 +6,7 @@ use super::{Lookup, Run, Unwind};
 use crate::{
     ast::{AssignedValue, Assignment, Bytes, Command, Simple},
     builtins::{self, Argument},
-    known,
-    quote,
+    known, quote,
     shell::Shell,
 };
 
@@ -50,9 +49,15 @@ impl Shell {
         let status = if command.redirects.is_empty() {
             self.assign_all(&simple.assignments)?
         } else {
-            self.with_redirects(&command.redirects, |shell| shell.assign_all(&simple.assignments))?
+            self.with_redirects(&command.redirects, |shell| {
+                shell.assign_all(&simple.assignments)
+            })?
         };
-        Ok(self.substitution_status.take().or(substitution).unwrap_or(status))
+        Ok(self
+            .substitution_status
+            .take()
+            .or(substitution)
+            .unwrap_or(status))
     }
 
     fn assign_all(&mut self, assignments: &[Assignment]) -> Run<i32> {
@@ -68,9 +73,9 @@ impl Shell {
         for word in &simple.words {
             match &word.assignment {
                 Some(assignment) => match &assignment.value {
-                    AssignedValue::Array(_) => out.push(Argument::Array(assignment_place(
-                        simple, assignment,
-                    ))),
+                    AssignedValue::Array(_) => {
+                        out.push(Argument::Array(assignment_place(simple, assignment)))
+                    }
                     AssignedValue::Scalar(value) => {
                         let mut text = assignment.name.text().to_vec();
                         if let Some(subscript) = &assignment.subscript {
@@ -155,7 +160,9 @@ impl Shell {
         if let AssignedValue::Array(_) = assignment.value {
             return self.perform_assignment(assignment, true);
         }
-        let AssignedValue::Scalar(word) = &assignment.value else { return Ok(()) };
+        let AssignedValue::Scalar(word) = &assignment.value else {
+            return Ok(());
+        };
         let mut value = self.expand_single(word)?;
         if assignment.append {
             let mut old = self.get_text(assignment.name);
@@ -216,7 +223,8 @@ impl Shell {
                         shell.assign_all(&simple.assignments)?;
                         return shell.run_builtin(run, &words);
                     }
-                    shell.with_temporary(&simple.assignments, |shell| shell.run_builtin(run, &words))
+                    shell
+                        .with_temporary(&simple.assignments, |shell| shell.run_builtin(run, &words))
                 })
             }
             Lookup::External => self.run_external(command, simple, &words, tail),
@@ -234,8 +242,16 @@ impl Shell {
         let answer = run(self, words);
         let runs_commands = matches!(
             words[0].as_slice(),
-            b"eval" | b"." | b"source" | b"command" | b"builtin" | b"exec" | b"exit" | b"return"
-                | b"break" | b"continue"
+            b"eval"
+                | b"."
+                | b"source"
+                | b"command"
+                | b"builtin"
+                | b"exec"
+                | b"exit"
+                | b"return"
+                | b"break"
+                | b"continue"
         );
         match answer {
             Err(Unwind::Discard(status)) if !runs_commands => Ok(status),
@@ -272,7 +288,13 @@ impl Shell {
     fn trace_words(&mut self, words: &[Bytes]) {
         let quoted: Vec<Bytes> = words
             .iter()
-            .map(|word| if word.is_empty() { b"''".to_vec() } else { trace_quote(word) })
+            .map(|word| {
+                if word.is_empty() {
+                    b"''".to_vec()
+                } else {
+                    trace_quote(word)
+                }
+            })
             .collect();
         self.trace(&quoted.join(&b' '));
     }
@@ -292,9 +314,8 @@ impl Shell {
         }
         match self.apply_redirects(&command.redirects)? {
             Ok(undo) => {
-                let answer = self.with_temporary(&simple.assignments, |shell| {
-                    builtins::exec(shell, words)
-                });
+                let answer =
+                    self.with_temporary(&simple.assignments, |shell| builtins::exec(shell, words));
                 self.undo_redirects(undo);
                 answer
             }
@@ -307,7 +328,10 @@ fn trace_quote(word: &[u8]) -> Bytes {
     if word == b"'" {
         return b"\\'".to_vec();
     }
-    if word.iter().any(|&b| b.is_ascii_control() && !matches!(b, b'\n' | b'\t')) {
+    if word
+        .iter()
+        .any(|&b| b.is_ascii_control() && !matches!(b, b'\n' | b'\t'))
+    {
         return quote::single(word);
     }
     let special = |place: usize, b: u8| {
@@ -350,7 +374,9 @@ fn assignment_place(simple: &Simple, assignment: &Assignment) -> usize {
         .words
         .iter()
         .position(|word| {
-            word.assignment.as_deref().is_some_and(|one| std::ptr::eq(one, assignment))
+            word.assignment
+                .as_deref()
+                .is_some_and(|one| std::ptr::eq(one, assignment))
         })
         .unwrap_or(0)
 }

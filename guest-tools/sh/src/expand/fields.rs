@@ -179,7 +179,11 @@ impl Fields {
             let blank = matches!(piece, b" " | b"\t" | b"\n");
             if self.open {
                 self.end_field();
-                self.state = if blank { State::Space } else { State::Delimiter };
+                self.state = if blank {
+                    State::Space
+                } else {
+                    State::Delimiter
+                };
             } else if !blank {
                 if self.state != State::Space {
                     self.done.push(Field::default());
@@ -192,7 +196,11 @@ impl Fields {
 
     /// Whether unquoted lists are joined and split again, so that empty items stay fields.
     pub fn keeps_empty_items(&self) -> bool {
-        self.splitting && self.ifs.first().is_some_and(|b| !matches!(b, b' ' | b'\t' | b'\n'))
+        self.splitting
+            && self
+                .ifs
+                .first()
+                .is_some_and(|b| !matches!(b, b' ' | b'\t' | b'\n'))
     }
 
     fn piece(&mut self, text: &[u8]) {

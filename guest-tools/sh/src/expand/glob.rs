@@ -51,7 +51,11 @@ impl Shell {
         // A star in it does not cross a slash, so paths are compared part by part.
         let patterns: Vec<Vec<Pattern>> = split_patterns(ignore)
             .iter()
-            .map(|text| text.split(|&b| b == b'/').map(|part| self.matcher(part, false)).collect())
+            .map(|text| {
+                text.split(|&b| b == b'/')
+                    .map(|part| self.matcher(part, false))
+                    .collect()
+            })
             .collect();
         found.retain(|path| {
             let parts: Vec<&[u8]> = path.split(|&b| b == b'/').collect();
@@ -59,7 +63,10 @@ impl Shell {
             !matches!(name, b"." | b"..")
                 && !patterns.iter().any(|pattern| {
                     pattern.len() == parts.len()
-                        && pattern.iter().zip(&parts).all(|(one, part)| one.matches(part))
+                        && pattern
+                            .iter()
+                            .zip(&parts)
+                            .all(|(one, part)| one.matches(part))
                 })
         });
     }
@@ -69,7 +76,9 @@ impl Shell {
         let absolute = pattern.first() == Some(&b'/');
         let directories_only = pattern.last() == Some(&b'/');
         let components = split_components(pattern);
-        let ignoring = self.get(known::GLOBIGNORE).is_some_and(|text| !text.is_empty());
+        let ignoring = self
+            .get(known::GLOBIGNORE)
+            .is_some_and(|text| !text.is_empty());
         let mut walk = Walk {
             components: &components,
             directories_only,
@@ -77,7 +86,15 @@ impl Shell {
             dots: self.shopt & shopt::DOTGLOB != 0 || ignoring,
             found: Vec::new(),
         };
-        walk.step(if absolute { b"/".to_vec() } else { Bytes::new() }, 0, 0);
+        walk.step(
+            if absolute {
+                b"/".to_vec()
+            } else {
+                Bytes::new()
+            },
+            0,
+            0,
+        );
         walk.found
     }
 }

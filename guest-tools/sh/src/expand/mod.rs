@@ -43,7 +43,10 @@ impl Shell {
             return Ok(());
         }
         let mut fields = Fields::new(true, self.ifs());
-        let place = Place { quoted: false, splits: false };
+        let place = Place {
+            quoted: false,
+            splits: false,
+        };
         for part in &word.parts {
             self.expand_part(part, place, &mut fields)?;
         }
@@ -67,7 +70,10 @@ impl Shell {
 
     pub fn expand_unsplit(&mut self, word: &Word) -> Run<Field> {
         let mut fields = Fields::new(false, self.ifs());
-        let place = Place { quoted: false, splits: false };
+        let place = Place {
+            quoted: false,
+            splits: false,
+        };
         for part in &word.parts {
             self.expand_part(part, place, &mut fields)?;
         }
@@ -82,13 +88,21 @@ impl Shell {
     /// Expands one part of an arithmetic text.
     pub fn expand_quoted_part(&mut self, part: &Part) -> Run<Bytes> {
         let mut fields = Fields::new(false, self.ifs());
-        self.expand_part(part, Place { quoted: true, splits: false }, &mut fields)?;
+        self.expand_part(
+            part,
+            Place {
+                quoted: true,
+                splits: false,
+            },
+            &mut fields,
+        )?;
         Ok(fields.finish().into_iter().next().unwrap_or_default().text)
     }
 
     /// `$IFS`; `None` when unset, which means blanks.
     pub fn ifs(&self) -> Option<Bytes> {
-        self.variable(known::IFS).and_then(|variable| variable.scalar().cloned())
+        self.variable(known::IFS)
+            .and_then(|variable| variable.scalar().cloned())
     }
 
     pub fn expand_part(&mut self, part: &Part, place: Place, fields: &mut Fields) -> Run<()> {
@@ -101,7 +115,10 @@ impl Shell {
                 if !only_lists {
                     fields.quoted(b"");
                 }
-                let place = Place { quoted: true, splits: false };
+                let place = Place {
+                    quoted: true,
+                    splits: false,
+                };
                 for part in inner {
                     self.expand_part(part, place, fields)?;
                 }
@@ -130,7 +147,9 @@ impl Shell {
     /// What `~user` stands for.
     fn tilde(&mut self, user: &[u8]) -> Bytes {
         match user {
-            b"" => self.get(known::HOME).unwrap_or_else(|| b"/workspace".to_vec()),
+            b"" => self
+                .get(known::HOME)
+                .unwrap_or_else(|| b"/workspace".to_vec()),
             b"+" => self.cwd.clone(),
             b"-" => self.get(known::OLDPWD).unwrap_or_else(|| b"~-".to_vec()),
             b"agent" => b"/workspace".to_vec(),
@@ -141,6 +160,10 @@ impl Shell {
 
     /// Makes a matcher for a pattern outside pathname expansion.
     pub fn matcher(&self, text: &[u8], ignore_case: bool) -> pattern::Pattern {
-        pattern::Pattern::new(text, self.shopt & crate::options::shopt::EXTGLOB != 0, ignore_case)
+        pattern::Pattern::new(
+            text,
+            self.shopt & crate::options::shopt::EXTGLOB != 0,
+            ignore_case,
+        )
     }
 }

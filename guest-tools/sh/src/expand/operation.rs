@@ -1,6 +1,9 @@
 //! What `${parameter…}` does to a value.
 
-use super::{Field, Fields, Place, parameter::{Found, Target, put}};
+use super::{
+    Field, Fields, Place,
+    parameter::{Found, Target, put},
+};
 use crate::{
     ast::{Anchor, Bytes, CaseChange, Index, Operation, Parameter, ParameterName, Word},
     execute::{Run, Unwind},
@@ -55,15 +58,23 @@ impl Shell {
                 let matcher = self.pattern_of(pattern)?;
                 map(found, |text| remove_suffix(&matcher, text, *longest))
             }
-            Operation::Replace { anchor, pattern, replacement } => {
-                self.replace(found, *anchor, pattern, replacement)?
-            }
-            Operation::Case { change, all, pattern } => {
+            Operation::Replace {
+                anchor,
+                pattern,
+                replacement,
+            } => self.replace(found, *anchor, pattern, replacement)?,
+            Operation::Case {
+                change,
+                all,
+                pattern,
+            } => {
                 let matcher = match pattern {
                     Some(pattern) => Some(self.pattern_of(pattern)?),
                     None => None,
                 };
-                map(found, |text| change_case(text, *change, *all, matcher.as_ref()))
+                map(found, |text| {
+                    change_case(text, *change, *all, matcher.as_ref())
+                })
             }
             _ => found,
         };
@@ -154,7 +165,12 @@ impl Shell {
             Operation::Error { .. } => {
                 let message = self.expand_single(word)?;
                 let message = if message.is_empty() {
-                    if *colon { "parameter null or not set" } else { "parameter not set" }.into()
+                    if *colon {
+                        "parameter null or not set"
+                    } else {
+                        "parameter not set"
+                    }
+                    .into()
                 } else {
                     String::from_utf8_lossy(&message).into_owned()
                 };
@@ -171,7 +187,10 @@ impl Shell {
         if place.quoted && word.parts.is_empty() {
             fields.quoted(b"");
         }
-        let place = Place { quoted: place.quoted, splits: !place.quoted };
+        let place = Place {
+            quoted: place.quoted,
+            splits: !place.quoted,
+        };
         for part in &word.parts {
             self.expand_part(part, place, fields)?;
         }
@@ -254,7 +273,11 @@ impl Shell {
                     Some(Value::Associative(_)) => {
                         // bash counts from one here.
                         let count = items.len() as i64;
-                        if offset < 0 { offset + count } else { (offset - 1).max(0) }
+                        if offset < 0 {
+                            offset + count
+                        } else {
+                            (offset - 1).max(0)
+                        }
                     }
                     _ => {
                         let count = items.len() as i64;
@@ -319,7 +342,10 @@ fn parameter_name(parameter: &Parameter) -> String {
         ParameterName::Special(byte) => char::from(byte).to_string(),
     };
     if let Index::One(subscript) = &parameter.index {
-        name.push_str(&format!("[{}]", String::from_utf8_lossy(&subscript.key.source)));
+        name.push_str(&format!(
+            "[{}]",
+            String::from_utf8_lossy(&subscript.key.source)
+        ));
     }
     name
 }
@@ -328,9 +354,10 @@ fn map(found: Found, mut each: impl FnMut(&[u8]) -> Bytes) -> Found {
     match found {
         Found::Unset => Found::Unset,
         Found::Text(text) => Found::Text(each(&text)),
-        Found::List { items, star } => {
-            Found::List { items: items.iter().map(|item| each(item)).collect(), star }
-        }
+        Found::List { items, star } => Found::List {
+            items: items.iter().map(|item| each(item)).collect(),
+            star,
+        },
     }
 }
 
@@ -351,7 +378,11 @@ fn remove_suffix(pattern: &Pattern, value: &[u8], longest: bool) -> Bytes {
         starts.push(at);
     }
     let fits = |start: &&usize| pattern.matches(&value[**start..]);
-    let start = if longest { starts.iter().find(fits) } else { starts.iter().rev().find(fits) };
+    let start = if longest {
+        starts.iter().find(fits)
+    } else {
+        starts.iter().rev().find(fits)
+    };
     value[..start.copied().unwrap_or(value.len())].to_vec()
 }
 
@@ -462,7 +493,13 @@ fn change_case(value: &[u8], change: CaseChange, all: bool, pattern: Option<&Pat
         let map: fn(char) -> char = match change {
             CaseChange::Upper => text::upper,
             CaseChange::Lower => text::lower,
-            CaseChange::Toggle => |c| if c.is_uppercase() { text::lower(c) } else { text::upper(c) },
+            CaseChange::Toggle => |c| {
+                if c.is_uppercase() {
+                    text::lower(c)
+                } else {
+                    text::upper(c)
+                }
+            },
         };
         text::map_one(piece, map, &mut out);
     }

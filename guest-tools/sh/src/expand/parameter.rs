@@ -15,7 +15,10 @@ pub enum Found {
     Unset,
     Text(Bytes),
     /// Several values, joined by IFS where they stand quoted and `star`.
-    List { items: Vec<Bytes>, star: bool },
+    List {
+        items: Vec<Bytes>,
+        star: bool,
+    },
 }
 
 /// What a parameter refers to, once indirection is resolved.
@@ -32,7 +35,9 @@ pub enum Target {
 
 /// True for `$@` and `${x[@]}`, which may stand for no field at all even in quotes.
 pub fn is_list(part: &Part) -> bool {
-    let Part::Parameter(parameter) = part else { return false };
+    let Part::Parameter(parameter) = part else {
+        return false;
+    };
     match (&parameter.operation, &parameter.index) {
         (Operation::Length | Operation::Transform(b'K'), _) => return false,
         (Operation::Names { star }, _) => return !star,
@@ -53,9 +58,12 @@ impl Shell {
         fields: &mut Fields,
     ) -> Run<()> {
         // The most common case first: a plain variable.
-        if let (ParameterName::Variable(name), Index::None, Operation::None, false) =
-            (parameter.name, &parameter.index, &parameter.operation, parameter.indirect)
-        {
+        if let (ParameterName::Variable(name), Index::None, Operation::None, false) = (
+            parameter.name,
+            &parameter.index,
+            &parameter.operation,
+            parameter.indirect,
+        ) {
             match self.get(name) {
                 Some(text) => fields.text(&text, place.quoted),
                 None if self.options.nounset => return self.unbound_parameter(parameter),
@@ -71,7 +79,9 @@ impl Shell {
                 return Err(Unwind::Discard(1));
             }
             Operation::Names { star } => {
-                let ParameterName::Variable(prefix) = parameter.name else { return Ok(()) };
+                let ParameterName::Variable(prefix) = parameter.name else {
+                    return Ok(());
+                };
                 let prefix = prefix.text();
                 let mut items = Vec::new();
                 for name in self.names() {
@@ -83,7 +93,9 @@ impl Shell {
                 return Ok(());
             }
             Operation::Keys => {
-                let ParameterName::Variable(name) = parameter.name else { return Ok(()) };
+                let ParameterName::Variable(name) = parameter.name else {
+                    return Ok(());
+                };
                 let star = matches!(parameter.index, Index::All { star: true });
                 let items = self.items(name).into_iter().map(|(key, _)| key).collect();
                 put(Found::List { items, star }, place, fields);
@@ -123,7 +135,11 @@ impl Shell {
         {
             let text = variable.scalar().cloned();
             let (last, element) = self.follow(name);
-            let text = if element.is_none() && last != name { Some(last.text().to_vec()) } else { text };
+            let text = if element.is_none() && last != name {
+                Some(last.text().to_vec())
+            } else {
+                text
+            };
             return Ok(text.map(Target::Text));
         }
         let text = match self.look_up(&direct)? {
@@ -178,7 +194,10 @@ impl Shell {
         if self.is_associative(name) {
             return self.expand_single(&subscript.key);
         }
-        Ok(self.evaluate(&subscript.expression)?.to_string().into_bytes())
+        Ok(self
+            .evaluate(&subscript.expression)?
+            .to_string()
+            .into_bytes())
     }
 
     /// The value of a target.
@@ -195,15 +214,24 @@ impl Shell {
                 }
             }
             Target::All(name, star) => {
-                return Ok(Found::List { items: self.values(*name), star: *star });
+                return Ok(Found::List {
+                    items: self.values(*name),
+                    star: *star,
+                });
             }
             Target::Position(0) => Some(self.argument_zero.clone()),
             Target::Position(number) => self.positional.get(number - 1).cloned(),
             Target::Special(b'@') => {
-                return Ok(Found::List { items: self.positional.clone(), star: false });
+                return Ok(Found::List {
+                    items: self.positional.clone(),
+                    star: false,
+                });
             }
             Target::Special(b'*') => {
-                return Ok(Found::List { items: self.positional.clone(), star: true });
+                return Ok(Found::List {
+                    items: self.positional.clone(),
+                    star: true,
+                });
             }
             Target::Special(byte) => self.special_parameter(*byte),
         };
@@ -261,7 +289,11 @@ pub fn put(found: Found, place: Place, fields: &mut Fields) {
         Found::List { items, star } => {
             let rejoined = !place.quoted && fields.keeps_empty_items();
             if !fields.splitting || (place.quoted && star) || rejoined {
-                let joiner = if star || rejoined { fields.joiner() } else { b" ".to_vec() };
+                let joiner = if star || rejoined {
+                    fields.joiner()
+                } else {
+                    b" ".to_vec()
+                };
                 let text = items.join(joiner.as_slice());
                 fields.text(&text, place.quoted);
                 return;

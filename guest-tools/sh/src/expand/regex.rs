@@ -46,7 +46,9 @@ fn translate_piece(text: &str, out: &mut String, bracket: &mut Bracket) {
                 *bracket = Bracket::First;
             }
             '\\' => {
-                let Some(next) = rest.chars().next() else { break };
+                let Some(next) = rest.chars().next() else {
+                    break;
+                };
                 rest = &rest[next.len_utf8()..];
                 match next {
                     'w' => out.push_str("[[:alnum:]_]"),
@@ -78,9 +80,12 @@ fn translate_piece(text: &str, out: &mut String, bracket: &mut Bracket) {
 }
 
 fn is_repetition(rest: &str) -> bool {
-    let Some(close) = rest.find('}') else { return false };
+    let Some(close) = rest.find('}') else {
+        return false;
+    };
     let inner = &rest[..close];
-    !inner.is_empty() && inner.starts_with(|c: char| c.is_ascii_digit())
+    !inner.is_empty()
+        && inner.starts_with(|c: char| c.is_ascii_digit())
         && inner.chars().all(|c| c.is_ascii_digit() || c == ',')
 }
 

@@ -49,7 +49,12 @@ impl Shell {
         let answer = if self.parse_depth > 60 {
             None
         } else {
-            Some(crate::parse::parse_all(&body.text, body.line, self.settings(), aliases))
+            Some(crate::parse::parse_all(
+                &body.text,
+                body.line,
+                self.settings(),
+                aliases,
+            ))
         };
         self.parse_depth -= 1;
         match answer {
@@ -76,8 +81,12 @@ impl Shell {
 
     /// `$(< file)`.
     fn read_file_substitution(&mut self, list: &List) -> Run<Option<Bytes>> {
-        let Some((command, simple)) = only_simple(list) else { return Ok(None) };
-        let [redirect] = command.redirects.as_slice() else { return Ok(None) };
+        let Some((command, simple)) = only_simple(list) else {
+            return Ok(None);
+        };
+        let [redirect] = command.redirects.as_slice() else {
+            return Ok(None);
+        };
         if !simple.words.is_empty()
             || !simple.assignments.is_empty()
             || redirect.kind != RedirectKind::Read
@@ -104,21 +113,35 @@ impl Shell {
 
     /// Runs a builtin that only writes, and whose words change nothing, without a process.
     fn substitute_here(&mut self, list: &List) -> Run<Option<Bytes>> {
-        let Some((command, simple)) = only_simple(list) else { return Ok(None) };
+        let Some((command, simple)) = only_simple(list) else {
+            return Ok(None);
+        };
         if !simple.pure || !command.redirects.is_empty() || self.options.xtrace {
             return Ok(None);
         }
-        let Some(name) = simple.words.first().and_then(|word| word.constant.as_deref()) else {
+        let Some(name) = simple
+            .words
+            .first()
+            .and_then(|word| word.constant.as_deref())
+        else {
             return Ok(None);
         };
-        if !matches!(name, b"echo" | b"printf" | b"pwd" | b":" | b"true" | b"false") {
+        if !matches!(
+            name,
+            b"echo" | b"printf" | b"pwd" | b":" | b"true" | b"false"
+        ) {
             return Ok(None);
         }
-        let assigns = simple.words.iter().any(|word| word.source.starts_with(b"-v"));
+        let assigns = simple
+            .words
+            .iter()
+            .any(|word| word.source.starts_with(b"-v"));
         if assigns || self.options.nounset || self.trap_applies(crate::traps::DEBUG) {
             return Ok(None);
         }
-        let Lookup::Builtin(run) = self.look_up_command(name, true) else { return Ok(None) };
+        let Lookup::Builtin(run) = self.look_up_command(name, true) else {
+            return Ok(None);
+        };
         self.line = command.line;
         self.subshell_depth += 1;
         let words = self.expand_words(&simple.words);
@@ -136,7 +159,9 @@ impl Shell {
             Ok(ends) => ends,
             Err(error) => {
                 let reason = reason(&error);
-                self.complain(format_args!("cannot make pipe for command substitution: {reason}"));
+                self.complain(format_args!(
+                    "cannot make pipe for command substitution: {reason}"
+                ));
                 return Err(Unwind::Discard(1));
             }
         };
@@ -195,12 +220,17 @@ impl Shell {
             Ok(ends) => ends,
             Err(error) => {
                 let reason = reason(&error);
-                self.complain(format_args!("cannot make pipe for process substitution: {reason}"));
+                self.complain(format_args!(
+                    "cannot make pipe for process substitution: {reason}"
+                ));
                 return Err(Unwind::Discard(1));
             }
         };
-        let (ours, theirs, number) =
-            if write { (write_end, read_end, 0) } else { (read_end, write_end, 1) };
+        let (ours, theirs, number) = if write {
+            (write_end, read_end, 0)
+        } else {
+            (read_end, write_end, 1)
+        };
         let pid = self.fork_subshell(|shell| {
             system::close(ours);
             let _ = system::duplicate_to(theirs, number);
@@ -215,8 +245,12 @@ impl Shell {
             self.last_background = Some(pid);
         }
         // Numbered from 63 downwards, as bash does.
-        let free = (10..64).rev().find(|number| !self.descriptors.contains(number));
-        let shown = free.filter(|&number| system::duplicate_to(ours, number).is_ok()).unwrap_or(ours);
+        let free = (10..64)
+            .rev()
+            .find(|number| !self.descriptors.contains(number));
+        let shown = free
+            .filter(|&number| system::duplicate_to(ours, number).is_ok())
+            .unwrap_or(ours);
         if shown != ours {
             system::close(ours);
         }
@@ -227,11 +261,16 @@ impl Shell {
 }
 
 fn only_simple(list: &List) -> Option<(&crate::ast::Command, &Simple)> {
-    let [item] = list.0.as_slice() else { return None };
-    if item.background || !item.rest.is_empty() || item.first.negated || item.first.timed.is_some() {
+    let [item] = list.0.as_slice() else {
+        return None;
+    };
+    if item.background || !item.rest.is_empty() || item.first.negated || item.first.timed.is_some()
+    {
         return None;
     }
-    let [command] = item.first.commands.as_slice() else { return None };
+    let [command] = item.first.commands.as_slice() else {
+        return None;
+    };
     match &command.kind {
         Kind::Simple(simple) if simple.assignments.is_empty() => Some((command, simple)),
         _ => None,

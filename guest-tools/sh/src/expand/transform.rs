@@ -20,9 +20,10 @@ impl Shell {
         let map_all = |found: Found, each: &mut dyn FnMut(&[u8]) -> Bytes| match found {
             Found::Unset => Found::Unset,
             Found::Text(text) => Found::Text(each(&text)),
-            Found::List { items, star } => {
-                Found::List { items: items.iter().map(|item| each(item)).collect(), star }
-            }
+            Found::List { items, star } => Found::List {
+                items: items.iter().map(|item| each(item)).collect(),
+                star,
+            },
         };
         if matches!(found, Found::Unset) && self.options.nounset && letter != b'a' {
             self.unbound_parameter(parameter)?;
@@ -64,9 +65,10 @@ impl Shell {
         }
         let letters = self.attribute_letters(name).into_bytes();
         match found {
-            Found::List { items, star } => {
-                Found::List { items: items.iter().map(|_| letters.clone()).collect(), star }
-            }
+            Found::List { items, star } => Found::List {
+                items: items.iter().map(|_| letters.clone()).collect(),
+                star,
+            },
             _ => Found::Text(letters),
         }
     }
@@ -106,7 +108,10 @@ impl Shell {
             (Target::All(name, star), _) => {
                 let items = self.items(*name);
                 if letter == b'k' {
-                    let items = items.into_iter().flat_map(|(key, value)| [key, value]).collect();
+                    let items = items
+                        .into_iter()
+                        .flat_map(|(key, value)| [key, value])
+                        .collect();
                     return Found::List { items, star: *star };
                 }
                 let mut out = Bytes::new();
@@ -173,10 +178,13 @@ impl Shell {
                 b'[' | b']' => {}
                 b'l' => out.extend_from_slice(b"tty"),
                 b'0'..=b'7' => {
-                    let digits =
-                        text[at - 1..].iter().take(3).take_while(|b| matches!(b, b'0'..=b'7'));
-                    let (length, value) = digits
-                        .fold((0, 0u32), |(n, value), b| (n + 1, value * 8 + u32::from(b - b'0')));
+                    let digits = text[at - 1..]
+                        .iter()
+                        .take(3)
+                        .take_while(|b| matches!(b, b'0'..=b'7'));
+                    let (length, value) = digits.fold((0, 0u32), |(n, value), b| {
+                        (n + 1, value * 8 + u32::from(b - b'0'))
+                    });
                     at += length - 1;
                     out.push(value as u8);
                 }
@@ -197,12 +205,8 @@ impl Shell {
         if !expands {
             return Ok(out);
         }
-        let word = crate::parse::compile(
-            &out,
-            crate::parse::Mode::Quoted,
-            self.line,
-            self.settings(),
-        );
+        let word =
+            crate::parse::compile(&out, crate::parse::Mode::Quoted, self.line, self.settings());
         self.expand_single(&word)
     }
 }

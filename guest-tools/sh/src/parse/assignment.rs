@@ -31,14 +31,20 @@ pub fn split(text: &[u8]) -> Option<Split> {
     }
     let append = text.get(at) == Some(&b'+');
     at += usize::from(append);
-    (text.get(at) == Some(&b'=')).then_some(Split { name_end, subscript, append, value: at + 1 })
+    (text.get(at) == Some(&b'=')).then_some(Split {
+        name_end,
+        subscript,
+        append,
+        value: at + 1,
+    })
 }
 
 pub fn parse(text: &[u8], line: u32, settings: Settings) -> Option<Assignment> {
     let parts = split(text)?;
     let value = &text[parts.value..];
-    let subscript =
-        parts.subscript.map(|(start, end)| subscript(&text[start..end], line, settings));
+    let subscript = parts
+        .subscript
+        .map(|(start, end)| subscript(&text[start..end], line, settings));
     let is_array = value.first() == Some(&b'(') && value.last() == Some(&b')');
     let value = if is_array && subscript.is_none() {
         AssignedValue::Array(elements(&value[1..value.len() - 1], line, settings))
@@ -67,7 +73,12 @@ pub fn elements(text: &[u8], line: u32, settings: Settings) -> Vec<Element> {
     while let Some(&byte) = text.get(at) {
         match byte {
             b' ' | b'\t' | b'\n' => at += 1,
-            b'#' => at += text[at..].iter().position(|&b| b == b'\n').unwrap_or(text.len() - at),
+            b'#' => {
+                at += text[at..]
+                    .iter()
+                    .position(|&b| b == b'\n')
+                    .unwrap_or(text.len() - at)
+            }
             b'\\' if text.get(at + 1) == Some(&b'\n') => at += 2,
             _ => {
                 let end = element_end(text, at);
@@ -109,6 +120,10 @@ fn element(text: &[u8], line: u32, settings: Settings, out: &mut Vec<Element>) {
         }
     }
     for value in word::compile_argument(text, line, settings) {
-        out.push(Element { subscript: None, append: false, value });
+        out.push(Element {
+            subscript: None,
+            append: false,
+            value,
+        });
     }
 }

@@ -8,7 +8,9 @@ const MAX_WORDS: usize = 1_000_000;
 
 /// The words that `text` stands for; itself when it holds no brace expression.
 pub fn expand_braces(text: &[u8]) -> Vec<Bytes> {
-    let Some(_level) = crate::depth::Level::enter() else { return vec![text.to_vec()] };
+    let Some(_level) = crate::depth::Level::enter() else {
+        return vec![text.to_vec()];
+    };
     let mut from = 0;
     while let Some((open, close, commas)) = find(text, from) {
         let inner = &text[open + 1..close];
@@ -113,7 +115,11 @@ fn sequence(text: &[u8]) -> Option<Vec<Bytes>> {
             let digits = s.trim_start_matches(['-', '+']);
             digits.len() > 1 && digits.starts_with('0')
         };
-        let width = if padded(first) || padded(last) { first.len().max(last.len()) } else { 0 };
+        let width = if padded(first) || padded(last) {
+            first.len().max(last.len())
+        } else {
+            0
+        };
         return Some(
             numbers(from, to, step)?
                 .into_iter()
@@ -126,12 +132,21 @@ fn sequence(text: &[u8]) -> Option<Vec<Bytes>> {
         (bytes.len() == 1 && bytes[0].is_ascii_alphabetic()).then(|| i64::from(bytes[0]))
     };
     let letters = numbers(letter(first)?, letter(last)?, step)?;
-    Some(letters.into_iter().map(|n| quoted_letter(n as u8)).collect())
+    Some(
+        letters
+            .into_iter()
+            .map(|n| quoted_letter(n as u8))
+            .collect(),
+    )
 }
 
 /// `{Z..a}` passes through characters that are special in a word.
 fn quoted_letter(byte: u8) -> Bytes {
-    if byte.is_ascii_alphanumeric() { vec![byte] } else { vec![b'\\', byte] }
+    if byte.is_ascii_alphanumeric() {
+        vec![byte]
+    } else {
+        vec![b'\\', byte]
+    }
 }
 
 fn numbers(from: i64, to: i64, step: i64) -> Option<Vec<i64>> {

@@ -18,7 +18,12 @@ struct Parser<'a> {
 
 /// Parses from after `[[`; answers the condition and the position after `]]`.
 pub fn parse(text: &[u8], at: usize, settings: Settings) -> Result<(Condition, usize), Fault> {
-    let mut parser = Parser { text, at, settings, depth: 0 };
+    let mut parser = Parser {
+        text,
+        at,
+        settings,
+        depth: 0,
+    };
     let condition = parser.or()?;
     parser.skip_space();
     if parser.text[parser.at..].starts_with(b"]]") {
@@ -84,7 +89,10 @@ impl Parser<'_> {
 
     fn term_inner(&mut self) -> Result<Condition, Fault> {
         if self.text.get(self.at) == Some(&b'!')
-            && matches!(self.text.get(self.at + 1), Some(b' ' | b'\t' | b'\n' | b'('))
+            && matches!(
+                self.text.get(self.at + 1),
+                Some(b' ' | b'\t' | b'\n' | b'(')
+            )
         {
             self.at += 1;
             return Ok(Condition::Not(Box::new(self.term()?)));
@@ -104,7 +112,9 @@ impl Parser<'_> {
         {
             return Ok(Condition::Unary(letter, self.word()?));
         }
-        let Some(operator) = self.operator() else { return Ok(Condition::Word(first)) };
+        let Some(operator) = self.operator() else {
+            return Ok(Condition::Word(first));
+        };
         let right = match operator {
             ConditionOperator::Regex => self.regex()?,
             _ => self.word()?,
@@ -115,7 +125,11 @@ impl Parser<'_> {
     fn operand_follows(&mut self) -> bool {
         self.skip_space();
         let rest = &self.text[self.at..];
-        if rest.starts_with(b"]]") || rest.starts_with(b"&&") || rest.starts_with(b"||") || rest.starts_with(b")") {
+        if rest.starts_with(b"]]")
+            || rest.starts_with(b"&&")
+            || rest.starts_with(b"||")
+            || rest.starts_with(b")")
+        {
             return false;
         }
         // `-n == x` compares the string `-n`.

@@ -9,8 +9,8 @@ use super::{Mode, assignment, word};
 use crate::{
     arithmetic::Arithmetic,
     ast::{
-        Bytes, CaseEnd, CaseItem, Command, Index, Item, Kind, List, Operation,
-        ParameterName, Part, Pipeline, Redirect, RedirectDescriptor, RedirectKind, Simple, Word,
+        Bytes, CaseEnd, CaseItem, Command, Index, Item, Kind, List, Operation, ParameterName, Part,
+        Pipeline, Redirect, RedirectDescriptor, RedirectKind, Simple, Word,
     },
     known,
     names::{Symbol, intern},
@@ -31,7 +31,9 @@ struct Lowering {
 }
 
 fn number(text: &str) -> usize {
-    text.strip_prefix('v').and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    text.strip_prefix('v')
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(0)
 }
 
 impl Lowering {
@@ -43,7 +45,10 @@ impl Lowering {
     }
 
     fn line(&self, span: &brush_parser::SourceSpan) -> u32 {
-        self.pieces.list.get(span.start.index).map_or(1, |(_, line)| *line)
+        self.pieces
+            .list
+            .get(span.start.index)
+            .map_or(1, |(_, line)| *line)
     }
 
     fn raw(&mut self, text: &str) -> (Bytes, u32) {
@@ -63,7 +68,10 @@ impl Lowering {
     fn arguments(&mut self, words: &[grammar::Word]) -> Vec<Word> {
         let mut out = Vec::new();
         for word in words {
-            if matches!(self.pieces.list.get(number(&word.value)), Some((Piece::Mark(_), _))) {
+            if matches!(
+                self.pieces.list.get(number(&word.value)),
+                Some((Piece::Mark(_), _))
+            ) {
                 continue;
             }
             let (text, line) = self.raw(&word.value);
@@ -84,7 +92,11 @@ impl Lowering {
                 });
             }
             let background = matches!(separator, grammar::SeparatorOperator::Async);
-            out.0.push(Item { first, rest, background });
+            out.0.push(Item {
+                first,
+                rest,
+                background,
+            });
         }
         out
     }
@@ -95,7 +107,11 @@ impl Lowering {
                 .timed
                 .map(|timed| matches!(timed, grammar::PipelineTimed::TimedWithPosixOutput(_))),
             negated: pipeline.bang,
-            commands: pipeline.seq.into_iter().map(|c| Rc::new(self.command(c))).collect(),
+            commands: pipeline
+                .seq
+                .into_iter()
+                .map(|c| Rc::new(self.command(c)))
+                .collect(),
         }
     }
 
@@ -104,15 +120,27 @@ impl Lowering {
             grammar::Command::Simple(simple) => self.simple(simple),
             grammar::Command::Compound(compound, redirects) => {
                 let (kind, line) = self.compound(compound);
-                Command { kind, redirects: self.redirects(redirects), line }
+                Command {
+                    kind,
+                    redirects: self.redirects(redirects),
+                    line,
+                }
             }
             grammar::Command::Function(function) => {
                 let (name, line) = self.raw(&function.fname.value);
                 let grammar::FunctionBody(body, redirects) = function.body;
                 let (kind, body_line) = self.compound(body);
                 let redirects = self.redirects(redirects);
-                let body = Rc::new(Command { kind, redirects, line: body_line });
-                Command { kind: Kind::Function { name, body }, redirects: Vec::new(), line }
+                let body = Rc::new(Command {
+                    kind,
+                    redirects,
+                    line: body_line,
+                });
+                Command {
+                    kind: Kind::Function { name, body },
+                    redirects: Vec::new(),
+                    line,
+                }
             }
             grammar::Command::ExtendedTest(..) => Command {
                 // Conditions reach the grammar as pieces, never as `[[`.
@@ -128,7 +156,9 @@ impl Lowering {
         let mut redirects = Vec::new();
         let mut line = None;
         let prefix = simple.prefix.map(|p| p.0).unwrap_or_default();
-        let name = simple.word_or_name.map(grammar::CommandPrefixOrSuffixItem::Word);
+        let name = simple
+            .word_or_name
+            .map(grammar::CommandPrefixOrSuffixItem::Word);
         let suffix = simple.suffix.map(|s| s.0).unwrap_or_default();
         for item in prefix.into_iter().chain(name).chain(suffix) {
             match item {
@@ -148,8 +178,12 @@ impl Lowering {
         let mut words = words.into_iter().peekable();
         while let Some(word) = words.peek() {
             let index = number(&word.value);
-            let (Piece::Word(text), at) = &self.pieces.list[index] else { break };
-            let Some(parsed) = assignment::parse(text, *at, self.pieces.settings) else { break };
+            let (Piece::Word(text), at) = &self.pieces.list[index] else {
+                break;
+            };
+            let Some(parsed) = assignment::parse(text, *at, self.pieces.settings) else {
+                break;
+            };
             command.assignments.push(parsed);
             words.next();
         }
@@ -160,7 +194,11 @@ impl Lowering {
             && redirects.iter().all(|r: &Redirect| {
                 is_pure(&r.word.parts) && !matches!(r.target, RedirectDescriptor::Variable(_))
             });
-        Command { kind: Kind::Simple(command), redirects, line: line.unwrap_or(1) }
+        Command {
+            kind: Kind::Simple(command),
+            redirects,
+            line: line.unwrap_or(1),
+        }
     }
 
     fn compound(&mut self, command: grammar::CompoundCommand) -> (Kind, u32) {
@@ -218,9 +256,7 @@ impl Lowering {
                 Kind::Arithmetic { expression, text }
             }
             Some((Piece::Condition(..), _)) => match self.take(marker + 1) {
-                (Piece::Condition(Some(condition), text), _) => {
-                    Kind::Condition { condition, text }
-                }
+                (Piece::Condition(Some(condition), text), _) => Kind::Condition { condition, text },
                 _ => Kind::Group(List::default()),
             },
             _ => Kind::Group(self.list(group.list)),
@@ -236,7 +272,10 @@ impl Lowering {
                 None => otherwise = Some(self.list(branch.body)),
             }
         }
-        Kind::If { branches, otherwise }
+        Kind::If {
+            branches,
+            otherwise,
+        }
     }
 
     fn while_clause(
@@ -246,7 +285,11 @@ impl Lowering {
         body: grammar::DoGroupCommand,
     ) -> Kind {
         let condition = self.list(condition);
-        Kind::While { until, condition, body: self.list(body.list) }
+        Kind::While {
+            until,
+            condition,
+            body: self.list(body.list),
+        }
     }
 
     fn for_clause(&mut self, clause: grammar::ForClauseCommand) -> Kind {
@@ -258,13 +301,22 @@ impl Lowering {
                     (!text.is_empty())
                         .then(|| Arithmetic::compile(text, line, self.pieces.settings))
                 });
-                Kind::ArithmeticFor { header, text, body: self.list(clause.body.list) }
+                Kind::ArithmeticFor {
+                    header,
+                    text,
+                    body: self.list(clause.body.list),
+                }
             }
             Piece::LoopName(name, select) => {
                 // `for x in; do` has an empty list, which the grammar cannot tell from none.
                 let words = clause.values.map(|words| self.arguments(&words));
                 let body = self.list(clause.body.list);
-                Kind::For { name: intern(&name), words, body, select }
+                Kind::For {
+                    name: intern(&name),
+                    words,
+                    body,
+                    select,
+                }
             }
             _ => Kind::Group(List::default()),
         }
@@ -292,7 +344,9 @@ impl Lowering {
 
     fn redirects(&mut self, list: Option<grammar::RedirectList>) -> Vec<Redirect> {
         let list = list.map(|list| list.0).unwrap_or_default();
-        list.into_iter().map(|redirect| self.redirect(redirect)).collect()
+        list.into_iter()
+            .map(|redirect| self.redirect(redirect))
+            .collect()
     }
 
     fn redirect_line(&self, redirect: &grammar::IoRedirect) -> u32 {
@@ -312,7 +366,16 @@ impl Lowering {
             }
             _ => (Piece::Mark(""), 1),
         };
-        let (Piece::Redirect { target, kind, word: text, tag }, line) = piece else {
+        let (
+            Piece::Redirect {
+                target,
+                kind,
+                word: text,
+                tag,
+            },
+            line,
+        ) = piece
+        else {
             return Redirect {
                 target: RedirectDescriptor::Default,
                 kind: RedirectKind::Read,
@@ -333,7 +396,12 @@ impl Lowering {
             }
             _ => word::compile(&text, Mode::Plain, line, settings),
         };
-        Redirect { target: target.unwrap_or(RedirectDescriptor::Default), kind, word, tag }
+        Redirect {
+            target: target.unwrap_or(RedirectDescriptor::Default),
+            kind,
+            word,
+            tag,
+        }
     }
 }
 
@@ -345,7 +413,10 @@ fn split_header(text: &[u8]) -> [&[u8]; 3] {
 
 /// Variables whose value depends on the process that reads them, or changes by reading.
 fn changes(name: Symbol) -> bool {
-    matches!(name, known::RANDOM | known::BASHPID | known::BASH_SUBSHELL | known::SRANDOM)
+    matches!(
+        name,
+        known::RANDOM | known::BASHPID | known::BASH_SUBSHELL | known::SRANDOM
+    )
 }
 
 fn is_pure(parts: &[Part]) -> bool {
@@ -361,4 +432,3 @@ fn is_pure(parts: &[Part]) -> bool {
         Part::Command(_) | Part::Arithmetic(_) | Part::Process { .. } => false,
     })
 }
-

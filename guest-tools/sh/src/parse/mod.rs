@@ -13,9 +13,9 @@ mod reader;
 mod scan;
 mod word;
 
+pub use assignment::{elements, parse as parse_assignment, split as split_assignment, subscript};
 pub(self) use lower::lower;
 pub use reader::{Aliases, Reader, SyntaxError, parse_all};
-pub use assignment::{elements, parse as parse_assignment, split as split_assignment, subscript};
 pub use word::{Mode, ansi_quoted, compile, number, parts, push_character};
 
 /// Settings that change how text is read.

@@ -16,7 +16,11 @@ struct Context {
 impl Context {
     /// The word after an operator such as `:-`.
     fn word(&self, text: &[u8]) -> Word {
-        let mode = if self.quoted { Mode::QuotedWord } else { Mode::Plain };
+        let mode = if self.quoted {
+            Mode::QuotedWord
+        } else {
+            Mode::Plain
+        };
         word::compile(text, mode, self.line, self.settings)
     }
 
@@ -31,14 +35,24 @@ impl Context {
 }
 
 pub fn parse(text: &[u8], quoted: bool, line: u32, settings: Settings) -> Parameter {
-    let context = Context { quoted, line, settings };
+    let context = Context {
+        quoted,
+        line,
+        settings,
+    };
     let (name, index, indirect, operation) = parse_parts(text, &context).unwrap_or((
         ParameterName::Special(b'?'),
         Index::None,
         false,
         Operation::Bad,
     ));
-    Parameter { name, index, indirect, operation, source: text.into() }
+    Parameter {
+        name,
+        index,
+        indirect,
+        operation,
+        source: text.into(),
+    }
 }
 
 type Parts = (ParameterName, Index, bool, Operation);
@@ -83,9 +97,7 @@ fn reference(text: &[u8], at: usize, context: &Context) -> Option<(ParameterName
                 b"@" => Index::All { star: false },
                 b"*" => Index::All { star: true },
                 b"" => return None,
-                inner => {
-                    Index::One(assignment::subscript(inner, context.line, context.settings))
-                }
+                inner => Index::One(assignment::subscript(inner, context.line, context.settings)),
             };
             return Some((name, index, close));
         }
@@ -93,14 +105,21 @@ fn reference(text: &[u8], at: usize, context: &Context) -> Option<(ParameterName
     }
     if byte.is_ascii_digit() {
         let digits = text[at..].iter().take_while(|b| b.is_ascii_digit()).count();
-        let number = std::str::from_utf8(&text[at..at + digits]).ok()?.parse().ok()?;
+        let number = std::str::from_utf8(&text[at..at + digits])
+            .ok()?
+            .parse()
+            .ok()?;
         return Some((ParameterName::Position(number), Index::None, at + digits));
     }
-    b"@*#?-$!".contains(&byte).then_some((ParameterName::Special(byte), Index::None, at + 1))
+    b"@*#?-$!"
+        .contains(&byte)
+        .then_some((ParameterName::Special(byte), Index::None, at + 1))
 }
 
 fn operation(rest: &[u8], context: &Context) -> Option<Operation> {
-    let Some(&first) = rest.first() else { return Some(Operation::None) };
+    let Some(&first) = rest.first() else {
+        return Some(Operation::None);
+    };
     let second = rest.get(1).copied();
     Some(match first {
         b':' if matches!(second, Some(b'-' | b'=' | b'?' | b'+')) => {

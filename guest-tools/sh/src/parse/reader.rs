@@ -30,7 +30,12 @@ pub(super) enum Piece {
     Mark(&'static str),
     Subshell,
     Word(Bytes),
-    Redirect { target: Option<RedirectDescriptor>, kind: RedirectKind, word: Bytes, tag: Bytes },
+    Redirect {
+        target: Option<RedirectDescriptor>,
+        kind: RedirectKind,
+        word: Bytes,
+        tag: Bytes,
+    },
     Arithmetic(Bytes),
     ArithmeticFor(Bytes),
     Condition(Option<Condition>, Bytes),
@@ -48,10 +53,14 @@ pub(super) struct Pieces {
 enum Level {
     If,
     /// Waiting for `do` or, after it, `done`.
-    Loop { body: bool },
+    Loop {
+        body: bool,
+    },
     /// A loop whose body is written in braces.
     BraceLoop,
-    Case { state: CaseState },
+    Case {
+        state: CaseState,
+    },
     Brace,
     Parenthesis,
 }
@@ -166,7 +175,10 @@ impl Reader {
         at_end_of_input: bool,
     ) -> Result<Option<List>, SyntaxError> {
         let mut build = Build {
-            pieces: Pieces { list: Vec::new(), settings },
+            pieces: Pieces {
+                list: Vec::new(),
+                settings,
+            },
             tokens: Vec::new(),
             levels: Vec::new(),
             expect: Expect::Anything,
@@ -186,7 +198,9 @@ impl Reader {
         };
         if let Err(error) = end {
             // The grammar may have an earlier complaint than the end of the text.
-            if error.incomplete && let Err(earlier) = self.parse(build, false) {
+            if error.incomplete
+                && let Err(earlier) = self.parse(build, false)
+            {
                 return Err(if earlier.incomplete { error } else { earlier });
             }
             return Err(error);
@@ -239,11 +253,17 @@ impl Reader {
     }
 
     fn incomplete(&self, message: &str) -> SyntaxError {
-        SyntaxError { line: self.line, message: message.into(), incomplete: true }
+        SyntaxError {
+            line: self.line,
+            message: message.into(),
+            incomplete: true,
+        }
     }
 
     fn unterminated(&self, quote: char) -> SyntaxError {
-        self.incomplete(&format!("unexpected EOF while looking for matching `{quote}'"))
+        self.incomplete(&format!(
+            "unexpected EOF while looking for matching `{quote}'"
+        ))
     }
 
     fn peek(&self, offset: usize) -> Option<u8> {
@@ -340,7 +360,12 @@ impl Reader {
             Expect::LoopIn => Expect::LoopIn,
             _ => Expect::Anything,
         };
-        if !matches!(build.levels.last(), Some(Level::Case { state: CaseState::Pattern(_) })) {
+        if !matches!(
+            build.levels.last(),
+            Some(Level::Case {
+                state: CaseState::Pattern(_)
+            })
+        ) {
             build.reserved = true;
             build.command_word = true;
         }
@@ -363,7 +388,11 @@ impl Reader {
             if let Some((Piece::Redirect { word, .. }, _)) =
                 build.pieces.list.get_mut(document.piece)
             {
-                *word = if document.strip { strip_tabs(&body) } else { body };
+                *word = if document.strip {
+                    strip_tabs(&body)
+                } else {
+                    body
+                };
             }
         }
     }
@@ -404,7 +433,10 @@ impl Reader {
     }
 
     fn open_parenthesis(&mut self, build: &mut Build<'_>) -> Result<bool, SyntaxError> {
-        if let Some(Level::Case { state: CaseState::Pattern(start) }) = build.levels.last_mut() {
+        if let Some(Level::Case {
+            state: CaseState::Pattern(start),
+        }) = build.levels.last_mut()
+        {
             *start = false;
             self.at += 1;
             build.operator("(", self.line);
@@ -468,8 +500,20 @@ impl Reader {
             ("&>>", RedirectKind::BothAppend),
             ("&>", RedirectKind::Both),
             ("<<<", RedirectKind::HereString),
-            ("<<-", RedirectKind::HereDocument { strip_tabs: true, quoted: false }),
-            ("<<", RedirectKind::HereDocument { strip_tabs: false, quoted: false }),
+            (
+                "<<-",
+                RedirectKind::HereDocument {
+                    strip_tabs: true,
+                    quoted: false,
+                },
+            ),
+            (
+                "<<",
+                RedirectKind::HereDocument {
+                    strip_tabs: false,
+                    quoted: false,
+                },
+            ),
             ("<&", RedirectKind::DuplicateInput),
             ("<>", RedirectKind::ReadWrite),
             ("<", RedirectKind::Read),
@@ -612,12 +656,18 @@ impl Reader {
             }
         }
         let end = scan::word(&self.source, from, true).ok_or_else(|| self.open_quote(from))?;
-        Ok(if end == self.at { (self.at + 1).min(self.source.len()) } else { end })
+        Ok(if end == self.at {
+            (self.at + 1).min(self.source.len())
+        } else {
+            end
+        })
     }
 
     fn open_quote(&self, from: usize) -> SyntaxError {
         let rest = &self.source[from..];
-        let quote = rest.iter().find(|b| matches!(b, b'"' | b'\'' | b'`' | b'('));
+        let quote = rest
+            .iter()
+            .find(|b| matches!(b, b'"' | b'\'' | b'`' | b'('));
         match quote {
             Some(b'\'') => self.unterminated('\''),
             Some(b'`') => self.unterminated('`'),
@@ -628,21 +678,29 @@ impl Reader {
 
     /// Replaces the word by its alias in the text still to be read.
     fn expand_alias(&mut self, build: &Build<'_>, end: usize) -> bool {
-        let after_blank = self.alias_after_blank.is_some_and(|rest| self.remaining() <= rest);
+        let after_blank = self
+            .alias_after_blank
+            .is_some_and(|rest| self.remaining() <= rest);
         if after_blank {
             self.alias_after_blank = None;
         }
-        let Some(aliases) = build.aliases else { return false };
+        let Some(aliases) = build.aliases else {
+            return false;
+        };
         let in_pattern = matches!(
             build.levels.last(),
-            Some(Level::Case { state: CaseState::Pattern(_) | CaseState::Subject })
+            Some(Level::Case {
+                state: CaseState::Pattern(_) | CaseState::Subject
+            })
         );
         let anywhere = !build.command_word || build.expect != Expect::Anything || in_pattern;
         if anywhere && !after_blank {
             return false;
         }
         let word = &self.source[self.at..end];
-        let Some(value) = aliases.get(word) else { return false };
+        let Some(value) = aliases.get(word) else {
+            return false;
+        };
         let remaining = self.remaining();
         self.active_aliases.retain(|(_, rest)| remaining > *rest);
         if self.active_aliases.iter().any(|(name, _)| name == word) {
@@ -719,7 +777,9 @@ impl Reader {
     }
 
     fn place_in_case(&mut self, build: &mut Build<'_>, word: &[u8], line: u32) -> bool {
-        let Some(Level::Case { state }) = build.levels.last_mut() else { return false };
+        let Some(Level::Case { state }) = build.levels.last_mut() else {
+            return false;
+        };
         match *state {
             CaseState::Subject => {
                 *state = CaseState::In;
@@ -842,8 +902,15 @@ impl Build<'_> {
     fn span(&mut self, piece: Piece, line: u32) -> SourceSpan {
         let index = self.pieces.list.len();
         self.pieces.list.push((piece, line));
-        let position = Arc::new(SourcePosition { index, line: 1, column: 1 });
-        SourceSpan { start: Arc::clone(&position), end: position }
+        let position = Arc::new(SourcePosition {
+            index,
+            line: 1,
+            column: 1,
+        });
+        SourceSpan {
+            start: Arc::clone(&position),
+            end: position,
+        }
     }
 
     fn push_redirect(
@@ -854,7 +921,15 @@ impl Build<'_> {
         line: u32,
     ) {
         self.operator("<", line);
-        self.piece_word(Piece::Redirect { target, kind, word, tag: Bytes::new() }, line);
+        self.piece_word(
+            Piece::Redirect {
+                target,
+                kind,
+                word,
+                tag: Bytes::new(),
+            },
+            line,
+        );
     }
 
     /// A piece that is a compound command by itself.
@@ -895,10 +970,18 @@ impl Build<'_> {
             ("while" | "until", _) => self.open(Level::Loop { body: false }, text, line),
             ("for" | "select", _) => {
                 self.open(Level::Loop { body: false }, "for", line);
-                self.expect = Expect::LoopName { select: text == "select" };
+                self.expect = Expect::LoopName {
+                    select: text == "select",
+                };
             }
             ("case", _) => {
-                self.open(Level::Case { state: CaseState::Subject }, text, line);
+                self.open(
+                    Level::Case {
+                        state: CaseState::Subject,
+                    },
+                    text,
+                    line,
+                );
                 self.reserved = false;
                 self.command_word = false;
             }
@@ -950,7 +1033,9 @@ impl Build<'_> {
             Token::Operator(..) => false,
         }) && self.tokens.iter().rev().find_map(|token| match token {
             Token::Word(word, _) if word == "for" => Some(true),
-            Token::Word(word, _) if matches!(word.as_str(), "while" | "until" | "do") => Some(false),
+            Token::Word(word, _) if matches!(word.as_str(), "while" | "until" | "do") => {
+                Some(false)
+            }
             _ => None,
         }) == Some(true)
     }
@@ -984,7 +1069,10 @@ fn ends_command(piece: &Piece) -> bool {
         Piece::Word(word) => word,
         _ => return false,
     };
-    matches!(text, b"fi" | b"done" | b"esac" | b"then" | b"do" | b"else" | b"elif" | b"}")
+    matches!(
+        text,
+        b"fi" | b"done" | b"esac" | b"then" | b"do" | b"else" | b"elif" | b"}"
+    )
 }
 
 fn unexpected(piece: &Piece, line: u32, _source: &[u8]) -> SyntaxError {

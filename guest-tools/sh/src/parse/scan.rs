@@ -183,7 +183,10 @@ pub fn pattern_group(text: &[u8], mut at: usize) -> Option<usize> {
 enum Level {
     Parenthesis,
     /// A `case` command; `pattern` between `in` or `;;` and the pattern's `)`.
-    Case { pattern: bool, seen_in: bool },
+    Case {
+        pattern: bool,
+        seen_in: bool,
+    },
 }
 
 /// After `$(`, `<(` or the `(` of an array literal: past the matching `)`. Knows comments,
@@ -290,7 +293,10 @@ fn note_word(word: &[u8], levels: &mut Vec<Level>, command_start: &mut bool) {
         }
     }
     if *command_start && word == b"case" {
-        levels.push(Level::Case { pattern: false, seen_in: false });
+        levels.push(Level::Case {
+            pattern: false,
+            seen_in: false,
+        });
         *command_start = false;
         return;
     }
@@ -340,7 +346,10 @@ pub fn word(text: &[u8], mut at: usize, groups: bool) -> Option<usize> {
 pub fn here_document(text: &[u8], start: usize, tag: &[u8], strip: bool) -> (usize, usize, bool) {
     let mut at = start;
     while at < text.len() {
-        let end = text[at..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| at + n);
+        let end = text[at..]
+            .iter()
+            .position(|&b| b == b'\n')
+            .map_or(text.len(), |n| at + n);
         let mut line = &text[at..end];
         if strip {
             let tabs = line.iter().take_while(|&&b| b == b'\t').count();

@@ -56,7 +56,12 @@ pub fn compile(text: &[u8], mode: Mode, line: u32, settings: Settings) -> Word {
         Mode::Plain => assignment::parse(text, line, settings).map(Box::new),
         _ => None,
     };
-    Word { parts, source: text.into(), constant, assignment }
+    Word {
+        parts,
+        source: text.into(),
+        constant,
+        assignment,
+    }
 }
 
 fn constant(parts: &[Part]) -> Option<Bytes> {
@@ -104,8 +109,15 @@ pub fn parts(text: &[u8], mode: Mode, line: u32, settings: Settings) -> Vec<Part
         // Left as it is written.
         return vec![Part::Quoted(text.to_vec())];
     };
-    let mut parser =
-        Parser { text, at: 0, mode, line, settings, parts: Vec::new(), literal: Bytes::new() };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        mode,
+        line,
+        settings,
+        parts: Vec::new(),
+        literal: Bytes::new(),
+    };
     parser.run();
     parser.parts
 }
@@ -130,7 +142,10 @@ impl Parser<'_> {
                 b'<' | b'>' if !self.mode.is_quoted() && self.peek(1) == Some(b'(') => {
                     let end = self.end(scan::parentheses(self.text, self.at + 2));
                     let body = self.substitution(self.at + 2, end);
-                    self.push(Part::Process { write: byte == b'>', body });
+                    self.push(Part::Process {
+                        write: byte == b'>',
+                        body,
+                    });
                     self.at = end;
                 }
                 b':' if self.mode == Mode::Assignment => {
@@ -152,7 +167,9 @@ impl Parser<'_> {
     }
 
     fn end(&self, found: Option<usize>) -> usize {
-        found.unwrap_or(self.text.len() + 1).min(self.text.len() + 1)
+        found
+            .unwrap_or(self.text.len() + 1)
+            .min(self.text.len() + 1)
     }
 
     /// The text between `start` and the closing character before `end`.
@@ -177,7 +194,11 @@ impl Parser<'_> {
     }
 
     fn line_here(&self) -> u32 {
-        self.line + self.text[..self.at.min(self.text.len())].iter().filter(|&&b| b == b'\n').count() as u32
+        self.line
+            + self.text[..self.at.min(self.text.len())]
+                .iter()
+                .filter(|&&b| b == b'\n')
+                .count() as u32
     }
 
     fn tilde(&mut self) {
@@ -220,7 +241,12 @@ impl Parser<'_> {
 
     fn double_quoted(&mut self, start: usize) {
         let end = self.end(scan::double_quote(self.text, start));
-        let inner = parts(self.inner(start, end), Mode::Quoted, self.line_here(), self.settings);
+        let inner = parts(
+            self.inner(start, end),
+            Mode::Quoted,
+            self.line_here(),
+            self.settings,
+        );
         self.push(Part::DoubleQuoted(inner));
         self.at = end;
     }
@@ -256,7 +282,11 @@ impl Parser<'_> {
             text.push(b'\\');
         }
         let line = self.line_here();
-        self.push(Part::Command(Rc::new(Substitution { text, line, body: RefCell::new(None) })));
+        self.push(Part::Command(Rc::new(Substitution {
+            text,
+            line,
+            body: RefCell::new(None),
+        })));
         self.at = end;
     }
 
