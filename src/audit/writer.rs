@@ -161,7 +161,9 @@ fn write_until_closed(shared: &Shared, mut file: File) {
                 .wait_timeout(queue, OUTCOME_DELAY_MAX)
                 .unwrap_or_else(PoisonError::into_inner);
             queue = next;
-            if timeout.timed_out() && !queue.lines.is_empty() {
+            // After a failure the disk is tried again without waiting for a call: a server that
+            // says it is not ready gets none.
+            if timeout.timed_out() && (!queue.lines.is_empty() || torn) {
                 break;
             }
         }
@@ -169,11 +171,18 @@ fn write_until_closed(shared: &Shared, mut file: File) {
         let waiting = std::mem::take(&mut queue.waiting);
         let closed = queue.closed;
         drop(queue);
-        let written = write(&mut file, &lines, torn, closed || !waiting.is_empty());
-        if let Err(error) = &written {
+        let written = write(
+            &mut file,
+            &lines,
+            torn,
+            torn || closed || !waiting.is_empty(),
+        );
+        if let Err(error) = &written
+            && !lines.is_empty()
+        {
             tracing::error!(%error, bytes = lines.len(), "audit record not written");
         }
-        torn = written.is_err() || (torn && lines.is_empty());
+        torn = written.is_err();
         shared.healthy.store(written.is_ok(), Ordering::Relaxed);
         for sender in waiting {
             // A caller that hung up does not wait any more.
@@ -186,7 +195,7 @@ fn write_until_closed(shared: &Shared, mut file: File) {
 }
 
 fn write(file: &mut File, lines: &[u8], torn: bool, sync: bool) -> std::io::Result<()> {
-    if torn && !lines.is_empty() {
+    if torn {
         file.write_all(b"\n")?;
     }
     file.write_all(lines)?;

@@ -241,7 +241,10 @@ impl Tokens {
             path: path.to_owned(),
             source,
         };
-        let fresh = path.with_extension("new");
+        // No token's name has a `~`, so this is no other token's secret.
+        let mut fresh = path.as_os_str().to_owned();
+        fresh.push("~");
+        let fresh = PathBuf::from(fresh);
         let _absent = std::fs::remove_file(&fresh);
         let mut file = std::fs::OpenOptions::new()
             .write(true)

@@ -122,7 +122,9 @@ impl Executor {
             }
         };
         let streamed = asked.streams.output.is_some();
-        if streamed || !self.audit.healthy() {
+        // A keyed call waits too: a server that dies must find it in the record, or it runs twice.
+        let keyed = asked.request.idempotency_sha256.is_some();
+        if streamed || keyed || !self.audit.healthy() {
             intent.wait().await?; // nothing may leave before the intent is durable
         }
         let clamped_ms = grant.wall_clamped().then_some(grant.limits().wall_ms);

@@ -50,7 +50,8 @@ async fn answer(
         let key = hexadecimal(&Sha256::digest(key));
         request.idempotency_sha256 = Some(key.clone());
         let stored = run_once(door, request, key, &bytes).await?;
-        return Ok(if streamed {
+        // A refusal keeps its status and headers, as without a key.
+        return Ok(if streamed && stored.status == StatusCode::OK {
             stream::whole(&stored)
         } else {
             stored.into_response()

@@ -189,7 +189,10 @@ impl Kept {
             if let Progress::Answered(stored) = &*progress {
                 bytes += stored.body.len();
             }
-            matches!(*progress, Progress::Running) || now - entry.since < KEPT
+            // A sender that is gone will never answer.
+            let running =
+                matches!(*progress, Progress::Running) && entry.progress.has_changed().is_ok();
+            running || now - entry.since < KEPT
         });
         self.bytes = bytes;
     }

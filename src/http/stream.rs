@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use hyper::body::Frame;
 use serde_json::json;
@@ -58,12 +58,7 @@ pub(super) async fn run(
 
 /// A stored answer as a stream of one event.
 pub(super) fn whole(stored: &Stored) -> Response {
-    let name = if stored.status == StatusCode::OK {
-        "answer"
-    } else {
-        "error"
-    };
-    events(vec![event(name, &stored.body)])
+    events(vec![event("answer", &stored.body)])
 }
 
 type Call = Pin<Box<dyn Future<Output = Result<Answer, ExecuteError>> + Send>>;

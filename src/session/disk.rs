@@ -1,12 +1,17 @@
 //! Sessions on disk. A folder counts as a session once its `session.toml` is there.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::io::Errno;
+use rustix::path::Arg;
 use serde::{Deserialize, Serialize};
 
 use crate::quantity;
@@ -28,6 +33,8 @@ pub(super) struct Disk {
     /// Folders on their way out; on the same file system, outside every agent's reach.
     trash: PathBuf,
     trash_next: AtomicU64,
+    /// Process ids come again, in containers at every start.
+    started_ns: u128,
 }
 
 impl Disk {
@@ -36,6 +43,10 @@ impl Disk {
             sessions: state.join("sessions"),
             trash: state.join("trash"),
             trash_next: AtomicU64::new(0),
+            started_ns: SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_nanos(),
         };
         for folder in [&disk.sessions, &disk.trash] {
             make_folder(folder).map_err(fault(folder))?;
@@ -45,7 +56,9 @@ impl Disk {
             .map_err(fault(&disk.trash))?
             .flatten()
         {
-            disk.remove(&entry.path())?;
+            if let Err(error) = disk.remove(&entry.path()) {
+                tracing::warn!(%error, "a deleted session's files stay behind");
+            }
         }
         Ok(disk)
     }
@@ -130,19 +143,49 @@ impl Disk {
 
     /// Takes a session out of sight in one step; answers the folder to [`Disk::remove`].
     pub(super) fn set_aside(&self, agent: &str, name: &str) -> Result<PathBuf, SessionError> {
-        let number = self.trash_next.fetch_add(1, Ordering::Relaxed);
-        let trash = self.trash.join(format!("{}-{number}", std::process::id()));
+        let trash = self.trash.join(self.trash_name());
         fs::rename(self.folder(agent, name), &trash).map_err(fault(&trash))?;
         Ok(trash)
     }
 
+    /// Removes a tree that a guest made. Its links are not followed, its permissions do not matter,
+    /// and its depth costs neither stack nor descriptors: folders are moved up before they are
+    /// emptied.
     pub(super) fn remove(&self, trash: &Path) -> Result<(), SessionError> {
-        if fs::remove_dir_all(trash).is_ok() {
-            return Ok(());
+        self.remove_flat(trash).map_err(fault(trash))
+    }
+
+    fn remove_flat(&self, trash: &Path) -> io::Result<()> {
+        let top = File::open(&self.trash)?;
+        let first = trash.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut left = vec![first.to_owned()];
+        while let Some(name) = left.pop() {
+            let Some(folder) = open_up(&top, name.as_os_str())? else {
+                unlinkat(&top, &*name, AtFlags::empty())?;
+                continue;
+            };
+            for entry in Dir::read_from(&folder)? {
+                let entry = entry?;
+                let child = entry.file_name();
+                if matches!(child.to_bytes(), b"." | b"..") {
+                    continue;
+                }
+                if open_up(&folder, child)?.is_none() {
+                    unlinkat(&folder, child, AtFlags::empty())?;
+                    continue;
+                }
+                let moved = OsString::from(self.trash_name());
+                renameat(&folder, child, &top, &*moved)?;
+                left.push(moved);
+            }
+            unlinkat(&top, &*name, AtFlags::REMOVEDIR)?;
         }
-        // A guest may have taken its own folders' permissions away.
-        let _best_effort = open_up(trash);
-        fs::remove_dir_all(trash).map_err(fault(trash))
+        Ok(())
+    }
+
+    fn trash_name(&self) -> String {
+        let number = self.trash_next.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{}-{number}", std::process::id(), self.started_ns)
     }
 
     fn folder(&self, agent: &str, name: &str) -> PathBuf {
@@ -173,14 +216,21 @@ fn names_in(folder: &Path) -> Result<Vec<String>, SessionError> {
         .collect())
 }
 
-fn open_up(folder: &Path) -> io::Result<()> {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(folder)?.flatten() {
-        if entry.file_type()?.is_dir() {
-            open_up(&entry.path())?;
-        }
-    }
-    Ok(())
+/// Opens a folder whose permissions may have been taken away, giving them back; `None` for what is
+/// not a folder. Follows no link.
+fn open_up(parent: &File, name: impl Arg) -> io::Result<Option<File>> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place = match openat(parent, name, flags, Mode::empty()) {
+        Ok(place) => place,
+        Err(Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+        Err(errno) => return Err(errno.into()),
+    };
+    // A place cannot be changed by its descriptor, but by the name of that. Where this fails, the
+    // next step says whether it was needed.
+    let named = format!("/proc/self/fd/{}", place.as_raw_fd());
+    let _best_effort = fs::set_permissions(named, fs::Permissions::from_mode(0o700));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(Some(openat(&place, ".", flags, Mode::empty())?.into()))
 }
 
 fn fault(path: &Path) -> impl Fn(io::Error) -> SessionError + use<'_> {

@@ -102,6 +102,40 @@ fn a_session_in_use_is_not_deleted_and_a_deleted_one_leaves_nothing() {
 }
 
 #[test]
+fn a_tree_deeper_than_any_path_is_deleted_and_its_links_are_not_followed() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("kept"), "").unwrap();
+    let mode = || {
+        let about = std::fs::metadata(outside.path()).unwrap();
+        about.permissions().mode()
+    };
+    let private = std::fs::Permissions::from_mode(0o750);
+    std::fs::set_permissions(outside.path(), private).unwrap();
+    let before = mode();
+    let sessions = sessions(&folder);
+    sessions.create("ann", &name("x")).unwrap();
+    let session = sessions.enter("ann", Some(&name("x"))).unwrap();
+    symlink(outside.path(), session.workspace().join("link")).unwrap();
+    let mut deepest = std::fs::File::open(session.workspace()).unwrap();
+    for _ in 0..5_000 {
+        let private = rustix::fs::Mode::RWXU;
+        rustix::fs::mkdirat(&deepest, "d", private).unwrap();
+        let flags = rustix::fs::OFlags::DIRECTORY;
+        deepest = rustix::fs::openat(&deepest, "d", flags, private)
+            .unwrap()
+            .into();
+    }
+    drop(session);
+    sessions.delete("ann", &name("x")).unwrap();
+    let mut left = std::fs::read_dir(folder.path().join("trash")).unwrap();
+    assert!(left.next().is_none());
+    assert!(outside.path().join("kept").exists());
+    assert_eq!(mode(), before);
+}
+
+#[test]
 fn an_agent_has_a_limited_number_of_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let sessions = sessions(&folder);
