@@ -87,7 +87,7 @@ mkdir d; touch d/a; echo d/./* ./d/* d/../d/*
 ### absolute
 touch a b; for f in $PWD/*; do echo $f; done
 ### compgen glob
-touch g1 g2; compgen -G 'g*'; compgen -G 'none*'; echo $?
+touch g1 g2; compgen -G 'g*' | sort; compgen -G 'none*'; echo $?
 ### pattern in substring removal like glob
 v=aXbXc; echo ${v#*X} ${v%[X]*}
 ### nullglob with arguments of command

@@ -43,7 +43,7 @@ sleep 5 & sleep 5 & jobs | wc -l; kill %1 %2; wait 2>/dev/null
 ### jobs of finished
 true & p=$!; wait $p; jobs; echo none
 ### job specs
-sleep 5 & sleep 6 & jobs -l | sed 's/ [0-9][0-9]* / PID /' ; kill %sleep 2>/dev/null; kill %% %-; wait 2>/dev/null
+sleep 5 & sleep 6 & jobs -l | sed 's/ *[0-9][0-9]* / PID /' ; kill %sleep 2>/dev/null; kill %% %-; wait 2>/dev/null
 ### disown
 sleep 1 & disown; jobs; echo $?; kill $!
 ### fg without job control

@@ -348,6 +348,17 @@ fn sessions_shell_state_and_token_survive_a_restart() {
 }
 
 #[test]
+fn a_script_that_takes_the_shells_place_neither_sees_nor_changes_its_state() {
+    let (_state, server) = server();
+    server.bash("mkdir d; echo 'echo ${x-unset}; cd d; y=1' > s; x=7");
+    assert_eq!(server.bash("bash s")["output"], "unset\n");
+    assert_eq!(
+        server.bash("pwd; echo $x ${y-unset}")["output"],
+        "/workspace\n7 unset\n"
+    );
+}
+
+#[test]
 fn a_told_server_finishes_its_calls_and_cancels_those_past_the_limit() {
     let (_state, mut server) = server_with("drain = \"1500ms\"\n");
     let quick = server.begin(

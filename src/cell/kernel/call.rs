@@ -307,11 +307,8 @@ impl Call {
     /// Takes the shell's offer of a new state, which a call that keeps none forgets.
     ///
     /// # Errors
-    /// EPERM from another than the first process; E2BIG.
-    pub fn offer_state(&self, pid: Pid, state: &[u8]) -> Result<(), Errno> {
-        if pid != 1 {
-            return Err(Errno::EPERM);
-        }
+    /// E2BIG.
+    pub fn offer_state(&self, state: &[u8]) -> Result<(), Errno> {
         if !self.keep_state {
             return Ok(());
         }

@@ -109,6 +109,8 @@ pub struct Guest {
     linear_held: u64,
     strings_held: u64,
     memory_refused: bool,
+    /// It is another program than the one its process was started with.
+    was_replaced: bool,
 }
 
 impl Guest {
@@ -132,6 +134,7 @@ impl Guest {
             linear_held: 0,
             strings_held,
             memory_refused: false,
+            was_replaced: false,
         })
     }
 
@@ -153,6 +156,13 @@ impl Guest {
         self.descriptors = descriptors;
         self.memory = None;
         self.fuel_seen = FUEL_START;
+        self.was_replaced = true;
+    }
+
+    /// True for the program the call was started with: a session's shell state is its alone, and
+    /// a shell that takes its place by `exec` begins without it.
+    pub fn is_first_program(&self) -> bool {
+        self.process.pid == 1 && !self.was_replaced
     }
 
     fn give_memory(&mut self) {

@@ -299,7 +299,7 @@ pub fn fs_fchmod(caller: &mut Caller<'_, Guest>, fd: u32, mode: u32) -> Result<u
 }
 
 pub fn state_load(caller: &mut Caller<'_, Guest>, out: u32, len: u32) -> Result<u32, Errno> {
-    if caller.data().process.pid != 1 {
+    if !caller.data().is_first_program() {
         return Ok(0);
     }
     let call = std::sync::Arc::clone(caller.data().call());
@@ -312,8 +312,9 @@ pub fn state_save(caller: &mut Caller<'_, Guest>, at: u32, len: u32) -> Result<u
     }
     let (memory, guest) = split(caller)?;
     charge(guest, len as usize);
-    guest
-        .call()
-        .offer_state(guest.process.pid, bytes(memory, at, len)?)?;
+    if !guest.is_first_program() {
+        return Err(Errno::EPERM);
+    }
+    guest.call().offer_state(bytes(memory, at, len)?)?;
     Ok(0)
 }

@@ -18,7 +18,9 @@ const FIFO: u32 = 0o010_000;
 const SOCKET: u32 = 0o140_000;
 const BLOCK: u32 = 0o060_000;
 const TYPE: u32 = 0o170_000;
-/// Owner and group of everything a guest sees (DESIGN: user `agent`).
+/// The device number of what is on no mount.
+const SYNTHETIC: u64 = 1;
+/// Owner and group of every mounted file (DESIGN: user `agent`).
 pub const AGENT: u32 = 1000;
 
 /// Everything about a file; times are nanoseconds since 1970.
@@ -59,7 +61,9 @@ impl Stat {
             self.modified_ns.cast_unsigned(),
             self.changed_ns.cast_unsigned(),
         ];
-        let halves = [self.mode, AGENT, AGENT, 0].map(u32::to_le_bytes).concat();
+        // What is not a mounted file belongs to root: guests cannot change it.
+        let owner = if self.dev == SYNTHETIC { 0 } else { AGENT };
+        let halves = [self.mode, owner, owner, 0].map(u32::to_le_bytes).concat();
         let all = [words.map(u64::to_le_bytes).concat(), halves].concat();
         for (place, byte) in bytes.iter_mut().zip(all) {
             *place = byte;
@@ -175,7 +179,7 @@ pub fn descriptor(descriptor: &Descriptor) -> Result<Stat, Errno> {
         Descriptor::Reader(_)
         | Descriptor::Writer(_)
         | Descriptor::Output(_)
-        | Descriptor::Input(_) => Ok(fixed(FIFO | 0o600, 16, 0)),
+        | Descriptor::Input(_) => Ok(fixed(FIFO | 0o666, 16, 0)),
     }
 }
 
@@ -190,7 +194,7 @@ fn device_stat(device: Device) -> Stat {
 
 fn fixed(mode: u32, ino: u64, size: u64) -> Stat {
     Stat {
-        dev: 1,
+        dev: SYNTHETIC,
         ino,
         nlink: 1,
         size,
