@@ -14,9 +14,9 @@ use tokio::time::{sleep, timeout};
 use crate::audit::Audit;
 use crate::cell::{CellOptions, CellPool};
 use crate::config::{Config, State, Tokens};
-use crate::executor::{Admission, Executor};
+use crate::executor::{Admission, Executor, TOOLS};
 use crate::http::{self, Connections, Door};
-use crate::policy::{self, Policy};
+use crate::policy::{self, Policy, PolicyError};
 use crate::session::Sessions;
 
 /// Name of the server's record.
@@ -171,14 +171,32 @@ pub async fn executor(
 /// Loads the policy file, or the embedded default.
 ///
 /// # Errors
-/// When it does not load.
+/// When it does not load, or a rule names a tool that does not exist: such a rule would allow or
+/// deny nothing.
 pub fn load_policy(file: Option<&Path>) -> anyhow::Result<Policy> {
-    match file {
-        Some(path) => {
-            policy::load_file(path).with_context(|| format!("policy `{}`", path.display()))
+    let Some(path) = file else {
+        return Ok(policy::load_default()?);
+    };
+    policy::load_file(path)
+        .and_then(|policy| check_tools(&policy).map(|()| policy))
+        .with_context(|| format!("policy `{}`", path.display()))
+}
+
+fn check_tools(policy: &Policy) -> Result<(), PolicyError> {
+    let allowing = policy.tools.iter().map(|rule| (rule.line, &rule.names));
+    let denying = policy.denials.iter().map(|rule| (rule.line, &rule.names));
+    let known = || TOOLS.iter().map(|tool| tool.name);
+    for (line, names) in allowing.chain(denying) {
+        if let Some(name) = names
+            .iter()
+            .find(|name| !known().any(|tool| tool == **name))
+        {
+            let tools = known().collect::<Vec<_>>().join(", ");
+            let reason = format!("no tool is called `{name}`; the tools are {tools}");
+            return Err(PolicyError::Rule { line, reason });
         }
-        None => Ok(policy::load_default()?),
     }
+    Ok(())
 }
 
 /// Waits until guests are compiled and loaded; answers whether that was within `time_max`.
@@ -209,5 +227,28 @@ async fn housekeeping(executor: Arc<Executor>, tokens: Arc<Tokens>, idle: Durati
             Ok(Ok(count)) => tracing::info!(count, "idle sessions deleted"),
             Ok(Err(error)) => tracing::error!(%error, "idle sessions not looked for"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_for_a_tool_that_does_not_exist_does_not_load() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.toml");
+        let load = |denied: &str| {
+            let head = "version = 1\nname = \"n\"\ndescription = \"d\"\n";
+            let rule = format!("[[deny]]\nnames = [\"{denied}\"]\nreason = \"r\"\n");
+            std::fs::write(&file, format!("{head}{rule}")).unwrap();
+            load_policy(Some(&file))
+        };
+        assert!(load("bash").is_ok());
+        let error = format!("{:#}", load("bsh").unwrap_err());
+        assert!(
+            error.contains("line 4") && error.contains("`bsh`"),
+            "{error}"
+        );
     }
 }
