@@ -29,7 +29,8 @@ pub fn run(case: &Case) -> Result<Answer, String> {
     let path = workspace.path();
     let (stdout, stdout_writer) = std::io::pipe().map_err(|error| error.to_string())?;
     let (stderr, stderr_writer) = std::io::pipe().map_err(|error| error.to_string())?;
-    let mut bash = Command::new("/bin/bash");
+    // A signal ignored by whoever runs the suite could not be trapped.
+    let mut bash = Command::new("/usr/bin/env");
     if rustix::process::geteuid().is_root() {
         // The pipes too, or opening /dev/stdout would be refused.
         chown(path, Some(AGENT), Some(AGENT))
@@ -38,8 +39,8 @@ pub fn run(case: &Case) -> Result<Answer, String> {
             .map_err(|error| format!("cannot hand the oracle its folder: {error}"))?;
         bash.uid(AGENT).gid(AGENT);
     }
-    bash.args(["--noprofile", "--norc", "-c", &case.script])
-        .arg0("bash")
+    bash.args(["--default-signal", "bash", "--noprofile", "--norc", "-c"])
+        .arg(&case.script)
         .current_dir(path)
         .env_clear()
         .envs([

@@ -78,7 +78,7 @@ impl Door {
     pub fn open(secret: &str) -> Self {
         let top = tempfile::Builder::new()
             .prefix("hotcell-escapes-")
-            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .tempdir_in(place())
             .expect("folder");
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
@@ -214,4 +214,15 @@ fn find(folder: &Path, name: &str) -> Option<PathBuf> {
         }
     }
     None
+}
+
+/// Where the world is built: not below a folder that guests have too, such as `/tmp`, or an
+/// absolute host path would be a guest's own.
+fn place() -> &'static Path {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let guests_too = ["/tmp", "/usr", "/etc", "/dev", "/bin"];
+    match guests_too.iter().any(|top| target.starts_with(top)) {
+        true => Path::new("/var/tmp"),
+        false => target,
+    }
 }
