@@ -52,7 +52,6 @@ impl Asked {
             environment: environment(policy, &request.input),
             cwd: working_folder(request, session)?,
             mounts: mounts(session, grant),
-            limits: grant.limits().clone(),
             stream: streams.output.is_some(),
             ..Order::default()
         };
