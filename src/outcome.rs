@@ -24,6 +24,10 @@ pub struct Outcome {
 /// Most changed paths an outcome names. Chosen, not measured.
 pub const CHANGED_MAX: usize = 1_000;
 
+/// Longest changed path that an outcome names, in bytes: twice what one argument may have, as links
+/// make paths longer. A longer one counts as one of "more".
+pub const CHANGED_PATH_BYTES_MAX: usize = 8_192;
+
 /// One output stream as kept: the head and, past the limit, the tail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Captured {

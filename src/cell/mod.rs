@@ -1,5 +1,5 @@
-//! The Wasm runner. `pool` is the broker's side: it starts cell processes and hands them
-//! orders. The rest is the cell's side: `run` takes orders, `kernel` is the process model,
+//! The Wasm runner. `pool` and `link` are the broker's side: they start cell processes and
+//! hand them orders. The rest is the cell's side: `run` takes orders, `kernel` is the process model,
 //! `wasi` the host functions, `engine` and `programs` what is run and by what.
 
 mod catalogue;
@@ -7,6 +7,7 @@ mod compile;
 mod deadline;
 mod engine;
 mod kernel;
+mod link;
 mod order;
 mod pool;
 mod programs;
@@ -16,6 +17,7 @@ mod wasi;
 mod wire;
 
 pub use compile::{compile, missing};
+pub use link::Chunk;
 pub use order::{Mount, Order, Stdin, Stream};
 pub use pool::{CellError, CellOptions, CellPool};
 pub use run::{CellArguments, cell_main};

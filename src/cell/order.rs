@@ -8,11 +8,17 @@ use crate::outcome::{Outcome, as_bytes};
 /// Names one call on one cell's socket.
 pub type CallId = u64;
 
+/// Streamed output of one call that may be on its way to a reader, in bytes; past it the guests
+/// that write wait. Chosen: some tens of chunks, and small beside a call's memory.
+pub const STREAM_WINDOW_BYTES: u64 = 1 << 20;
+
 /// Broker to cell.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Message {
     Run(CallId, Box<Order>),
     Cancel(CallId),
+    /// Streamed output of so many bytes has left the broker: there is room for as much more.
+    Taken(CallId, u64),
     /// The module's artefact is in the cache now, or could not be made.
     Load(String),
 }

@@ -7,14 +7,11 @@
 )]
 
 use std::{
-    collections::HashMap,
     os::{fd::OwnedFd, unix::net::UnixStream as StdStream},
     path::PathBuf,
+    pin::pin,
     process::Stdio,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -23,12 +20,13 @@ use parking_lot::Mutex;
 use tokio::{
     net::UnixStream,
     process::{Child, Command},
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
 };
 
 use super::{
     catalogue::{Catalogue, NEEDED_FIRST},
-    order::{CallId, Event, Message, Order, Stdin, Stream},
+    link::{CellGone, Chunk, Link, MESSAGES_MAX, Readiness, RunningCall},
+    order::{Event, Message, Order, Stdin},
     wire::{FRAME_BYTES_MAX, FrameReader, WireError, write_frames},
 };
 use crate::outcome::{Captured, Outcome, StoppedBy};
@@ -36,8 +34,6 @@ use crate::policy::Grant;
 
 /// The number under which a cell finds its socket.
 pub const SOCKET_NUMBER: i32 = 3;
-/// Messages that may wait for a cell's socket.
-const MESSAGES_MAX: usize = 4_096;
 /// Pause before a cell that died is started again.
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
 /// Longest wait of a call for a cell that is starting, first compilation included.
@@ -47,16 +43,23 @@ const STOP_WAIT: Duration = Duration::from_secs(2);
 /// How far past its wall limit a call's answer may be before its cell is taken for hung and
 /// ended, with every call in it. Chosen: far above any overshoot of a loaded machine.
 const STALL_WAIT: Duration = Duration::from_secs(10);
-/// What an order may weigh beyond its long fields, in bytes.
-const ORDER_BYTES_SPARE: usize = 1 << 20;
+/// How long a cancelled call may take to end before its cell is taken for hung. Chosen: far
+/// above the slice in which a guest notices, and below the time a stopping server waits.
+const CANCEL_WAIT: Duration = Duration::from_millis(1_500);
+/// Most bytes in an order's long fields; the frame holds a mebibyte for the rest.
+const ORDER_BYTES_MAX: usize = FRAME_BYTES_MAX - (1 << 20);
 
 /// Why an order could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum CellError {
     #[error("a cell process could not be started")]
     Start(#[source] std::io::Error),
-    #[error("no cell is ready; it is starting or cannot compile its guests")]
+    #[error("no cell is ready; it is still starting")]
     NotReady,
+    #[error("the guests that calls need first cannot be compiled; the log says why")]
+    Unable,
+    #[error("the call's input of {0} bytes is over the limit of {ORDER_BYTES_MAX} bytes")]
+    TooLarge(usize),
     #[error("the cell refused the order: {0}")]
     Refused(String),
     #[error("the cells are being stopped")]
@@ -84,28 +87,6 @@ pub struct CellPool {
     link: watch::Sender<Option<Arc<Link>>>,
     supervisor: Mutex<Option<tokio::task::JoinHandle<()>>>,
     stop: watch::Sender<bool>,
-}
-
-/// One living cell.
-#[derive(Debug)]
-struct Link {
-    messages: mpsc::Sender<Message>,
-    waiting: Mutex<HashMap<CallId, Waiting>>,
-    last_call: AtomicU64,
-    /// The modules that are needed first are mapped.
-    ready: watch::Sender<bool>,
-    /// The cell has told what it lacks; it may do so once.
-    told_missing: AtomicBool,
-    /// A call's answer is overdue: the cell is to be ended.
-    stalled: watch::Sender<bool>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    answer: oneshot::Sender<Result<Outcome, CellError>>,
-    sink: Option<mpsc::UnboundedSender<(Stream, Vec<u8>)>>,
-    /// Bytes of output the cell may still send for this call.
-    output_left: u64,
 }
 
 impl CellPool {
@@ -140,11 +121,12 @@ impl CellPool {
         self.link
             .borrow()
             .as_ref()
-            .is_some_and(|link| *link.ready.borrow())
+            .is_some_and(|link| *link.readiness.borrow() == Readiness::Ready)
     }
 
-    /// Runs one order. Dropping the future cancels the call and every process of it. `sink` gets
-    /// output as it comes when the order says `stream`; it holds at most the call's output limit.
+    /// Runs one order. When `cancelled` resolves the call and every process of it end, and what
+    /// they came to is still the outcome; dropping the future ends them too. `sink` gets output as
+    /// it comes when the order says `stream`; the cell waits for what it holds to be taken.
     ///
     /// # Errors
     /// No cell is ready, or the order cannot be started. A cell that dies is an outcome.
@@ -152,52 +134,40 @@ impl CellPool {
         &self,
         grant: Grant,
         mut order: Order,
-        sink: Option<mpsc::UnboundedSender<(Stream, Vec<u8>)>>,
+        sink: Option<mpsc::UnboundedSender<Chunk>>,
+        cancelled: impl Future<Output = ()>,
     ) -> Result<Outcome, CellError> {
         order.limits = grant.into_limits();
         let weight = weight(&order);
-        if weight > FRAME_BYTES_MAX - ORDER_BYTES_SPARE {
-            return Err(CellError::Refused(format!(
-                "its input of {weight} bytes is over the limit of {} bytes",
-                FRAME_BYTES_MAX - ORDER_BYTES_SPARE
-            )));
+        if weight > ORDER_BYTES_MAX {
+            return Err(CellError::TooLarge(weight));
         }
-        let overdue = Duration::from_millis(order.limits.wall_ms).saturating_add(STALL_WAIT);
-        // One chunk may be on its way when the limit is hit.
-        let output_left = order.limits.output_stop_bytes.saturating_add(1 << 20);
-        let link = tokio::time::timeout(READY_WAIT, self.ready_link())
-            .await
-            .map_err(|_| CellError::NotReady)??;
-        let id = link.last_call.fetch_add(1, Ordering::Relaxed) + 1;
-        let (answer, outcome) = oneshot::channel();
-        let waiting = Waiting {
-            answer,
-            sink,
-            output_left,
+        let wall = Duration::from_millis(order.limits.wall_ms);
+        let mut cancelled = pin!(cancelled);
+        let begun = async {
+            let link = tokio::time::timeout(READY_WAIT, self.ready_link());
+            let link = link.await.map_err(|_| CellError::NotReady)??;
+            Ok(link.begin(order, sink).await)
         };
-        link.waiting.lock().insert(id, waiting);
-        let mut running = RunningCall {
-            link: Arc::clone(&link),
-            id,
-            done: false,
-        };
-        let sent = link.messages.send(Message::Run(id, Box::new(order))).await;
-        let outcome = match sent {
-            Ok(()) => match tokio::time::timeout(overdue, outcome).await {
-                Ok(outcome) => outcome.unwrap_or_else(|_| Ok(cell_died())),
-                Err(_) => {
-                    link.stalled.send_replace(true);
-                    link.waiting.lock().remove(&id);
-                    Ok(cell_died())
-                }
+        let mut running = tokio::select! {
+            begun = begun => match begun? {
+                Ok(running) => running,
+                Err(CellGone) => return Ok(cell_died()),
             },
-            Err(_) => {
-                link.waiting.lock().remove(&id);
-                Ok(cell_died())
-            }
+            () = &mut cancelled => return Ok(cancelled_early()),
         };
-        running.done = true;
-        outcome
+        let overdue = wall.saturating_add(STALL_WAIT);
+        let ended = tokio::time::timeout(overdue, async {
+            tokio::select! {
+                outcome = running.outcome() => Some(outcome),
+                () = cancelled => None,
+            }
+        });
+        match ended.await {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => cancel(running).await,
+            Err(_) => Ok(running.overdue()),
+        }
     }
 
     /// Ends the cells and every call in them.
@@ -215,9 +185,13 @@ impl CellPool {
             let link = links.wait_for(Option::is_some).await;
             let link = link.map_err(|_| CellError::Stopped)?.clone();
             let Some(link) = link else { continue };
-            let mut ready = link.ready.subscribe();
+            let mut readiness = link.readiness.subscribe();
             tokio::select! {
-                _ready = ready.wait_for(|ready| *ready) => {}
+                known = readiness.wait_for(|now| *now != Readiness::Starting) => {
+                    if known.is_ok_and(|now| *now == Readiness::Unable) {
+                        return Err(CellError::Unable);
+                    }
+                }
                 // This cell died before it was ready: look for the next.
                 changed = links.changed() => {
                     changed.map_err(|_| CellError::Stopped)?;
@@ -260,14 +234,7 @@ impl CellPool {
         socket.set_nonblocking(true)?;
         let (from_cell, to_cell) = UnixStream::from_std(socket)?.into_split();
         let (messages, queue) = mpsc::channel(MESSAGES_MAX);
-        let link = Arc::new(Link {
-            messages,
-            waiting: Mutex::default(),
-            last_call: AtomicU64::new(0),
-            ready: watch::channel(false).0,
-            told_missing: AtomicBool::new(false),
-            stalled: watch::channel(false).0,
-        });
+        let link = Link::new(messages);
         self.link.send_replace(Some(Arc::clone(&link)));
         let mut stalled = link.stalled.subscribe();
         let mut writer = tokio::spawn(write_frames(to_cell, queue));
@@ -301,9 +268,7 @@ impl CellPool {
         if tokio::time::timeout(patience, child.wait()).await.is_err() {
             let _killed = child.kill().await;
         }
-        for (_, waiting) in link.waiting.lock().drain() {
-            let _gone = waiting.answer.send(Ok(cell_died()));
-        }
+        link.died();
         result
     }
 
@@ -321,7 +286,7 @@ impl CellPool {
                     .iter()
                     .any(|name| NEEDED_FIRST.contains(&name.as_str()))
                 {
-                    link.ready.send_replace(true);
+                    link.readiness.send_replace(Readiness::Ready);
                 }
                 if !names.is_empty() {
                     tokio::spawn(Arc::clone(self).compile(Arc::clone(link), names));
@@ -330,20 +295,9 @@ impl CellPool {
             Event::Loaded(name, loaded) => {
                 tracing::info!(name, loaded, "guest compiled");
             }
-            Event::Output(id, stream, bytes) => {
-                let mut waiting = link.waiting.lock();
-                let Some(call) = waiting.get_mut(&id) else {
-                    return Ok(());
-                };
-                let left = call.output_left.checked_sub(bytes.len() as u64);
-                call.output_left =
-                    left.ok_or(WireError::Broken("it sends more output than it may"))?;
-                if let Some(sink) = &call.sink {
-                    let _gone = sink.send((stream, bytes));
-                }
-            }
-            Event::Ended(id, outcome) => link.answer(id, Ok(*outcome)),
-            Event::Failed(id, reason) => link.answer(id, Err(CellError::Refused(reason))),
+            Event::Output(id, stream, bytes) => link.output(id, stream, bytes)?,
+            Event::Ended(id, outcome) => link.ended(id, *outcome)?,
+            Event::Failed(id, reason) => link.failed(id, reason),
         }
         Ok(())
     }
@@ -362,26 +316,23 @@ impl CellPool {
                 .arg(&self.options.cache)
                 .arg(&name);
             command.stdin(Stdio::null()).kill_on_drop(true);
-            match command.status().await {
-                Ok(status) if status.success() => {}
-                status => {
-                    tracing::error!(name, ?status, "a guest could not be compiled");
-                    // The cell finds nothing, and calls stop waiting for it.
-                    if link.messages.send(Message::Load(name)).await.is_err() {
-                        return;
-                    }
-                    continue;
-                }
+            let status = command.status().await;
+            let compiled = status.as_ref().is_ok_and(std::process::ExitStatus::success);
+            if !compiled {
+                tracing::error!(name, ?status, "a guest could not be compiled");
             }
             let needed_first = NEEDED_FIRST.contains(&name.as_str());
+            // Also when there is nothing to map: calls then stop waiting for it.
             if link.messages.send(Message::Load(name)).await.is_err() {
                 return;
             }
-            if needed_first {
+            if needed_first && !compiled {
+                link.readiness.send_replace(Readiness::Unable);
+            } else if needed_first {
                 first_left -= 1;
                 // The cell handles messages in order, so an order sent now finds it mapped.
                 if first_left == 0 {
-                    link.ready.send_replace(true);
+                    link.readiness.send_replace(Readiness::Ready);
                 }
             }
         }
@@ -423,33 +374,12 @@ impl CellPool {
     }
 }
 
-impl Link {
-    fn answer(&self, id: CallId, outcome: Result<Outcome, CellError>) {
-        if let Some(waiting) = self.waiting.lock().remove(&id) {
-            let _gone = waiting.answer.send(outcome);
-        }
-    }
-}
-
-/// A call in a cell; dropped before its end, it is cancelled.
-struct RunningCall {
-    link: Arc<Link>,
-    id: CallId,
-    done: bool,
-}
-
-impl Drop for RunningCall {
-    fn drop(&mut self) {
-        if self.done {
-            return;
-        }
-        self.link.waiting.lock().remove(&self.id);
-        if let Err(mpsc::error::TrySendError::Full(cancel)) =
-            self.link.messages.try_send(Message::Cancel(self.id))
-        {
-            let messages = self.link.messages.clone();
-            tokio::spawn(async move { messages.send(cancel).await });
-        }
+/// Ends a call that nobody waits for any more, and waits until its processes are gone.
+async fn cancel(mut running: RunningCall) -> Result<Outcome, CellError> {
+    running.cancel();
+    match tokio::time::timeout(CANCEL_WAIT, running.outcome()).await {
+        Ok(outcome) => outcome,
+        Err(_) => Ok(running.overdue()),
     }
 }
 
@@ -464,7 +394,15 @@ fn weight(order: &Order) -> usize {
     lists + stdin + order.state.len() + order.cwd.len()
 }
 
-fn cell_died() -> Outcome {
+fn cancelled_early() -> Outcome {
+    Outcome {
+        exit_code: StoppedBy::Cancelled.exit_code(),
+        stopped_by: Some(StoppedBy::Cancelled),
+        ..Outcome::default()
+    }
+}
+
+pub(super) fn cell_died() -> Outcome {
     let text = b"hotcell: the cell that ran this call died; files may be half written\n";
     Outcome {
         exit_code: StoppedBy::Cell.exit_code(),

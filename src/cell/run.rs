@@ -19,8 +19,8 @@ use super::{
     compile::{cache_file, check_cache},
     deadline::Deadlines,
     kernel::{
-        Call, Descriptor, Descriptors, Device, Image, Input, Output, PipeWriter, Strings, pipe,
-        start_first,
+        Call, Descriptor, Descriptors, Device, Image, Input, Output, PipeWriter, Strings, Window,
+        pipe, start_first,
     },
     order::{CallId, Event, Message, Order, Stdin, Stream},
     runtime::Runtime,
@@ -50,8 +50,15 @@ struct Cell {
     world: World,
     deadlines: Arc<Deadlines>,
     cache: PathBuf,
-    calls: Mutex<HashMap<CallId, Arc<Call>>>,
+    calls: Mutex<HashMap<CallId, Running>>,
     events: mpsc::Sender<Event>,
+}
+
+/// A call and what messages about it reach.
+struct Running {
+    call: Arc<Call>,
+    /// Room for its streamed output.
+    window: Window,
 }
 
 /// Runs the cell until the broker closes the socket.
@@ -130,9 +137,18 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
         match message {
             Message::Run(id, order) => cell.begin(id, *order),
             Message::Cancel(id) => {
-                let call = cell.calls.lock().get(&id).cloned();
+                let call = cell
+                    .calls
+                    .lock()
+                    .get(&id)
+                    .map(|running| running.call.clone());
                 if let Some(call) = call {
                     call.end(Some(StoppedBy::Cancelled));
+                }
+            }
+            Message::Taken(id, bytes) => {
+                if let Some(running) = cell.calls.lock().get(&id) {
+                    running.window.give(bytes);
                 }
             }
             Message::Load(name) => {
@@ -144,8 +160,8 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
             }
         }
     }
-    for call in cell.calls.lock().values() {
-        call.end(Some(StoppedBy::Cancelled));
+    for running in cell.calls.lock().values() {
+        running.call.end(Some(StoppedBy::Cancelled));
     }
     writer.abort();
     Ok(())
@@ -191,6 +207,7 @@ impl Cell {
             let event = match started {
                 Ok(started) => Event::Ended(id, Box::new(cell.finish(started).await)),
                 Err(Unstarted::Absent) => Event::Ended(id, Box::new(absent(&order.program))),
+                Err(Unstarted::Stopped(by)) => Event::Ended(id, Box::new(stopped(by))),
                 Err(Unstarted::Failed(reason)) => Event::Failed(id, reason),
             };
             cell.calls.lock().remove(&id);
@@ -212,8 +229,9 @@ impl Cell {
             ))
         })?;
         let call = Call::new(id, order, mounts);
+        let window = Window::new();
         let output = |stream| match order.stream {
-            true => Output::send(stream, id, self.events.clone()),
+            true => Output::send(stream, id, self.events.clone(), window.clone()),
             false => Output::keep(stream, call.limits.output_bytes.min(KEPT_BYTES_MAX)),
         };
         let (stdout, stderr) = (output(Stream::Stdout), output(Stream::Stderr));
@@ -226,7 +244,7 @@ impl Cell {
         for (number, descriptor) in (0u32..).zip(stdio) {
             descriptors
                 .put(number, descriptor)
-                .map_err(|_| Unstarted::Failed("the descriptor limit is below three".into()))?;
+                .map_err(|_| Unstarted::Stopped(StoppedBy::Descriptors))?;
         }
         let image = Image {
             module,
@@ -234,14 +252,14 @@ impl Cell {
             environment: Strings::from_list(&order.environment),
             cwd: order.cwd.clone().into_bytes(),
         };
-        self.calls.lock().insert(id, Arc::clone(&call));
-        start_first(&self.runtime, &call, image, descriptors).map_err(|errno| {
-            Unstarted::Failed(match errno {
-                Errno::ENOMEM => {
-                    "its arguments and environment need more than the memory limit".into()
-                }
-                _ => "the process limit is below one, or the cell has no free slot".into(),
-            })
+        let running = Running {
+            call: Arc::clone(&call),
+            window,
+        };
+        self.calls.lock().insert(id, running);
+        start_first(&self.runtime, &call, image, descriptors).map_err(|errno| match errno {
+            Errno::ENOMEM => Unstarted::Stopped(StoppedBy::Memory),
+            _ => Unstarted::Stopped(StoppedBy::Processes),
         })?;
         Ok(Started {
             call,
@@ -282,6 +300,8 @@ struct Started {
 enum Unstarted {
     /// No such program: the call ends with 127.
     Absent,
+    /// A limit leaves no room for its first process.
+    Stopped(StoppedBy),
     Failed(String),
 }
 
@@ -294,6 +314,19 @@ fn absent(program: &str) -> Outcome {
     Outcome {
         exit_code: 127,
         stderr,
+        ..Outcome::default()
+    }
+}
+
+fn stopped(by: StoppedBy) -> Outcome {
+    let text = "hotcell: the call's limits leave no room for its first process\n";
+    Outcome {
+        exit_code: by.exit_code(),
+        stopped_by: Some(by),
+        stderr: Captured {
+            head: text.into(),
+            ..Captured::default()
+        },
         ..Outcome::default()
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
         let server = match state.lock() {
             Ok(_) => "no server runs on it",
             Err(StateError::InUse { .. }) => "a server runs on it",
-            Err(StateError::Folder { .. }) => "its lock cannot be taken",
+            Err(_) => "its lock cannot be taken",
         };
         format!("{}, {server}", state.path().display())
     });

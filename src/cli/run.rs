@@ -212,7 +212,7 @@ async fn show(
     Ok(answer.outcome.exit_code)
 }
 
-fn write((stream, bytes): &Chunk) -> std::io::Result<()> {
+fn write(Chunk { stream, bytes, .. }: &Chunk) -> std::io::Result<()> {
     match stream {
         Stream::Stdout => {
             let mut stdout = std::io::stdout().lock();

@@ -1,7 +1,7 @@
 //! The state folder: made private, and locked so that one server owns it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -19,6 +19,11 @@ pub enum StateError {
         "another hotcell server uses the state folder `{path}`: stop it, or name another with --state"
     )]
     InUse { path: PathBuf },
+    #[error(
+        "others may write to the state folder `{path}` (mode {mode:o}), so its tokens and records \
+         could be replaced: run chmod go-w on it, or name another with --state"
+    )]
+    Open { path: PathBuf, mode: u32 },
 }
 
 /// A state folder that exists and only its owner can enter.
@@ -31,13 +36,18 @@ impl State {
     /// Opens the folder, making it when it is absent.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, or others may write to it.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let fault = |source| StateError::Folder {
             path: path.to_owned(),
             source,
         };
         private_folder(path).map_err(fault)?;
+        let mode = std::fs::metadata(path).map_err(fault)?.mode() & 0o7777;
+        if mode & 0o022 != 0 {
+            let path = path.to_owned();
+            return Err(StateError::Open { path, mode });
+        }
         // Guests get these folders as mounts; a relative name would change meaning with the cwd.
         let path = std::path::absolute(path).map_err(fault)?;
         Ok(Self { path })
@@ -94,6 +104,15 @@ mod tests {
             std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o700
         );
+        let open = std::fs::Permissions::from_mode(0o770);
+        std::fs::set_permissions(&path, open).unwrap();
+        assert!(matches!(
+            State::open(&path),
+            Err(StateError::Open { mode: 0o770, .. })
+        ));
+        let readable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&path, readable).unwrap();
+        assert!(State::open(&path).is_ok());
         let held = state.lock().unwrap();
         assert!(matches!(
             State::open(&path).unwrap().lock(),

@@ -1,5 +1,6 @@
 //! Tokens: the agents' identities. Only hashes are kept; a new secret goes to a private file.
 
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -147,6 +149,7 @@ impl Tokens {
         if SessionName::new(name).is_none() {
             return Err(TokenError::Name(name.to_owned()));
         }
+        let _lock = self.lock()?;
         let mut document = self.read()?;
         if document.token.iter().any(|entry| entry.name == name) {
             return Err(TokenError::Exists(name.to_owned()));
@@ -183,6 +186,7 @@ impl Tokens {
     /// # Errors
     /// When there is no such token or a file cannot be written.
     pub fn revoke(&self, name: &str) -> Result<(), TokenError> {
+        let _lock = self.lock()?;
         let mut document = self.read()?;
         let before = document.token.len();
         document.token.retain(|entry| entry.name != name);
@@ -207,6 +211,22 @@ impl Tokens {
             format!("token-{name}")
         };
         self.folder.join(file)
+    }
+
+    /// Keeps other processes from changing the list; they wait, as a change takes milliseconds.
+    fn lock(&self) -> Result<File, TokenError> {
+        let path = self.folder.join("tokens.lock");
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|file| {
+                flock(&file, FlockOperation::LockExclusive)?;
+                Ok(file)
+            })
+            .map_err(|source| TokenError::File { path, source })
     }
 
     fn list_path(&self) -> PathBuf {
@@ -246,7 +266,7 @@ impl Tokens {
         fresh.push("~");
         let fresh = PathBuf::from(fresh);
         let _absent = std::fs::remove_file(&fresh);
-        let mut file = std::fs::OpenOptions::new()
+        let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)

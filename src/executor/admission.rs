@@ -18,7 +18,7 @@ pub enum Full {
 /// Counts the calls that run and wait.
 #[derive(Debug)]
 pub struct Admission {
-    calls_max: u32,
+    counted_max: u32,
     counted: Arc<Semaphore>,
     running: Arc<Semaphore>,
 }
@@ -35,9 +35,10 @@ pub struct Place {
 impl Admission {
     /// Lets `calls_max` run at once and `waiting_max` more wait.
     pub fn new(calls_max: usize, waiting_max: usize) -> Self {
+        let counted_max = calls_max.saturating_add(waiting_max);
         Self {
-            calls_max: u32::try_from(calls_max).unwrap_or(u32::MAX),
-            counted: Arc::new(Semaphore::new(calls_max.saturating_add(waiting_max))),
+            counted_max: u32::try_from(counted_max).unwrap_or(u32::MAX),
+            counted: Arc::new(Semaphore::new(counted_max)),
             running: Arc::new(Semaphore::new(calls_max)),
         }
     }
@@ -47,16 +48,17 @@ impl Admission {
     /// # Errors
     /// When as many wait as may.
     pub async fn enter(&self, session: &Session, in_order: bool) -> Result<Place, Full> {
-        let turn = if in_order {
-            Some(session.turn().await?)
-        } else {
-            None
-        };
+        // Counted from here on, as it holds its input while it waits.
         let counted = self
             .counted
             .clone()
             .try_acquire_owned()
             .map_err(|_| Full::Server)?;
+        let turn = if in_order {
+            Some(session.turn().await?)
+        } else {
+            None
+        };
         let running = self
             .running
             .clone()
@@ -70,10 +72,10 @@ impl Admission {
         })
     }
 
-    /// Waits until no call runs.
+    /// Waits until no call runs or waits to.
     pub async fn idle(&self) {
         // The semaphore is never closed.
-        let _all = self.running.acquire_many(self.calls_max).await;
+        let _all = self.counted.acquire_many(self.counted_max).await;
     }
 }
 

@@ -81,6 +81,14 @@ impl Answer {
 }
 
 impl Encoding {
+    /// What a call's input asks for; text unless it says `base64`.
+    pub fn asked(input: &serde_json::Value) -> Self {
+        match input.get("encoding").and_then(serde_json::Value::as_str) {
+            Some("base64") => Self::Base64,
+            _ => Self::Text,
+        }
+    }
+
     /// Writes kept output. Where bytes were left out, text says how many; base64 is head and tail.
     fn write(self, captured: &Captured) -> Cow<'_, str> {
         let Captured {

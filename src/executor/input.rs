@@ -23,6 +23,7 @@ impl Call {
             let name = request.tool.chars().take(100).collect();
             return Err(ExecuteError::UnknownTool { name });
         };
+        let encoding = Encoding::asked(&request.input);
         let Value::Object(input) = &mut request.input else {
             return Err(ExecuteError::Invalid(
                 "`input` must be an object".to_owned(),
@@ -30,10 +31,6 @@ impl Call {
         };
         tool.check(input).map_err(ExecuteError::Invalid)?;
         input.retain(|_, value| !value.is_null());
-        let encoding = match input.get("encoding").and_then(Value::as_str) {
-            Some("base64") => Encoding::Base64,
-            _ => Encoding::Text,
-        };
         if let Some(asked_ms) = input
             .get("timeout_ms")
             .and_then(Value::as_u64)

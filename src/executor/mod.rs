@@ -16,13 +16,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::audit::{Audit, Durable, Finished, Intent, Verdict};
 use crate::cell::CellPool;
-use crate::outcome::{Outcome, StoppedBy};
+use crate::outcome::Outcome;
 use crate::policy::{self, Decision, Grant, Policy};
 use crate::quantity;
 use crate::request::{RequestId, ToolRequest};
 use crate::session::{InUse, Sessions};
 
-pub use crate::cell::Stream;
+pub use crate::cell::{CellError, Chunk, Stream};
 pub use admission::{Admission, Full};
 pub use answer::{Answer, Encoding};
 pub use error::ExecuteError;
@@ -32,9 +32,6 @@ use admission::Place;
 use detach::Detaching;
 use input::Call;
 use order::{Asked, Prepared};
-
-/// A piece of output as it came.
-pub type Chunk = (Stream, Vec<u8>);
 
 /// How a call is tied to its caller besides request and answer.
 #[derive(Debug, Default)]
@@ -128,10 +125,7 @@ impl Executor {
             intent.wait().await?; // nothing may leave before the intent is durable
         }
         let clamped_ms = grant.wall_clamped().then_some(grant.limits().wall_ms);
-        let mut result = tokio::select! {
-            result = self.run(grant, &mut asked) => result,
-            () = self.told_to_end(hung_up) => Ok(ended(StoppedBy::Cancelled)),
-        };
+        let mut result = self.run(grant, &mut asked, hung_up).await;
         let Asked {
             request,
             call,
@@ -156,21 +150,30 @@ impl Executor {
         })
     }
 
-    async fn run(&self, grant: Grant, asked: &mut Asked) -> Result<Outcome, ExecuteError> {
+    async fn run(
+        &self,
+        grant: Grant,
+        asked: &mut Asked,
+        hung_up: oneshot::Receiver<()>,
+    ) -> Result<Outcome, ExecuteError> {
         let prepared = asked.prepare(&self.policy, &grant).await?;
         let output = asked.streams.output.take();
         if let Some(output) = &output {
             // A caller that no longer listens has hung up, which ends the call elsewhere.
-            let _gone = output.send((Stream::Stdout, Vec::new()));
+            let _gone = output.send(Chunk::new(Stream::Stdout, Vec::new()));
         }
         let outcome = match prepared {
-            Prepared::Run(order) => self.cells.run(grant, *order, output.clone()).await?,
+            Prepared::Run(order) => {
+                let cancelled = self.told_to_end(hung_up);
+                let run = self.cells.run(grant, *order, output.clone(), cancelled);
+                run.await?
+            }
             Prepared::Answered(outcome) => outcome,
         };
         if let Some(output) = output {
             // What was not output of a guest, such as that there is no such program.
-            let _gone = output.send((Stream::Stdout, outcome.stdout.head.clone()));
-            let _gone = output.send((Stream::Stderr, outcome.stderr.head.clone()));
+            let _gone = output.send(Chunk::new(Stream::Stdout, outcome.stdout.head.clone()));
+            let _gone = output.send(Chunk::new(Stream::Stderr, outcome.stderr.head.clone()));
         }
         Ok(outcome)
     }
@@ -231,14 +234,6 @@ impl Executor {
             changed: outcome.map_or(&[], |outcome| &outcome.changed),
             changed_more: outcome.is_some_and(|outcome| outcome.changed_more),
         });
-    }
-}
-
-fn ended(by: StoppedBy) -> Outcome {
-    Outcome {
-        exit_code: by.exit_code(),
-        stopped_by: Some(by),
-        ..Outcome::default()
     }
 }
 

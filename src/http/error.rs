@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use crate::executor::{ExecuteError, Full, TOOLS};
+use crate::executor::{CellError, ExecuteError, Full, TOOLS};
 use crate::request::RequestId;
 use crate::session::SessionError;
 
@@ -106,6 +106,10 @@ impl From<ExecuteError> for Refusal {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", message)
             }
             ExecuteError::NoRecord(_) => unavailable("no_record", message, &error_chain(&error)),
+            ExecuteError::Cell(CellError::TooLarge(_)) => {
+                let cause = error_chain(&error);
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", cause)
+            }
             ExecuteError::Cell(_) => unavailable("no_cell", message, &error_chain(&error)),
         }
     }

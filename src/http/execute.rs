@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-use crate::executor::{Encoding, ExecuteError, Streams};
+use crate::executor::{CellError, ExecuteError, Streams};
 use crate::http::error::{Refusal, Told, bad, json, wrong_method as refused_method};
 use crate::http::idempotency::{Begun, Stored};
 use crate::http::{Door, auth, body, stream};
@@ -58,7 +58,7 @@ async fn answer(
         });
     }
     if streamed {
-        return stream::run(door.clone(), request, encoding(&bytes)).await;
+        return stream::run(door.clone(), request).await;
     }
     let answer = door.executor.execute(request, Streams::default()).await?;
     Ok(json(StatusCode::OK, answer.to_json()))
@@ -109,6 +109,7 @@ fn may_have_run(error: &ExecuteError) -> bool {
         | ExecuteError::Denied(_)
         | ExecuteError::Session(_)
         | ExecuteError::Full(_) => false,
+        ExecuteError::Cell(CellError::TooLarge(_)) => false,
         ExecuteError::NoRecord(_) | ExecuteError::Cell(_) => true,
     }
 }
@@ -129,16 +130,4 @@ fn wants_stream(headers: &HeaderMap) -> bool {
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/event-stream"))
-}
-
-fn encoding(body: &[u8]) -> Encoding {
-    let value: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let asked = value
-        .as_ref()
-        .and_then(|value| value.pointer("/input/encoding")?.as_str());
-    if asked == Some("base64") {
-        Encoding::Base64
-    } else {
-        Encoding::Text
-    }
 }

@@ -20,16 +20,13 @@ use crate::http::error::Refusal;
 use crate::http::idempotency::Stored;
 use crate::request::{RequestId, ToolRequest};
 
-/// Events on their way to a slow client; what is behind them is bounded by the call's output limit.
+/// Events on their way to a slow client; the cell waits for what is behind them to be taken.
 const EVENTS_WAITING_MAX: usize = 16;
 
 /// Runs a call and answers with its events. Refusals before it starts keep their own status.
-pub(super) async fn run(
-    door: Arc<Door>,
-    request: ToolRequest,
-    encoding: Encoding,
-) -> Result<Response, Refusal> {
+pub(super) async fn run(door: Arc<Door>, request: ToolRequest) -> Result<Response, Refusal> {
     let id = request.id.clone();
+    let encoding = Encoding::asked(&request.input);
     let (output, mut chunks) = mpsc::unbounded_channel();
     let streams = Streams {
         output: Some(output),
@@ -40,10 +37,10 @@ pub(super) async fn run(
     // The first chunk says that the call is admitted and recorded.
     let started = tokio::select! {
         chunk = chunks.recv() => chunk.is_some(),
-        ended = &mut call => return Ok(events(vec![last_event(ended, &id)?])),
+        ended = &mut call => return Ok(events(vec![last_event(ended)?])),
     };
     if !started {
-        return Ok(events(vec![last_event(call.await, &id)?]));
+        return Ok(events(vec![last_event(call.await)?]));
     }
     let (events, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
     tokio::spawn(async move {
@@ -101,16 +98,17 @@ impl Writer {
                 let _gone = events.send(output_event(stream, "text", &text)).await;
             }
         }
-        let last = match last_event(ended, id) {
+        let last = match last_event(ended) {
             Ok(event) => event,
             Err(refusal) => event("error", &refusal.told(id).body()),
         };
         let _gone = events.send(last).await;
     }
 
-    async fn send(&mut self, (stream, bytes): Chunk, events: &mpsc::Sender<Bytes>) {
+    async fn send(&mut self, chunk: Chunk, events: &mpsc::Sender<Bytes>) {
+        let stream = chunk.stream;
         let encoding = self.encoding;
-        let text = encoding.write_chunk(self.rest(stream), &bytes);
+        let text = encoding.write_chunk(self.rest(stream), &chunk.bytes);
         if !text.is_empty() {
             let field = if encoding == Encoding::Base64 {
                 "base64"
@@ -130,7 +128,7 @@ impl Writer {
     }
 }
 
-fn last_event(ended: Result<Answer, ExecuteError>, _id: &RequestId) -> Result<Bytes, Refusal> {
+fn last_event(ended: Result<Answer, ExecuteError>) -> Result<Bytes, Refusal> {
     Ok(event("answer", &ended?.to_json()))
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -96,7 +96,11 @@ impl Disk {
             .map_err(io::Error::other)
             .map_err(fault(&path))?;
         let fresh = folder.join("session.new");
-        fs::write(&fresh, text)
+        File::create(&fresh)
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.sync_all() // a crash must not leave a session that is an empty file
+            })
             .and_then(|()| fs::rename(&fresh, &path))
             .map_err(fault(&path))?;
         Ok(Session::kept(name, &folder, Vec::new()))

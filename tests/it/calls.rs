@@ -208,6 +208,35 @@ fn output_comes_as_it_is_written_and_the_answer_last() {
 }
 
 #[test]
+fn a_slow_reader_of_a_stream_makes_its_call_wait_and_loses_nothing() {
+    let (_state, server) = server();
+    let call = bash("yes 0123456 | head -c 32000000; touch written");
+    let stream = server.begin(
+        "POST",
+        "/execute",
+        "Accept: text/event-stream\r\n",
+        &call.to_string(),
+    );
+    std::thread::sleep(Duration::from_secs(1));
+    let written = server.workspace().join("written");
+    assert!(!written.exists(), "the output went somewhere unread");
+    let input = json!({"file_path": "a", "content": "b"});
+    let other = server.execute(&json!({"tool": "write", "input": input}));
+    assert_eq!(other.status, 200, "a neighbour is served meanwhile");
+    let lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let data = lines.filter_map(|line| line.strip_prefix("data: ").map(str::to_owned));
+    let mut bytes = 0;
+    for event in data.map(|data| serde_json::from_str::<Value>(&data).unwrap()) {
+        bytes += event["text"].as_str().map_or(0, str::len);
+        if event["exitCode"].is_number() {
+            assert_eq!((&event["exitCode"], bytes), (&json!(0), 32_000_000));
+            break;
+        }
+    }
+    assert!(bytes > 0 && written.exists());
+}
+
+#[test]
 fn a_client_that_hangs_up_ends_its_call_and_the_outcome_is_recorded() {
     let (_state, server) = server();
     for headers in ["", "Accept: text/event-stream\r\n"] {

@@ -19,7 +19,7 @@ use crate::cell::{
     wasi::{Errno, Mounts},
 };
 use crate::limits::Limits;
-use crate::outcome::{CHANGED_MAX, StoppedBy, Usage};
+use crate::outcome::{CHANGED_MAX, CHANGED_PATH_BYTES_MAX, StoppedBy, Usage};
 
 /// Largest shell state a session keeps, in bytes. Chosen, not measured.
 pub const STATE_BYTES_MAX: usize = 1 << 20;
@@ -297,7 +297,9 @@ impl Call {
     /// Names a guest path that this call changed.
     pub fn note_change(&self, path: String) {
         let mut table = self.table.lock();
-        if table.changed.len() < CHANGED_MAX {
+        if path.len() > CHANGED_PATH_BYTES_MAX {
+            table.changed_more = true;
+        } else if table.changed.len() < CHANGED_MAX {
             table.changed.insert(path);
         } else if !table.changed.contains(&path) {
             table.changed_more = true;

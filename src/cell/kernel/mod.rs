@@ -17,7 +17,7 @@ pub use call::{Call, STATE_BYTES_MAX};
 pub use descriptor::{Descriptor, Descriptors, Device, Input, NUMBERS_MAX};
 pub use guest::{Exit, FUEL_START, Guest, Image, Strings, settle_fuel};
 pub use launch::{start_first, wait_interruptibly};
-pub use output::Output;
+pub use output::{Output, Window};
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use process::{Inherited, Pid, Process, Status};
 pub use spawn::{SpawnRequest, exec, fork, spawn};

@@ -3,9 +3,9 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
-use crate::cell::order::{CallId, Event, Stream};
+use crate::cell::order::{CallId, Event, STREAM_WINDOW_BYTES, Stream};
 use crate::outcome::Captured;
 
 /// One output stream of a call.
@@ -18,7 +18,32 @@ pub struct Output {
 #[derive(Debug)]
 enum Sink {
     Keep(Mutex<Kept>),
-    Send(CallId, mpsc::Sender<Event>),
+    Send(CallId, mpsc::Sender<Event>, Window),
+}
+
+/// Room for the streamed output of one call, both streams together.
+#[derive(Debug, Clone)]
+pub struct Window(Arc<Semaphore>);
+
+impl Window {
+    /// A window that is all room.
+    pub fn new() -> Self {
+        Self(Arc::new(Semaphore::new(STREAM_WINDOW_BYTES as usize)))
+    }
+
+    /// So many bytes have been taken by their reader.
+    pub fn give(&self, bytes: u64) {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let most = STREAM_WINDOW_BYTES as usize;
+        self.0
+            .add_permits(bytes.min(most.saturating_sub(self.0.available_permits())));
+    }
+
+    /// Waits for room. It is given back unless it is forgotten.
+    async fn take(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.0.acquire_many(bytes).await.ok()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -46,10 +71,15 @@ impl Output {
     }
 
     /// Sends every chunk to the broker.
-    pub fn send(stream: Stream, call: CallId, events: mpsc::Sender<Event>) -> Arc<Self> {
+    pub fn send(
+        stream: Stream,
+        call: CallId,
+        events: mpsc::Sender<Event>,
+        window: Window,
+    ) -> Arc<Self> {
         Arc::new(Self {
             stream,
-            sink: Sink::Send(call, events),
+            sink: Sink::Send(call, events, window),
         })
     }
 
@@ -57,10 +87,15 @@ impl Output {
     pub async fn write(&self, bytes: &[u8]) {
         match &self.sink {
             Sink::Keep(kept) => kept.lock().push(bytes),
-            Sink::Send(call, events) => {
+            Sink::Send(call, events, window) => {
+                // A writer that is killed while it waits leaves the room to others.
+                let room = window.take(bytes.len()).await;
                 let chunk = Event::Output(*call, self.stream, bytes.to_vec());
                 // A closed channel means the broker is gone, and this cell with it.
                 let _sent = events.send(chunk).await;
+                if let Some(room) = room {
+                    room.forget();
+                }
             }
         }
     }

@@ -1,0 +1,367 @@
+//! One living cell as the broker sees it: the calls it owes answers to and what it may send for
+//! them. The cell may be hostile; every event is held against the order it belongs to.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    order::{CallId, Message, Order, STREAM_WINDOW_BYTES, Stream},
+    pool::{CellError, cell_died},
+    wire::WireError,
+};
+use crate::outcome::{CHANGED_MAX, CHANGED_PATH_BYTES_MAX, Outcome};
+
+/// Messages that may wait for a cell's socket.
+pub(super) const MESSAGES_MAX: usize = 4_096;
+/// What a kept stream may hold beyond the limit: two halves of an odd number, and the cell's
+/// own words for a call that did not start.
+const KEPT_BYTES_SPARE: u64 = 4_096;
+
+/// How far a cell is with the guests that calls need first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readiness {
+    Starting,
+    Ready,
+    /// One of them cannot be compiled or mapped; waiting longer would not help.
+    Unable,
+}
+
+/// One living cell.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) messages: mpsc::Sender<Message>,
+    waiting: Mutex<HashMap<CallId, Waiting>>,
+    last_call: AtomicU64,
+    pub(super) readiness: watch::Sender<Readiness>,
+    /// The cell has told what it lacks; it may do so once.
+    pub(super) told_missing: AtomicBool,
+    /// A call's answer is overdue: the cell is to be ended.
+    pub(super) stalled: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    answer: oneshot::Sender<Result<Outcome, CellError>>,
+    sink: Option<mpsc::UnboundedSender<Chunk>>,
+    rights: Rights,
+    /// Bytes handed to the sink and not yet taken by whoever reads it.
+    untaken: Arc<AtomicU64>,
+}
+
+/// What a cell may send for one call.
+#[derive(Debug)]
+struct Rights {
+    /// Bytes of streamed output left.
+    output_left: u64,
+    /// Bytes of one kept stream.
+    kept_bytes_max: u64,
+    keep_state: bool,
+}
+
+/// A piece of output as it came. Dropping it tells the cell that there is room for more.
+#[derive(Debug)]
+pub struct Chunk {
+    pub stream: Stream,
+    pub bytes: Vec<u8>,
+    _room: Option<Room>,
+}
+
+impl Chunk {
+    /// A piece that no cell waits to see taken.
+    pub fn new(stream: Stream, bytes: Vec<u8>) -> Self {
+        Self {
+            stream,
+            bytes,
+            _room: None,
+        }
+    }
+}
+
+/// Room in a call's window, given back when dropped.
+#[derive(Debug)]
+struct Room {
+    id: CallId,
+    bytes: u64,
+    untaken: Arc<AtomicU64>,
+    messages: mpsc::Sender<Message>,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.untaken.fetch_sub(self.bytes, Ordering::Relaxed);
+        send_soon(&self.messages, Message::Taken(self.id, self.bytes));
+    }
+}
+
+impl Link {
+    pub(super) fn new(messages: mpsc::Sender<Message>) -> Arc<Self> {
+        Arc::new(Self {
+            messages,
+            waiting: Mutex::default(),
+            last_call: AtomicU64::new(0),
+            readiness: watch::channel(Readiness::Starting).0,
+            told_missing: AtomicBool::new(false),
+            stalled: watch::channel(false).0,
+        })
+    }
+
+    /// Sends an order and answers the call that waits for its outcome.
+    ///
+    /// # Errors
+    /// The cell is gone.
+    pub(super) async fn begin(
+        self: Arc<Self>,
+        order: Order,
+        sink: Option<mpsc::UnboundedSender<Chunk>>,
+    ) -> Result<RunningCall, CellGone> {
+        let rights = Rights {
+            // One chunk may be on its way when the limit is hit.
+            output_left: order.limits.output_stop_bytes.saturating_add(1 << 20),
+            kept_bytes_max: order.limits.output_bytes.saturating_add(KEPT_BYTES_SPARE),
+            keep_state: order.keep_state,
+        };
+        let id = self.last_call.fetch_add(1, Ordering::Relaxed) + 1;
+        let (answer, outcome) = oneshot::channel();
+        let waiting = Waiting {
+            answer,
+            sink,
+            rights,
+            untaken: Arc::default(),
+        };
+        self.waiting.lock().insert(id, waiting);
+        let running = RunningCall {
+            link: self,
+            id,
+            outcome,
+            done: false,
+        };
+        let message = Message::Run(id, Box::new(order));
+        let sent = running.link.messages.send(message).await;
+        sent.map(|()| running).map_err(|_| CellGone)
+    }
+
+    /// Takes a piece of a call's output.
+    ///
+    /// # Errors
+    /// More than the call may have, in all or before the pieces so far were taken.
+    pub(super) fn output(
+        &self,
+        id: CallId,
+        stream: Stream,
+        bytes: Vec<u8>,
+    ) -> Result<(), WireError> {
+        let length = bytes.len() as u64;
+        let mut waiting = self.waiting.lock();
+        let Some(call) = waiting.get_mut(&id) else {
+            return Ok(()); // it was cancelled
+        };
+        let left = call.rights.output_left.checked_sub(length);
+        call.rights.output_left =
+            left.ok_or(WireError::Broken("it sends more output than it may"))?;
+        if call.untaken.fetch_add(length, Ordering::Relaxed) + length > STREAM_WINDOW_BYTES {
+            return Err(WireError::Broken("it sends output that has no room"));
+        }
+        let room = Room {
+            id,
+            bytes: length,
+            untaken: Arc::clone(&call.untaken),
+            messages: self.messages.clone(),
+        };
+        let chunk = Chunk {
+            stream,
+            bytes,
+            _room: Some(room),
+        };
+        let unread = match &call.sink {
+            Some(sink) => sink.send(chunk).err().map(|unsent| unsent.0),
+            None => Some(chunk),
+        };
+        drop(waiting);
+        drop(unread); // gives its room back, so that the call goes on to its end
+        Ok(())
+    }
+
+    /// Takes a call's outcome.
+    ///
+    /// # Errors
+    /// It holds more than the call may have.
+    pub(super) fn ended(&self, id: CallId, outcome: Outcome) -> Result<(), WireError> {
+        let Some(waiting) = self.waiting.lock().remove(&id) else {
+            return Ok(()); // it was cancelled
+        };
+        let held = waiting.rights.hold(&outcome);
+        let told = if held.is_ok() { outcome } else { cell_died() };
+        let _gone = waiting.answer.send(Ok(told));
+        held
+    }
+
+    /// Takes word that a call's order could not be started.
+    pub(super) fn failed(&self, id: CallId, reason: String) {
+        if let Some(waiting) = self.waiting.lock().remove(&id) {
+            let _gone = waiting.answer.send(Err(CellError::Refused(reason)));
+        }
+    }
+
+    /// Answers every call that still waits: the cell is dead.
+    pub(super) fn died(&self) {
+        for (_, waiting) in self.waiting.lock().drain() {
+            let _gone = waiting.answer.send(Ok(cell_died()));
+        }
+    }
+}
+
+impl Rights {
+    fn hold(&self, outcome: &Outcome) -> Result<(), WireError> {
+        let kept = [&outcome.stdout, &outcome.stderr]
+            .map(|captured| captured.head.len().saturating_add(captured.tail.len()) as u64);
+        if kept.iter().any(|bytes| *bytes > self.kept_bytes_max) {
+            return Err(WireError::Broken("an outcome has more output than it may"));
+        }
+        if outcome.state.is_some() && !self.keep_state {
+            return Err(WireError::Broken(
+                "an outcome has a state that none asked for",
+            ));
+        }
+        let paths = &outcome.changed;
+        if paths.len() > CHANGED_MAX || paths.iter().any(|p| p.len() > CHANGED_PATH_BYTES_MAX) {
+            return Err(WireError::Broken(
+                "an outcome names more changes than it may",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The cell died before it could be sent an order.
+#[derive(Debug)]
+pub(super) struct CellGone;
+
+/// A call in a cell; dropped before its end, it is cancelled.
+#[derive(Debug)]
+pub(super) struct RunningCall {
+    link: Arc<Link>,
+    id: CallId,
+    outcome: oneshot::Receiver<Result<Outcome, CellError>>,
+    done: bool,
+}
+
+impl RunningCall {
+    /// Waits for the outcome; may be dropped and asked again.
+    pub(super) async fn outcome(&mut self) -> Result<Outcome, CellError> {
+        let outcome = (&mut self.outcome).await;
+        self.done = true;
+        outcome.unwrap_or_else(|_| Ok(cell_died()))
+    }
+
+    /// Asks the cell to end the call; its outcome is still to come.
+    pub(super) fn cancel(&self) {
+        send_soon(&self.link.messages, Message::Cancel(self.id));
+    }
+
+    /// Gives the cell up: it does not end its calls.
+    pub(super) fn overdue(mut self) -> Outcome {
+        self.done = true;
+        self.link.stalled.send_replace(true);
+        self.link.waiting.lock().remove(&self.id);
+        cell_died()
+    }
+}
+
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        if !self.done {
+            self.link.waiting.lock().remove(&self.id);
+            self.cancel();
+        }
+    }
+}
+
+/// Sends a message that must not be lost and cannot be waited for here.
+fn send_soon(messages: &mpsc::Sender<Message>, message: Message) {
+    if let Err(mpsc::error::TrySendError::Full(message)) = messages.try_send(message)
+        && let Ok(runtime) = tokio::runtime::Handle::try_current()
+    {
+        let messages = messages.clone();
+        runtime.spawn(async move { messages.send(message).await });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::outcome::Captured;
+
+    async fn begun() -> (
+        Arc<Link>,
+        RunningCall,
+        mpsc::Receiver<Message>,
+        mpsc::UnboundedReceiver<Chunk>,
+    ) {
+        let (messages, queue) = mpsc::channel(8);
+        let link = Link::new(messages);
+        let (sink, chunks) = mpsc::unbounded_channel();
+        let order = Order {
+            limits: Limits {
+                output_bytes: 10,
+                ..Limits::default()
+            },
+            ..Order::default()
+        };
+        let call = Arc::clone(&link).begin(order, Some(sink)).await.unwrap();
+        (link, call, queue, chunks)
+    }
+
+    #[tokio::test]
+    async fn a_cell_that_ignores_its_window_breaks_the_protocol() {
+        let piece = vec![0; usize::try_from(STREAM_WINDOW_BYTES / 2).unwrap()];
+        let (link, call, mut queue, mut chunks) = begun().await;
+        assert!(matches!(queue.recv().await, Some(Message::Run(..))));
+        for _ in 0..4 {
+            link.output(call.id, Stream::Stdout, piece.clone()).unwrap();
+            drop(chunks.recv().await);
+            assert!(matches!(queue.recv().await, Some(Message::Taken(..))));
+        }
+        link.output(call.id, Stream::Stdout, piece.clone()).unwrap();
+        link.output(call.id, Stream::Stdout, piece.clone()).unwrap();
+        assert!(link.output(call.id, Stream::Stdout, piece.clone()).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_outcome_past_the_orders_limits_is_not_believed() {
+        let long = Captured {
+            head: vec![b'x'; 1 << 20],
+            ..Captured::default()
+        };
+        let forged = [
+            Outcome {
+                stdout: long,
+                ..Outcome::default()
+            },
+            Outcome {
+                state: Some(Vec::new()),
+                ..Outcome::default()
+            },
+            Outcome {
+                changed: vec!["x".repeat(CHANGED_PATH_BYTES_MAX + 1)],
+                ..Outcome::default()
+            },
+        ];
+        for outcome in forged {
+            let (link, mut call, _queue, _chunks) = begun().await;
+            assert!(link.ended(call.id, outcome).is_err());
+            assert_eq!(call.outcome().await.unwrap(), cell_died());
+        }
+        let (link, mut call, _queue, _chunks) = begun().await;
+        link.ended(call.id, Outcome::default()).unwrap();
+        assert_eq!(call.outcome().await.unwrap(), Outcome::default());
+    }
+}
