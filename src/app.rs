@@ -18,6 +18,7 @@ use crate::executor::{Admission, Executor, TOOLS};
 use crate::http::{self, Connections, Door};
 use crate::policy::{self, Policy, PolicyError};
 use crate::session::Sessions;
+use crate::telemetry::Metrics;
 
 /// Name of the server's record.
 const RECORD: &str = "serve";
@@ -37,6 +38,7 @@ pub struct App {
     tokens: Arc<Tokens>,
     config: Config,
     router: Router,
+    connections: Arc<Connections>,
     _lock: File,
 }
 
@@ -56,10 +58,12 @@ impl App {
         let begun = begun.into_iter().map(|key| (key.agent, key.key_sha256));
         let sessions = Sessions::open(state.path(), config.sessions_max)?;
         let executor = executor(config, executable, RECORD, sessions, config.calls_max).await?;
+        let connections = Arc::new(Connections::new(config.connections_max));
         let door = Door::new(
             executor.clone(),
             tokens.clone(),
             config.body_bytes_max,
+            connections.clone(),
             begun,
         )?;
         let router = http::router(Arc::new(door));
@@ -68,6 +72,7 @@ impl App {
             tokens,
             config: config.clone(),
             router,
+            connections,
             _lock: lock,
         })
     }
@@ -99,13 +104,12 @@ impl App {
         stop: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         let (drain, draining) = watch::channel(false);
-        let connections = Connections::new(self.config.connections_max);
         let housekeeping = tokio::spawn(housekeeping(
             self.executor.clone(),
             self.tokens.clone(),
             self.config.session_idle,
         ));
-        let doors = http::serve(listener, self.router.clone(), &connections, draining);
+        let doors = http::serve(listener, self.router.clone(), &self.connections, draining);
         tokio::select! {
             () = doors => {}
             () = stop => {}
@@ -113,7 +117,7 @@ impl App {
         tracing::info!(limit = ?self.config.drain, "stopping: running calls may finish");
         drain.send_replace(true);
         let finished = async {
-            connections.ended().await;
+            self.connections.ended().await;
             self.executor.admission.idle().await;
         };
         if timeout(self.config.drain, finished).await.is_err() {
@@ -121,7 +125,7 @@ impl App {
             self.executor.stopping.send_replace(true);
             let ended = async {
                 self.executor.admission.idle().await;
-                connections.ended().await;
+                self.connections.ended().await;
             };
             if timeout(CANCEL_TIME_MAX, ended).await.is_err() {
                 tracing::warn!("connections were still open at the end");
@@ -164,6 +168,7 @@ pub async fn executor(
         audit,
         cells,
         admission,
+        metrics: Metrics::new(),
         stopping,
     }))
 }

@@ -74,6 +74,22 @@ impl StoppedBy {
     pub fn exit_code(self) -> u8 {
         if self == Self::Wall { 124 } else { 137 }
     }
+
+    /// The word that answers and metrics have for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wall => "wall",
+            Self::Fuel => "fuel",
+            Self::Memory => "memory",
+            Self::Output => "output",
+            Self::Processes => "processes",
+            Self::Descriptors => "descriptors",
+            Self::Disk => "disk",
+            Self::Inodes => "inodes",
+            Self::Cancelled => "cancelled",
+            Self::Cell => "cell",
+        }
+    }
 }
 
 /// Bytes in one piece on the wire; serde's own way for a `Vec<u8>` is a number at a time.

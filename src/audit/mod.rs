@@ -59,6 +59,11 @@ impl Audit {
         self.writer.healthy()
     }
 
+    /// Age of the oldest record that waits to be written.
+    pub fn lag(&self) -> Duration {
+        self.writer.lag()
+    }
+
     /// Waits until everything recorded so far is durable.
     ///
     /// # Errors

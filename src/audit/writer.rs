@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -67,7 +68,16 @@ struct Shared {
 struct Queue {
     lines: Vec<u8>,
     waiting: Vec<oneshot::Sender<bool>>,
+    /// When the oldest of `lines` came.
+    oldest: Option<Instant>,
     closed: bool,
+}
+
+impl Queue {
+    fn add(&mut self, line: &[u8]) {
+        self.lines.extend_from_slice(line);
+        self.oldest.get_or_insert_with(Instant::now);
+    }
 }
 
 impl Writer {
@@ -108,14 +118,14 @@ impl Writer {
     }
 
     pub(super) fn append(&self, line: Vec<u8>) {
-        self.shared.queue().lines.extend_from_slice(&line);
+        self.shared.queue().add(&line);
         // Not woken: an outcome goes with the next intent, with a flush, or at the end.
     }
 
     pub(super) fn append_durably(&self, line: Vec<u8>) -> Durable {
         let (sender, receiver) = oneshot::channel();
         let mut queue = self.shared.queue();
-        queue.lines.extend_from_slice(&line);
+        queue.add(&line);
         queue.waiting.push(sender);
         drop(queue);
         self.shared.arrived.notify_one();
@@ -123,6 +133,11 @@ impl Writer {
             written: receiver,
             known: None,
         }
+    }
+
+    pub(super) fn lag(&self) -> Duration {
+        let oldest = self.shared.queue().oldest;
+        oldest.map_or(Duration::ZERO, |oldest| oldest.elapsed())
     }
 
     pub(super) fn healthy(&self) -> bool {
@@ -148,7 +163,7 @@ impl Shared {
 }
 
 /// Longest time an outcome stays in memory when no intent follows it. Chosen, not measured.
-const OUTCOME_DELAY_MAX: std::time::Duration = std::time::Duration::from_millis(200);
+const OUTCOME_DELAY_MAX: Duration = Duration::from_millis(200);
 
 fn write_until_closed(shared: &Shared, mut file: File) {
     // After a failed write the file may end in half a line: the next batch starts on a new one.
@@ -168,6 +183,7 @@ fn write_until_closed(shared: &Shared, mut file: File) {
             }
         }
         let lines = std::mem::take(&mut queue.lines);
+        queue.oldest = None;
         let waiting = std::mem::take(&mut queue.waiting);
         let closed = queue.closed;
         drop(queue);

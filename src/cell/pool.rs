@@ -11,7 +11,10 @@ use std::{
     path::PathBuf,
     pin::pin,
     process::Stdio,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -87,6 +90,7 @@ pub struct CellPool {
     link: watch::Sender<Option<Arc<Link>>>,
     supervisor: Mutex<Option<tokio::task::JoinHandle<()>>>,
     stop: watch::Sender<bool>,
+    started: AtomicU64,
 }
 
 impl CellPool {
@@ -104,6 +108,7 @@ impl CellPool {
             link: watch::channel(None).0,
             supervisor: Mutex::new(None),
             stop: watch::channel(false).0,
+            started: AtomicU64::new(0),
         });
         let first = pool.spawn_cell()?;
         let supervisor = tokio::spawn(Arc::clone(&pool).supervise(first));
@@ -114,6 +119,11 @@ impl CellPool {
     /// Names in `/bin`, sorted.
     pub fn programs(&self) -> &[String] {
         &self.programs
+    }
+
+    /// Cells started so far; every one after the first replaced one that died.
+    pub fn started(&self) -> u64 {
+        self.started.load(Ordering::Relaxed)
     }
 
     /// True when the shell and the file tools are mapped in a living cell.
@@ -370,6 +380,7 @@ impl CellPool {
             .kill_on_drop(true)
             .spawn()
             .map_err(CellError::Start)?;
+        self.started.fetch_add(1, Ordering::Relaxed);
         Ok((child, ours))
     }
 }

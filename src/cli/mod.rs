@@ -119,7 +119,8 @@ pub fn main() -> ExitCode {
         Some(Command::Doctor(args)) => doctor::main(&args),
         Some(Command::Warm(args)) => warm::main(&args),
         Some(Command::Cell { cache, calls }) => {
-            let started = telemetry::start("warn").map_err(|reason| anyhow::anyhow!(reason));
+            let started = telemetry::start("warn", telemetry::LogFormat::Text)
+                .map_err(|reason| anyhow::anyhow!(reason));
             let arguments = CellArguments {
                 cache,
                 calls_max: calls,

@@ -72,12 +72,12 @@ struct Prepared {
 fn prepare(args: Args) -> anyhow::Result<Prepared> {
     let input = input(&args)?;
     let config = Settings::collect(&args.common.flags())?.check()?;
-    telemetry::start(if config.log == "info" {
+    let filter = if config.log == "info" {
         "warn"
     } else {
         &config.log
-    })
-    .map_err(|reason| anyhow!(reason))?;
+    };
+    telemetry::start(filter, config.log_format).map_err(|reason| anyhow!(reason))?;
     let workspace = workspace_folder(args.workspace.as_deref())?;
     Ok(Prepared {
         config,

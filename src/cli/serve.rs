@@ -59,7 +59,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<u8> {
         return settings.check().map(|_| 0).map_err(Into::into);
     }
     let config = settings.check()?;
-    telemetry::start(&config.log).map_err(|reason| anyhow!(reason))?;
+    telemetry::start(&config.log, config.log_format).map_err(|reason| anyhow!(reason))?;
     let executable = std::env::current_exe().context("this program has no path")?;
     runtime()?.block_on(async {
         let listener = listen(config.listen).await?;

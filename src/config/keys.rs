@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::quantity;
+use crate::telemetry::LogFormat;
 
 /// A key's name, its default and what it means. `None` as default: absent.
 const KEYS: &[(&str, Option<&str>, &str)] = &[
@@ -30,6 +31,7 @@ const KEYS: &[(&str, Option<&str>, &str)] = &[
         "folder of compiled guests; without it $XDG_CACHE_HOME/hotcell",
     ),
     ("log", Some("info"), "log filter"),
+    ("log_format", Some("text"), "log lines as `text` or `json`"),
     ("connections_max", Some("1024"), "connections open at once"),
     ("body_bytes_max", Some("16MiB"), "largest request body"),
     ("calls_max", Some("64"), "calls running at once"),
@@ -195,6 +197,9 @@ impl Settings {
                 .unwrap_or_else(|| self.state.join("cache")),
             policy: self.path("policy"),
             log: self.read("log", |v| Ok(v.to_owned()))?,
+            log_format: self.read("log_format", |v| {
+                LogFormat::read(v).ok_or_else(|| format!("`{v}` is neither text nor json"))
+            })?,
             connections_max: self.read("connections_max", count)?,
             body_bytes_max: self.read("body_bytes_max", |v| {
                 quantity::bytes(v).and_then(|n| usize::try_from(n).map_err(|e| e.to_string()))

@@ -11,6 +11,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::telemetry::LogFormat;
+
 pub use keys::{ConfigError, Flags, Origin, Setting, Settings, debug_guests, home_folder};
 pub use state::{State, StateError};
 pub use tokens::{TokenError, Tokens};
@@ -24,6 +26,7 @@ pub struct Config {
     pub cache: PathBuf,
     pub policy: Option<PathBuf>,
     pub log: String,
+    pub log_format: LogFormat,
     /// Connections open at once; more wait in the kernel's queue.
     pub connections_max: usize,
     /// Largest request body.

@@ -18,6 +18,7 @@ pub enum Full {
 /// Counts the calls that run and wait.
 #[derive(Debug)]
 pub struct Admission {
+    calls_max: usize,
     counted_max: u32,
     counted: Arc<Semaphore>,
     running: Arc<Semaphore>,
@@ -37,6 +38,7 @@ impl Admission {
     pub fn new(calls_max: usize, waiting_max: usize) -> Self {
         let counted_max = calls_max.saturating_add(waiting_max);
         Self {
+            calls_max,
             counted_max: u32::try_from(counted_max).unwrap_or(u32::MAX),
             counted: Arc::new(Semaphore::new(counted_max)),
             running: Arc::new(Semaphore::new(calls_max)),
@@ -70,6 +72,13 @@ impl Admission {
             _running: running,
             _counted: counted,
         })
+    }
+
+    /// Calls that run now, and calls that wait to.
+    pub fn running_and_waiting(&self) -> (usize, usize) {
+        let running = self.calls_max - self.running.available_permits();
+        let counted = self.counted_max as usize - self.counted.available_permits();
+        (running, counted.saturating_sub(running))
     }
 
     /// Waits until no call runs or waits to.

@@ -21,6 +21,7 @@ use crate::policy::{self, Decision, Grant, Policy};
 use crate::quantity;
 use crate::request::{RequestId, ToolRequest};
 use crate::session::{InUse, Sessions};
+use crate::telemetry::{Ended, Metrics};
 
 pub use crate::cell::{CellError, Chunk, Stream};
 pub use admission::{Admission, Full};
@@ -50,6 +51,7 @@ pub struct Executor {
     pub audit: Audit,
     pub cells: Arc<CellPool>,
     pub admission: Admission,
+    pub metrics: Metrics,
     /// Turns true when running calls must end.
     pub stopping: watch::Sender<bool>,
 }
@@ -82,6 +84,8 @@ impl Executor {
         let place = self.admission.enter(&session, call.in_order()).await?; // bounded, in order
         let decision = policy::decide(&self.policy, &request, SystemTime::now()); // pure
         let intent = self.record_intent(&request, &session, &decision); // on its way to the disk
+        self.metrics
+            .decided(call.tool.name, matches!(decision, Decision::Allow(_)));
         let asked = Asked {
             request,
             call,
@@ -114,6 +118,9 @@ impl Executor {
         let grant = match decision {
             Decision::Allow(grant) => grant,
             Decision::Deny(denial) => {
+                let id = &asked.request.id.0;
+                let (rule, line) = (&denial.rule, denial.line);
+                tracing::info!(request_id = id, rule, line, "call denied");
                 intent.wait().await?;
                 return Err(ExecuteError::Denied(denial));
             }
@@ -137,6 +144,7 @@ impl Executor {
             Err(_) => None,
         };
         self.record_outcome(&request.id, &result, started);
+        self.tell_outcome(call.tool.name, &request, &result, started);
         drop((place, session)); // the next call need not wait for our record to reach the disk
         intent.wait().await?;
         let (id, encoding) = (request.id, call.encoding());
@@ -214,6 +222,39 @@ impl Executor {
             lane: "wasm",
             idempotency_sha256: request.idempotency_sha256.as_deref(),
         })
+    }
+
+    /// Counts an outcome and logs it, without a word of what was run.
+    fn tell_outcome(
+        &self,
+        tool: &'static str,
+        request: &ToolRequest,
+        result: &Result<Outcome, ExecuteError>,
+        started: Instant,
+    ) {
+        let outcome = result.as_ref().ok();
+        let ended = match outcome {
+            None => Ended::Error,
+            Some(outcome) => match (outcome.stopped_by, outcome.exit_code) {
+                (Some(by), _) => Ended::Stopped(by),
+                (None, 0) => Ended::Succeeded,
+                (None, _) => Ended::Failed,
+            },
+        };
+        let usage = outcome.map(|outcome| &outcome.usage);
+        let lasted = started.elapsed();
+        self.metrics.ended(tool, ended, lasted, usage);
+        tracing::debug!(
+            request_id = request.id.0,
+            agent = request.agent,
+            tool,
+            ended = ended.name(),
+            exit_code = outcome.map(|outcome| outcome.exit_code),
+            duration_us = lasted.as_micros() as u64,
+            fuel = usage.map(|usage| usage.fuel),
+            written_bytes = usage.map(|usage| usage.written_bytes),
+            "call ended"
+        );
     }
 
     fn record_outcome(

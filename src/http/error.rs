@@ -18,6 +18,8 @@ pub(super) struct Refusal {
     code: &'static str,
     message: String,
     more: Vec<(&'static str, Value)>,
+    /// Why, for the operator's log alone.
+    cause: Option<String>,
     /// Methods that the path does take, with 405.
     allow: Option<&'static str>,
 }
@@ -36,11 +38,15 @@ impl Refusal {
             code,
             message: message.into(),
             more: Vec::new(),
+            cause: None,
             allow: None,
         }
     }
 
     pub(super) fn told(self, id: &RequestId) -> Told {
+        if let Some(cause) = &self.cause {
+            tracing::error!(request_id = %id.0, code = self.code, cause, "request not served");
+        }
         Told {
             refusal: self,
             id: id.0.clone(),
@@ -61,7 +67,7 @@ pub(super) fn no_route() -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,
         "not_found",
-        "no such path; there are /execute, /tools, /sessions, /sessions/NAME, /livez and /readyz",
+        "no such path; there are /execute, /tools, /sessions, /sessions/NAME, /metrics, /livez and /readyz",
     )
 }
 
@@ -105,12 +111,12 @@ impl From<ExecuteError> for Refusal {
             ExecuteError::Full(Full::Session(_) | Full::Server) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", message)
             }
-            ExecuteError::NoRecord(_) => unavailable("no_record", message, &error_chain(&error)),
+            ExecuteError::NoRecord(_) => unavailable("no_record", message, error.chain()),
             ExecuteError::Cell(CellError::TooLarge(_)) => {
-                let cause = error_chain(&error);
+                let cause = error.chain();
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", cause)
             }
-            ExecuteError::Cell(_) => unavailable("no_cell", message, &error_chain(&error)),
+            ExecuteError::Cell(_) => unavailable("no_cell", message, error.chain()),
         }
     }
 }
@@ -129,20 +135,18 @@ impl From<SessionError> for Refusal {
             SessionError::Disk { source, path } => unavailable(
                 "internal",
                 "the session's folder cannot be used".to_owned(),
-                &format!("{}: {source}", path.display()),
+                format!("{}: {source}", path.display()),
             ),
         }
     }
 }
 
-fn error_chain(error: &ExecuteError) -> String {
-    error.chain()
-}
-
 /// The client gets the message, the operator's log the cause.
-fn unavailable(code: &'static str, message: String, cause: &str) -> Refusal {
-    tracing::error!(code, cause, "request not served");
-    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+fn unavailable(code: &'static str, message: String, cause: String) -> Refusal {
+    Refusal {
+        cause: Some(cause),
+        ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+    }
 }
 
 impl Told {

@@ -6,6 +6,7 @@ mod error;
 mod execute;
 mod health;
 mod idempotency;
+mod metrics;
 mod serve;
 mod sessions;
 mod slow_reader;
@@ -16,7 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::config::Tokens;
@@ -34,6 +37,7 @@ pub struct Door {
     pub executor: Arc<Executor>,
     pub tokens: Arc<Tokens>,
     pub body_bytes_max: usize,
+    pub connections: Arc<Connections>,
     ids: RequestIds,
     idempotency: Idempotency,
 }
@@ -48,6 +52,7 @@ impl Door {
         executor: Arc<Executor>,
         tokens: Arc<Tokens>,
         body_bytes_max: usize,
+        connections: Arc<Connections>,
         begun: impl Iterator<Item = (String, String)>,
     ) -> std::io::Result<Self> {
         let idempotency = Idempotency::with_begun(begun);
@@ -55,6 +60,7 @@ impl Door {
             executor,
             tokens,
             body_bytes_max,
+            connections,
             ids: RequestIds::new()?,
             idempotency,
         })
@@ -69,6 +75,7 @@ pub fn router(door: Arc<Door>) -> Router {
             post(execute::execute).fallback(execute::wrong_method),
         )
         .route("/tools", get(health::tools).fallback(only_get))
+        .route("/metrics", get(metrics::metrics).fallback(only_get))
         .route("/livez", get(health::livez).fallback(only_get))
         .route("/readyz", get(health::readyz).fallback(only_get))
         .route("/sessions", get(sessions::list).fallback(only_get))
@@ -80,7 +87,14 @@ pub fn router(door: Arc<Door>) -> Router {
                 .fallback(only_session_methods),
         )
         .fallback(no_route)
+        .layer(from_fn_with_state(door.clone(), count_answers))
         .with_state(door)
+}
+
+async fn count_answers(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    door.executor.metrics.answered(response.status().as_u16());
+    response
 }
 
 async fn no_route(State(door): State<Arc<Door>>) -> error::Told {

@@ -38,6 +38,11 @@ impl Connections {
         }
     }
 
+    /// How many are open now.
+    pub fn open(&self) -> usize {
+        self.max as usize - self.open.available_permits()
+    }
+
     /// Waits until every connection has ended.
     pub async fn ended(&self) {
         // The semaphore is never closed.

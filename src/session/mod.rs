@@ -119,6 +119,13 @@ impl Sessions {
         Ok(InUse::new(session))
     }
 
+    /// Sessions with a call running or waiting.
+    pub fn in_use(&self) -> usize {
+        let known = self.read();
+        let sessions = known.values().flat_map(HashMap::values);
+        sessions.filter(|session| session.in_use()).count()
+    }
+
     /// Makes a session; answers whether it is new.
     ///
     /// # Errors

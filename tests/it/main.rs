@@ -14,3 +14,4 @@ mod calls;
 mod door;
 mod process;
 mod run;
+mod telemetry;

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Once;
+use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -19,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) address: String,
     pub(crate) token: String,
     pub(crate) ready_line: String,
+    /// What the server wrote to its standard error after the ready line.
+    pub(crate) log: Arc<Mutex<String>>,
 }
 
 pub(crate) struct Reply {
@@ -66,7 +68,15 @@ impl Server {
             let count = log.read_line(&mut ready_line).unwrap();
             assert!(count > 0, "the server ended before it was ready");
         }
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let lines = Arc::new(Mutex::new(String::new()));
+        let kept = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                let mut kept = kept.lock().unwrap();
+                kept.push_str(&line);
+                kept.push('\n');
+            }
+        });
         let address = ready_line
             .split("http://")
             .nth(1)
@@ -81,6 +91,7 @@ impl Server {
             address: address.to_owned(),
             token: token.trim_end().to_owned(),
             ready_line,
+            log: lines,
         }
     }
 
