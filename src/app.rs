@@ -18,7 +18,7 @@ use crate::executor::{Admission, Executor, TOOLS};
 use crate::http::{self, Connections, Door};
 use crate::policy::{self, Policy, PolicyError};
 use crate::session::Sessions;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Spans, Telemetry};
 
 /// Name of the server's record.
 const RECORD: &str = "serve";
@@ -161,6 +161,11 @@ pub async fn executor(
     };
     let cells = CellPool::start(options).await.context("no cell started")?;
     let admission = Admission::new(calls_max, config.calls_waiting_max);
+    let spans = config.otlp_endpoint.as_deref().map(Spans::start);
+    let telemetry = Telemetry {
+        spans: spans.transpose().map_err(anyhow::Error::msg)?,
+        ..Telemetry::default()
+    };
     let stopping = watch::Sender::new(false);
     Ok(Arc::new(Executor {
         policy,
@@ -168,7 +173,7 @@ pub async fn executor(
         audit,
         cells,
         admission,
-        metrics: Metrics::new(),
+        telemetry,
         stopping,
     }))
 }

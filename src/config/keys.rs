@@ -32,6 +32,11 @@ const KEYS: &[(&str, Option<&str>, &str)] = &[
     ),
     ("log", Some("info"), "log filter"),
     ("log_format", Some("text"), "log lines as `text` or `json`"),
+    (
+        "otlp_endpoint",
+        None,
+        "OpenTelemetry collector that gets a span a call, as http://127.0.0.1:4318",
+    ),
     ("connections_max", Some("1024"), "connections open at once"),
     ("body_bytes_max", Some("16MiB"), "largest request body"),
     ("calls_max", Some("64"), "calls running at once"),
@@ -200,6 +205,9 @@ impl Settings {
             log_format: self.read("log_format", |v| {
                 LogFormat::read(v).ok_or_else(|| format!("`{v}` is neither text nor json"))
             })?,
+            otlp_endpoint: self
+                .setting("otlp_endpoint")
+                .and_then(|setting| setting.value.clone()),
             connections_max: self.read("connections_max", count)?,
             body_bytes_max: self.read("body_bytes_max", |v| {
                 quantity::bytes(v).and_then(|n| usize::try_from(n).map_err(|e| e.to_string()))

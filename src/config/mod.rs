@@ -27,6 +27,8 @@ pub struct Config {
     pub policy: Option<PathBuf>,
     pub log: String,
     pub log_format: LogFormat,
+    /// An OpenTelemetry collector's HTTP address.
+    pub otlp_endpoint: Option<String>,
     /// Connections open at once; more wait in the kernel's queue.
     pub connections_max: usize,
     /// Largest request body.

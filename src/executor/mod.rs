@@ -21,7 +21,7 @@ use crate::policy::{self, Decision, Grant, Policy};
 use crate::quantity;
 use crate::request::{RequestId, ToolRequest};
 use crate::session::{InUse, Sessions};
-use crate::telemetry::{Ended, Metrics};
+use crate::telemetry::{CallEnd, Ended, Telemetry};
 
 pub use crate::cell::{CellError, Chunk, Stream};
 pub use admission::{Admission, Full};
@@ -51,7 +51,7 @@ pub struct Executor {
     pub audit: Audit,
     pub cells: Arc<CellPool>,
     pub admission: Admission,
-    pub metrics: Metrics,
+    pub telemetry: Telemetry,
     /// Turns true when running calls must end.
     pub stopping: watch::Sender<bool>,
 }
@@ -84,7 +84,8 @@ impl Executor {
         let place = self.admission.enter(&session, call.in_order()).await?; // bounded, in order
         let decision = policy::decide(&self.policy, &request, SystemTime::now()); // pure
         let intent = self.record_intent(&request, &session, &decision); // on its way to the disk
-        self.metrics
+        self.telemetry
+            .metrics
             .decided(call.tool.name, matches!(decision, Decision::Allow(_)));
         let asked = Asked {
             request,
@@ -224,7 +225,6 @@ impl Executor {
         })
     }
 
-    /// Counts an outcome and logs it, without a word of what was run.
     fn tell_outcome(
         &self,
         tool: &'static str,
@@ -241,20 +241,15 @@ impl Executor {
                 (None, _) => Ended::Failed,
             },
         };
-        let usage = outcome.map(|outcome| &outcome.usage);
-        let lasted = started.elapsed();
-        self.metrics.ended(tool, ended, lasted, usage);
-        tracing::debug!(
-            request_id = request.id.0,
-            agent = request.agent,
+        self.telemetry.call_ended(&CallEnd {
+            request_id: &request.id.0,
+            agent: &request.agent,
             tool,
-            ended = ended.name(),
-            exit_code = outcome.map(|outcome| outcome.exit_code),
-            duration_us = lasted.as_micros() as u64,
-            fuel = usage.map(|usage| usage.fuel),
-            written_bytes = usage.map(|usage| usage.written_bytes),
-            "call ended"
-        );
+            ended,
+            exit_code: outcome.map(|outcome| outcome.exit_code),
+            lasted: started.elapsed(),
+            usage: outcome.map(|outcome| &outcome.usage),
+        });
     }
 
     fn record_outcome(

@@ -18,7 +18,12 @@ pub(super) async fn metrics(State(door): State<Arc<Door>>, headers: HeaderMap) -
     if let Err(refusal) = auth::agent(&door, &headers) {
         return refusal.told(&door.ids.next()).into_response();
     }
-    let mut response = door.executor.metrics.text(&gauges(&door)).into_response();
+    let mut response = door
+        .executor
+        .telemetry
+        .metrics
+        .text(&gauges(&door))
+        .into_response();
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, CONTENT_TYPE);

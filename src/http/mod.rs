@@ -93,7 +93,10 @@ pub fn router(door: Arc<Door>) -> Router {
 
 async fn count_answers(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    door.executor.metrics.answered(response.status().as_u16());
+    door.executor
+        .telemetry
+        .metrics
+        .answered(response.status().as_u16());
     response
 }
 

@@ -114,3 +114,41 @@ fn a_log_line_is_json_names_the_request_and_shows_nothing_of_the_call() {
         "{log}"
     );
 }
+
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn a_build_without_spans_refuses_to_start_for_a_collector() {
+    let state = tempfile::tempdir().unwrap();
+    let config = "otlp_endpoint = \"http://127.0.0.1:9\"\n";
+    std::fs::write(state.path().join("hotcell.toml"), config).unwrap();
+    let mut command = crate::process::hotcell(state.path());
+    let ended = command.args(["serve", "--listen", "127.0.0.1:0"]).output();
+    let ended = ended.unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        !ended.status.success() && told.contains("--features otlp"),
+        "{told}"
+    );
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn a_collector_gets_a_span_a_call_with_nothing_of_what_was_run() {
+    let collector = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", collector.local_addr().unwrap());
+    let (_state, server) = server(&format!("otlp_endpoint = {endpoint:?}\n"));
+    let id = server.bash("echo marker-of-a-caller; exit 3")["requestId"].clone();
+    let (mut stream, _) = collector.accept().unwrap();
+    stream
+        .set_read_timeout(Some(std::time::Duration::from_secs(1)))
+        .unwrap();
+    let mut request = Vec::new();
+    // The client keeps the connection: what came within the time is the request.
+    let _timed_out = stream.read_to_end(&mut request);
+    let text = String::from_utf8_lossy(&request);
+    assert!(text.starts_with("POST /v1/traces"), "{text}");
+    for part in [id.as_str().unwrap(), "hotcell.tool", "bash", "failed"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("marker"), "{text}");
+}
