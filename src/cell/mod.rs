@@ -15,6 +15,7 @@ mod runtime;
 mod wasi;
 mod wire;
 
+pub use catalogue::program_names;
 pub use compile::{compile, missing};
 pub use order::{Mount, Order, Stdin, Stream};
 pub use pool::{CellError, CellOptions, CellPool};

@@ -233,6 +233,7 @@ impl Cell {
             arguments: Strings::from_list(&order.arguments),
             environment: Strings::from_list(&order.environment),
             cwd: order.cwd.clone().into_bytes(),
+            denied: None,
         };
         self.calls.lock().insert(id, Arc::clone(&call));
         start_first(&self.runtime, &call, image, descriptors).map_err(|errno| {
