@@ -12,11 +12,11 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::audit::Audit;
-use crate::cell::{CellOptions, CellPool};
+use crate::cell::{CellOptions, CellPool, program_names};
 use crate::config::{Config, State, Tokens};
 use crate::executor::{Admission, Executor, TOOLS};
 use crate::http::{self, Connections, Door};
-use crate::policy::{self, Policy, PolicyError};
+use crate::policy::{Loader, Policies, Policy, PolicyError, Sources, Vocabulary};
 use crate::session::Sessions;
 use crate::telemetry::{Spans, Telemetry};
 
@@ -152,7 +152,7 @@ pub async fn executor(
     sessions: Sessions,
     calls_max: usize,
 ) -> anyhow::Result<Arc<Executor>> {
-    let policy = load_policy(config.policy.as_deref())?;
+    let policies = Policies::load(sources(config), loader()?)?;
     let audit = Audit::open(&config.state.join("audit"), record)?;
     let options = CellOptions {
         executable,
@@ -168,7 +168,7 @@ pub async fn executor(
     };
     let stopping = watch::Sender::new(false);
     Ok(Arc::new(Executor {
-        policy,
+        policies,
         sessions,
         audit,
         cells,
@@ -178,35 +178,42 @@ pub async fn executor(
     }))
 }
 
+/// Where the configuration says that policies are.
+fn sources(config: &Config) -> Sources {
+    Sources {
+        default: config.policy.clone(),
+        ..Sources::default()
+    }
+}
+
+/// How policies are loaded: a rule for a tool or program that does not exist does not load, for
+/// it would allow or deny nothing.
+///
+/// # Errors
+/// The shipped guests cannot be read.
+pub fn loader() -> anyhow::Result<Loader> {
+    let tools = TOOLS.iter().map(|tool| tool.name.to_owned());
+    let vocabulary = Vocabulary {
+        tools: tools.collect(),
+        programs: program_names()?,
+    };
+    Ok(Loader {
+        vocabulary: Some(Arc::new(vocabulary)),
+        ..Loader::default()
+    })
+}
+
 /// Loads the policy file, or the embedded default.
 ///
 /// # Errors
-/// When it does not load, or a rule names a tool that does not exist: such a rule would allow or
-/// deny nothing.
+/// When it does not load.
 pub fn load_policy(file: Option<&Path>) -> anyhow::Result<Policy> {
-    let Some(path) = file else {
-        return Ok(policy::load_default()?);
+    let loader = loader()?;
+    let loaded: Result<Policy, PolicyError> = match file {
+        None => crate::policy::load_default(),
+        Some(path) => loader.file(path),
     };
-    policy::load_file(path)
-        .and_then(|policy| check_tools(&policy).map(|()| policy))
-        .with_context(|| format!("policy `{}`", path.display()))
-}
-
-fn check_tools(policy: &Policy) -> Result<(), PolicyError> {
-    let allowing = policy.tools.iter().map(|rule| (rule.line, &rule.names));
-    let denying = policy.denials.iter().map(|rule| (rule.line, &rule.names));
-    let known = || TOOLS.iter().map(|tool| tool.name);
-    for (line, names) in allowing.chain(denying) {
-        if let Some(name) = names
-            .iter()
-            .find(|name| !known().any(|tool| tool == **name))
-        {
-            let tools = known().collect::<Vec<_>>().join(", ");
-            let reason = format!("no tool is called `{name}`; the tools are {tools}");
-            return Err(PolicyError::Rule { line, reason });
-        }
-    }
-    Ok(())
+    Ok(loaded?)
 }
 
 /// Waits until guests are compiled and loaded; answers whether that was within `time_max`.
@@ -250,14 +257,14 @@ mod tests {
         let file = folder.path().join("policy.toml");
         let load = |denied: &str| {
             let head = "version = 1\nname = \"n\"\ndescription = \"d\"\n";
-            let rule = format!("[[deny]]\nnames = [\"{denied}\"]\nreason = \"r\"\n");
+            let rule = format!("[[deny]]\ntools = [\"{denied}\"]\nreason = \"r\"\n");
             std::fs::write(&file, format!("{head}{rule}")).unwrap();
             load_policy(Some(&file))
         };
         assert!(load("bash").is_ok());
         let error = format!("{:#}", load("bsh").unwrap_err());
         assert!(
-            error.contains("line 4") && error.contains("`bsh`"),
+            error.contains("line 5") && error.contains("`bsh`") && error.contains("write `bash`"),
             "{error}"
         );
     }

@@ -83,6 +83,14 @@ impl Catalogue {
     }
 }
 
+/// Every name of `/bin` that this build ships, sorted.
+///
+/// # Errors
+/// A debug build's `HOTCELL_DIST` cannot be read.
+pub fn program_names() -> anyhow::Result<Vec<String>> {
+    Ok(Catalogue::shipped()?.programs())
+}
+
 impl ModuleEntry {
     /// The module's bytes, checked against the manifest's digest.
     ///

@@ -16,6 +16,7 @@ mod runtime;
 mod wasi;
 mod wire;
 
+pub use catalogue::program_names;
 pub use compile::{compile, missing};
 pub use link::Chunk;
 pub use order::{Mount, Order, Stdin, Stream};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::Limits;
 use crate::outcome::{Outcome, as_bytes};
+use crate::policy::{ProgramTable, Protected};
 
 /// Names one call on one cell's socket.
 pub type CallId = u64;
@@ -37,6 +38,8 @@ pub struct Order {
     pub stdin: Stdin,
     pub mounts: Vec<Mount>,
     pub limits: Limits,
+    /// Which programs of `/bin` processes may start.
+    pub programs: ProgramTable,
     /// Shell state the first process may load.
     #[serde(with = "as_bytes")]
     pub state: Vec<u8>,
@@ -63,6 +66,10 @@ pub struct Mount {
     pub guest: String,
     pub host: std::path::PathBuf,
     pub writable: bool,
+    /// Names in it that guests may not touch.
+    pub protected: Vec<Protected>,
+    /// Bytes the call may write to it.
+    pub quota_bytes: Option<u64>,
 }
 
 /// Cell to broker.

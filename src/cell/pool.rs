@@ -33,7 +33,7 @@ use super::{
     wire::{FRAME_BYTES_MAX, FrameReader, WireError, write_frames},
 };
 use crate::outcome::{Captured, Outcome, StoppedBy};
-use crate::policy::Grant;
+use crate::policy::{Grant, Run};
 
 /// The number under which a cell finds its socket.
 pub const SOCKET_NUMBER: i32 = 3;
@@ -147,7 +147,13 @@ impl CellPool {
         sink: Option<mpsc::UnboundedSender<Chunk>>,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Outcome, CellError> {
-        order.limits = grant.into_limits();
+        let Run::Call(terms) = grant.into_run() else {
+            return Err(CellError::Refused(
+                "its permission is for something else".to_owned(),
+            ));
+        };
+        order.limits = terms.limits;
+        order.programs = terms.programs;
         let weight = weight(&order);
         if weight > ORDER_BYTES_MAX {
             return Err(CellError::TooLarge(weight));

@@ -251,6 +251,7 @@ impl Cell {
             arguments: Strings::from_list(&order.arguments),
             environment: Strings::from_list(&order.environment),
             cwd: order.cwd.clone().into_bytes(),
+            denied: None,
         };
         let running = Running {
             call: Arc::clone(&call),

@@ -13,7 +13,7 @@ pub enum ExecuteError {
     UnknownTool { name: String },
     #[error("{0}")]
     Invalid(String),
-    #[error("the policy denies this call: {} ({}, line {})", .0.reason, .0.rule, .0.line)]
+    #[error("the policy denies this call: {0}")]
     Denied(Denial),
     #[error(transparent)]
     Session(#[from] SessionError),

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::audit::{Audit, Durable, Finished, Intent, Verdict};
 use crate::cell::CellPool;
 use crate::outcome::Outcome;
-use crate::policy::{self, Decision, Grant, Policy};
+use crate::policy::{self, Decision, Grant, Policies, Policy, ToolCall};
 use crate::quantity;
 use crate::request::{RequestId, ToolRequest};
 use crate::session::{InUse, Sessions};
@@ -46,7 +46,7 @@ pub struct Streams {
 /// Runs tool requests. Lives as long as the process.
 #[derive(Debug)]
 pub struct Executor {
-    pub policy: Policy,
+    pub policies: Policies,
     pub sessions: Sessions,
     pub audit: Audit,
     pub cells: Arc<CellPool>,
@@ -82,8 +82,10 @@ impl Executor {
             .sessions
             .enter(&request.agent, request.session.as_ref())?;
         let place = self.admission.enter(&session, call.in_order()).await?; // bounded, in order
-        let decision = policy::decide(&self.policy, &request, SystemTime::now()); // pure
-        let intent = self.record_intent(&request, &session, &decision); // on its way to the disk
+        let policy = self.policies.of(&request.agent); // the call keeps it, whatever is loaded meanwhile
+        let asks = policy::Request::Tool(ToolCall::of(&request));
+        let decision = policy::decide(&policy, &asks, SystemTime::now()); // pure
+        let intent = self.record_intent(&request, &session, &policy, &decision); // on its way to the disk
         self.telemetry
             .metrics
             .decided(call.tool.name, matches!(decision, Decision::Allow(_)));
@@ -132,7 +134,8 @@ impl Executor {
         if streamed || keyed || !self.audit.healthy() {
             intent.wait().await?; // nothing may leave before the intent is durable
         }
-        let clamped_ms = grant.wall_clamped().then_some(grant.limits().wall_ms);
+        let terms = grant.call().filter(|terms| terms.wall_clamped);
+        let clamped_ms = terms.map(|terms| terms.limits.wall_ms);
         let mut result = self.run(grant, &mut asked, hung_up).await;
         let Asked {
             request,
@@ -165,7 +168,7 @@ impl Executor {
         asked: &mut Asked,
         hung_up: oneshot::Receiver<()>,
     ) -> Result<Outcome, ExecuteError> {
-        let prepared = asked.prepare(&self.policy, &grant).await?;
+        let prepared = asked.prepare(&grant).await?;
         let output = asked.streams.output.take();
         if let Some(output) = &output {
             // A caller that no longer listens has hung up, which ends the call elsewhere.
@@ -199,6 +202,7 @@ impl Executor {
         &self,
         request: &ToolRequest,
         session: &InUse,
+        policy: &Policy,
         decision: &Decision,
     ) -> Durable {
         let (verdict, rule, reason) = match decision {
@@ -219,7 +223,7 @@ impl Executor {
             decision: verdict,
             rule: &rule,
             reason,
-            policy_sha256: &self.policy.digest,
+            policy_sha256: &policy.digest,
             lane: "wasm",
             idempotency_sha256: request.idempotency_sha256.as_deref(),
         })

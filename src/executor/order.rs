@@ -8,7 +8,7 @@ use crate::executor::error::ExecuteError;
 use crate::executor::input::Call;
 use crate::executor::tools::{Kind, Tool};
 use crate::outcome::{Captured, Outcome};
-use crate::policy::{Grant, Policy};
+use crate::policy::{Access, CallTerms, Grant, Place};
 use crate::request::ToolRequest;
 use crate::session::{InUse, Session, SessionError};
 use crate::workspace::{TMP, WORKSPACE, guest_path};
@@ -37,11 +37,11 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) async fn prepare(
-        &self,
-        policy: &Policy,
-        grant: &Grant,
-    ) -> Result<Prepared, ExecuteError> {
+    pub(super) async fn prepare(&self, grant: &Grant) -> Result<Prepared, ExecuteError> {
+        let Some(terms) = grant.call() else {
+            let other = "the permission is for something else than a call";
+            return Err(ExecuteError::Invalid(other.to_owned()));
+        };
         let Self {
             request,
             call,
@@ -49,22 +49,24 @@ impl Asked {
             streams,
         } = self;
         let mut order = Order {
-            environment: environment(policy, &request.input),
-            cwd: working_folder(request, session)?,
-            mounts: mounts(session, grant),
+            environment: environment(terms, &request.input),
+            cwd: working_folder(request, session, terms)?,
+            mounts: mounts(session, terms),
             stream: streams.output.is_some(),
             ..Order::default()
         };
         if !call.is_bash() {
-            return Ok(match files_input(call.tool, &request.input, session) {
-                Ok(input) => {
-                    order.program = "files".to_owned();
-                    order.arguments = vec![b"files".to_vec(), call.tool.name.into()];
-                    order.stdin = Stdin::Bytes(input);
-                    Prepared::Run(Box::new(order))
-                }
-                Err(text) => Prepared::Answered(failed(&text)),
-            });
+            return Ok(
+                match files_input(call.tool, &request.input, session, terms) {
+                    Ok(input) => {
+                        order.program = "files".to_owned();
+                        order.arguments = vec![b"files".to_vec(), call.tool.name.into()];
+                        order.stdin = Stdin::Bytes(input);
+                        Prepared::Run(Box::new(order))
+                    }
+                    Err(text) => Prepared::Answered(failed(&text)),
+                },
+            );
         }
         if request.input.get("restart") == Some(&Value::Bool(true)) {
             session.commit_state(Vec::new()).await.map_err(|source| {
@@ -90,13 +92,18 @@ impl Asked {
 }
 
 /// The tool's input for the files guest, with its paths as guests see them.
-fn files_input(tool: &Tool, input: &Value, session: &Session) -> Result<Vec<u8>, String> {
+fn files_input(
+    tool: &Tool,
+    input: &Value,
+    session: &Session,
+    terms: &CallTerms,
+) -> Result<Vec<u8>, String> {
     let mut input = input.clone();
     for field in tool.fields.iter().filter(|field| field.kind == Kind::Path) {
         if let Some(value) = input.get_mut(field.name)
             && let Some(path) = value.as_str()
         {
-            let path = guest_path(path, session.workspace());
+            let path = guest_path(path, session.workspace(), &tops(terms));
             *value = path
                 .map_err(|error| format!("{}: {error}", tool.name))?
                 .into();
@@ -108,13 +115,13 @@ fn files_input(tool: &Tool, input: &Value, session: &Session) -> Result<Vec<u8>,
     serde_json::to_vec(&input).map_err(|error| error.to_string())
 }
 
-fn environment(policy: &Policy, input: &Value) -> Vec<Vec<u8>> {
+fn environment(terms: &CallTerms, input: &Value) -> Vec<Vec<u8>> {
     let of_call = input.get("env").and_then(Value::as_object);
     let of_call = of_call
         .into_iter()
         .flatten()
         .filter_map(|(n, v)| Some((n.as_str(), v.as_str()?)));
-    let of_policy = policy
+    let of_policy = terms
         .environment
         .iter()
         .map(|(n, v)| (n.as_str(), v.as_str()));
@@ -131,12 +138,16 @@ fn environment(policy: &Policy, input: &Value) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn working_folder(request: &ToolRequest, session: &Session) -> Result<String, ExecuteError> {
+fn working_folder(
+    request: &ToolRequest,
+    session: &Session,
+    terms: &CallTerms,
+) -> Result<String, ExecuteError> {
     let folder = session.folder().unwrap_or_else(|| WORKSPACE.to_owned());
     let Some(asked) = &request.working_dir else {
         return Ok(folder);
     };
-    let path = guest_path(asked, session.workspace())
+    let path = guest_path(asked, session.workspace(), &tops(terms))
         .map_err(|error| ExecuteError::Invalid(format!("workingDir: {error}")))?;
     Ok(if path.starts_with('/') {
         path
@@ -145,16 +156,32 @@ fn working_folder(request: &ToolRequest, session: &Session) -> Result<String, Ex
     })
 }
 
-fn mounts(session: &Session, grant: &Grant) -> Vec<Mount> {
-    let mount = |guest: &str, host: &std::path::Path, writable| Mount {
+/// Names under `/` that the policy's mounts have.
+fn tops(terms: &CallTerms) -> Vec<&str> {
+    let guests = terms.mounts.iter().map(|mount| mount.guest.as_str());
+    guests.map(|guest| guest.trim_start_matches('/')).collect()
+}
+
+fn mounts(session: &Session, terms: &CallTerms) -> Vec<Mount> {
+    let mount = |guest: &str, host: &std::path::Path, place: &Place| Mount {
         guest: guest.to_owned(),
         host: host.to_owned(),
-        writable,
+        writable: place.access == Access::ReadWrite,
+        protected: place.protected.iter().cloned().collect(),
+        quota_bytes: place.quota,
     };
-    vec![
-        mount(WORKSPACE, session.workspace(), grant.workspace_writable()),
-        mount(TMP, session.tmp(), true),
-    ]
+    let tmp = Place {
+        access: Access::ReadWrite,
+        quota: None,
+        protected: std::collections::BTreeSet::new(),
+    };
+    let own = [
+        mount(WORKSPACE, session.workspace(), &terms.workspace),
+        mount(TMP, session.tmp(), &tmp),
+    ];
+    let more = terms.mounts.iter();
+    let more = more.map(|terms| mount(&terms.guest, &terms.host, &terms.place));
+    own.into_iter().chain(more).collect()
 }
 
 fn failed(text: &str) -> Outcome {

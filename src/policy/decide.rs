@@ -1,10 +1,20 @@
 //! The decision: a pure function of the policy, the request and the time.
 
+use std::fmt;
 use std::time::SystemTime;
 
-use crate::policy::document::Policy;
-use crate::policy::grant::Grant;
-use crate::request::ToolRequest;
+use crate::policy::document::{Denied, DenyRule, NamesRule, Policy, Standing};
+use crate::policy::egress::Target;
+use crate::policy::extends;
+use crate::policy::grammar::{Mismatch, lies_in, normal_parts};
+use crate::policy::grant::{CallTerms, EgressTerms, Grant, MountTerms, NativeTerms, Run};
+use crate::policy::programs::ProgramTable;
+use crate::policy::protected::Cover;
+use crate::policy::request::{EgressCall, NativeCall, Request, ToolCall};
+use crate::policy::text::Access;
+
+/// Most allowed names that a denial lists.
+const LISTED_MAX: usize = 12;
 
 /// What the policy says. Only the allowing arm carries a [`Grant`].
 #[must_use]
@@ -14,191 +24,412 @@ pub enum Decision {
     Deny(Denial),
 }
 
-/// Why a request was denied.
+/// Why a request was denied. Shows nothing else of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
-    /// `deny`, `tool` or `default`.
+    /// Name of the policy that denied: the one in force or an ancestor.
+    pub policy: String,
+    /// Such as `deny`, `tool` or `default`.
     pub rule: String,
     /// First line of the rule in the policy's file; 0 when no rule matched.
     pub line: usize,
     pub reason: String,
+    /// What is allowed instead, where that helps.
+    pub instead: Option<String>,
 }
 
-/// Decides one request. Any matching deny rule wins; what no rule allows is denied.
-pub fn decide(policy: &Policy, request: &ToolRequest, now: SystemTime) -> Decision {
-    let names_tool = |names: &[String]| names.contains(&request.tool);
-    let for_agent = |agents: &[String]| agents.is_empty() || agents.contains(&request.agent);
-    if let Some(rule) = policy
-        .denials
-        .iter()
-        .find(|rule| names_tool(&rule.names) && for_agent(&rule.agents))
-    {
-        return deny("deny", rule.line, rule.reason.clone());
-    }
-    if has_environment(request) && !policy.environment_agent {
-        return deny(
-            "environment",
-            0,
-            "the policy lets no call set variables of its own".to_owned(),
-        );
-    }
-    let in_force = |expires: Option<SystemTime>| expires.is_none_or(|end| now < end);
-    let mut expired = None;
-    for rule in policy.tools.iter().filter(|rule| names_tool(&rule.names)) {
-        if in_force(rule.expires) {
-            return Decision::Allow(grant(policy, request, rule.line));
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.reason, self.rule)?;
+        if self.line > 0 {
+            write!(f, ", line {}", self.line)?;
         }
-        expired = Some(rule);
-    }
-    match expired {
-        Some(rule) => deny(
-            "tool",
-            rule.line,
-            format!("the rule has expired: {}", rule.reason),
-        ),
-        None => deny(
-            "default",
-            0,
-            format!("no rule allows the tool `{}`", request.tool),
-        ),
+        f.write_str(")")?;
+        match &self.instead {
+            Some(instead) => write!(f, "; {instead}"),
+            None => Ok(()),
+        }
     }
 }
 
-fn grant(policy: &Policy, request: &ToolRequest, line: usize) -> Grant {
-    let mut limits = policy.limits.clone();
-    let asked_ms = request.timeout_ms.unwrap_or(limits.wall_ms);
-    let clamped = asked_ms > limits.wall_ms;
-    limits.wall_ms = limits.wall_ms.min(asked_ms);
-    Grant::new(format!("tool:{line}"), limits, policy.access, clamped)
+/// What one policy allows, before its ancestors are asked.
+pub(super) struct Allowed {
+    pub(super) rule: String,
+    pub(super) run: Run,
 }
 
-fn has_environment(request: &ToolRequest) -> bool {
-    request
-        .input
-        .get("env")
-        .and_then(|env| env.as_object())
-        .is_some_and(|env| !env.is_empty())
+/// Decides one request. Any matching deny rule wins; what no rule allows is denied; every
+/// ancestor must allow, too, and the narrowest terms count.
+pub fn decide(policy: &Policy, request: &Request<'_>, now: SystemTime) -> Decision {
+    let mut allowed: Option<Allowed> = None;
+    for layer in policy.layers() {
+        let judged = decide_alone(layer, request, now).and_then(|next| match allowed.take() {
+            None => Ok(next),
+            Some(so_far) => extends::narrow(layer, so_far, next),
+        });
+        match judged {
+            Ok(next) => allowed = Some(next),
+            Err(denial) => return Decision::Deny(denial),
+        }
+    }
+    match allowed {
+        Some(Allowed { rule, run }) => Decision::Allow(Grant::new(rule, run)),
+        // There is always the policy itself.
+        None => Decision::Deny(no_rule(policy, "there is no policy".to_owned(), None)),
+    }
 }
 
-fn deny(rule: &str, line: usize, reason: String) -> Decision {
-    Decision::Deny(Denial {
-        rule: rule.to_owned(),
-        line,
-        reason,
+/// What a policy says without its ancestors.
+pub(super) fn decide_alone(
+    policy: &Policy,
+    request: &Request<'_>,
+    now: SystemTime,
+) -> Result<Allowed, Denial> {
+    if policy.expires.is_some_and(|end| now >= end) {
+        let reason = "the policy has expired; ask its owner for a new one".to_owned();
+        return Err(denial(policy, "policy", 0, reason));
+    }
+    match request {
+        Request::Tool(call) => tool(policy, call, now),
+        Request::Program { agent, name } => program(policy, agent, name, now),
+        Request::Native(call) => native(policy, call, now),
+        Request::Egress(call) => egress(policy, call, now),
+        Request::File { path, write } => file(policy, path, *write, now),
+    }
+}
+
+fn tool(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> Result<Allowed, Denial> {
+    denied(policy, call.agent, call.tool, |what| match what {
+        Denied::Tools(names) => is_named(names, call.tool),
+        _ => false,
+    })?;
+    let listed = || listed("tools", policy.tools.iter(), now);
+    let rules = policy.index.tools.get(call.tool);
+    let rules = rules.into_iter().flatten();
+    let rules = rules.filter_map(|at| policy.tools.get(*at));
+    let standing = rules.map(|rule| &rule.standing);
+    let standing = first_in_force(policy, "tool", standing, now, || {
+        let reason = format!("no rule allows the tool `{}`", call.tool);
+        no_rule(policy, reason, listed())
+    })?;
+    variables(policy, call, now)?;
+    Ok(Allowed {
+        rule: format!("tool:{}", standing.line),
+        run: Run::Call(call_terms(policy, call, now)),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::{load_default, load_text};
-    use crate::request::RequestId;
-    use std::time::{Duration, UNIX_EPOCH};
+fn call_terms(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> CallTerms {
+    let mut limits = policy.limits.clone();
+    let asked_ms = call.timeout_ms.unwrap_or(limits.wall_ms);
+    let wall_clamped = asked_ms > limits.wall_ms;
+    limits.wall_ms = limits.wall_ms.min(asked_ms);
+    let mounts = policy.mounts.iter();
+    let mounts = mounts.filter(|rule| rule.standing.in_force(now));
+    CallTerms {
+        limits,
+        wall_clamped,
+        workspace: policy.workspace.clone(),
+        mounts: mounts
+            .map(|rule| MountTerms {
+                host: rule.host.clone(),
+                guest: rule.guest.clone(),
+                place: rule.place.clone(),
+            })
+            .collect(),
+        environment: policy.environment.clone(),
+        programs: ProgramTable::of_layer(policy, call.agent, now),
+    }
+}
 
-    fn request(tool: &str) -> ToolRequest {
-        ToolRequest {
-            id: RequestId("r".to_owned()),
-            agent: "ann".to_owned(),
-            tool: tool.to_owned(),
-            input: serde_json::json!({}),
-            working_dir: None,
-            session: None,
-            timeout_ms: None,
-            idempotency_sha256: None,
+fn variables(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> Result<(), Denial> {
+    for (name, value) in &call.variables {
+        denied(policy, call.agent, name, |what| match what {
+            Denied::Variables(names) => is_named(names, name),
+            _ => false,
+        })?;
+        if policy.environment_agent {
+            continue;
+        }
+        let rules = policy.variables.iter();
+        let rules = rules.filter(|rule| rule.names.iter().any(|known| known == name));
+        let mut named = false;
+        let fitting = rules.filter(|rule| {
+            named = true;
+            rule.value.matches(value)
+        });
+        let fitting: Vec<_> = fitting.map(|rule| &rule.standing).collect();
+        first_in_force(policy, "variable", fitting.into_iter(), now, || {
+            let reason = match named {
+                true => format!("the variable `{name}` may not have this value"),
+                false => format!("no rule lets a call set the variable `{name}`"),
+            };
+            no_rule(policy, reason, None)
+        })?;
+    }
+    Ok(())
+}
+
+fn program(policy: &Policy, agent: &str, name: &str, now: SystemTime) -> Result<Allowed, Denial> {
+    denied(policy, agent, name, |what| match what {
+        Denied::Programs(names) => is_named(names, name),
+        _ => false,
+    })?;
+    let of = |name: &str| policy.index.programs.get(name).into_iter().flatten();
+    let rules = of(name).chain(of("*"));
+    let rules = rules.filter_map(|at| policy.programs.get(*at));
+    let standing = rules.map(|rule| &rule.standing);
+    let standing = first_in_force(policy, "program", standing, now, || {
+        let reason = format!("no rule allows the program `{name}`");
+        no_rule(
+            policy,
+            reason,
+            listed("programs", policy.programs.iter(), now),
+        )
+    })?;
+    Ok(Allowed {
+        rule: format!("program:{}", standing.line),
+        run: Run::Program,
+    })
+}
+
+fn native(policy: &Policy, call: &NativeCall<'_>, now: SystemTime) -> Result<Allowed, Denial> {
+    denied(policy, call.agent, call.program, |what| match what {
+        Denied::Native {
+            program,
+            args,
+            word,
+        } => {
+            let fits = |pattern: &crate::policy::pattern::Pattern| {
+                call.arguments.iter().any(|word| pattern.matches(word))
+            };
+            program == call.program
+                && call.arguments.starts_with(args)
+                && word.as_ref().is_none_or(fits)
+        }
+        _ => false,
+    })?;
+    let rules = policy.index.natives.get(call.program);
+    let rules = rules.into_iter().flatten();
+    let rules = rules.filter_map(|at| policy.natives.get(*at));
+    let mut nearest: Option<Mismatch> = None;
+    let mut known = false;
+    let mut fitting = Vec::new();
+    for rule in rules {
+        known = true;
+        if !lies_in(call.cwd, "/", &rule.cwd) {
+            continue;
+        }
+        match rule.grammar.match_words(call.arguments, call.cwd) {
+            Ok(arguments) => fitting.push((rule, arguments)),
+            Err(mismatch) => {
+                if nearest
+                    .as_ref()
+                    .is_none_or(|best| mismatch.fitted > best.fitted)
+                {
+                    nearest = Some(mismatch);
+                }
+            }
         }
     }
+    let standing: Vec<_> = fitting.iter().map(|(rule, _)| &rule.standing).collect();
+    first_in_force(policy, "native", standing.into_iter(), now, || {
+        no_rule(policy, misfit(call, known, nearest.as_ref()), None)
+    })?;
+    // Where several rules fit, the strictest counts, wherever it stands.
+    fitting.retain(|(rule, _)| rule.standing.in_force(now));
+    let strictest = fitting
+        .into_iter()
+        .max_by(|one, other| (&one.0.start, &one.1).cmp(&(&other.0.start, &other.1)));
+    let Some((rule, arguments)) = strictest else {
+        return Err(no_rule(policy, misfit(call, known, None), None));
+    };
+    Ok(Allowed {
+        rule: format!("native:{}", rule.standing.line),
+        run: Run::Native(NativeTerms {
+            arguments,
+            start: rule.start.clone(),
+        }),
+    })
+}
 
-    fn policy(rules: &str) -> Policy {
-        load_text(&format!(
-            "version = 1\nname = \"t\"\ndescription = \"t\"\n{rules}"
-        ))
-        .unwrap()
-    }
-
-    #[track_caller]
-    fn denied(policy: &Policy, request: &ToolRequest, now: SystemTime) -> Denial {
-        match decide(policy, request, now) {
-            Decision::Deny(denial) => denial,
-            Decision::Allow(grant) => panic!("allowed: {grant:?}"),
+fn misfit(call: &NativeCall<'_>, known: bool, nearest: Option<&Mismatch>) -> String {
+    let program = call.program;
+    match nearest {
+        Some(Mismatch {
+            fitted,
+            word: Some(word),
+            ..
+        }) => {
+            let word: String = word
+                .chars()
+                .take(100)
+                .flat_map(char::escape_debug)
+                .collect();
+            let place = fitted + 1;
+            format!("no rule allows `{program}` with `{word}` as word {place}")
         }
+        Some(_) => format!("no rule allows `{program}` with so few words"),
+        None if known => format!("no rule allows `{program}` in this folder"),
+        None => format!("no rule allows the native program `{program}`"),
     }
+}
 
-    #[track_caller]
-    fn allowed(policy: &Policy, request: &ToolRequest, now: SystemTime) -> Grant {
-        match decide(policy, request, now) {
-            Decision::Allow(grant) => grant,
-            Decision::Deny(denial) => panic!("denied: {denial:?}"),
+fn egress(policy: &Policy, call: &EgressCall<'_>, now: SystemTime) -> Result<Allowed, Denial> {
+    let Target { host, .. } = call.target;
+    denied(policy, call.agent, host, |what| match what {
+        Denied::Requests(requests) => requests.match_target(call.method, call.target),
+        _ => false,
+    })?;
+    let rules = policy.egress.iter();
+    let fitting: Vec<_> = rules
+        .filter(|rule| rule.requests.match_target(call.method, call.target))
+        .collect();
+    let standing = fitting.iter().map(|rule| &rule.standing);
+    first_in_force(policy, "egress", standing, now, || {
+        let known = policy.egress.iter().flat_map(|rule| &rule.requests.hosts);
+        let reason = match known.into_iter().any(|known| known.matches(host)) {
+            true => format!("no rule allows this method, port or path at `{host}`"),
+            false => format!("no rule allows the host `{host}`"),
+        };
+        no_rule(policy, reason, None)
+    })?;
+    let in_force = fitting
+        .into_iter()
+        .filter(|rule| rule.standing.in_force(now));
+    let Some(rule) = in_force.max_by_key(|rule| &rule.secret) else {
+        return Err(no_rule(
+            policy,
+            format!("no rule allows the host `{host}`"),
+            None,
+        ));
+    };
+    Ok(Allowed {
+        rule: format!("egress:{}", rule.standing.line),
+        run: Run::Egress(EgressTerms {
+            secret: rule.secret.clone(),
+        }),
+    })
+}
+
+fn file(policy: &Policy, path: &str, write: bool, now: SystemTime) -> Result<Allowed, Denial> {
+    let absolute = match path.starts_with('/') {
+        true => path.to_owned(),
+        false => format!("/workspace/{path}"),
+    };
+    let mounts = policy.mounts.iter();
+    let mut mounts = mounts.filter(|mount| lies_in(&absolute, "/", &mount.guest));
+    let (line, rule, place) = if lies_in(&absolute, "/", "/workspace") {
+        (policy.workspace_line, "workspace", &policy.workspace)
+    } else if let Some(mount) = mounts.next() {
+        let standing = std::iter::once(&mount.standing);
+        let absent = || no_rule(policy, "no such mount".to_owned(), None);
+        let standing = first_in_force(policy, "mount", standing, now, absent)?;
+        (standing.line, "mount", &mount.place)
+    } else {
+        let reason = format!("no mount shows `{path}`");
+        return Err(no_rule(policy, reason, None));
+    };
+    let names = normal_parts(&absolute).unwrap_or_default();
+    let inside = names.get(1..).unwrap_or_default();
+    let covered = |name: &crate::policy::protected::Protected| name.cover(inside) != Cover::Apart;
+    if write && place.access == Access::ReadOnly {
+        return Err(denial(policy, rule, line, "it is read-only".to_owned()));
+    }
+    if write && place.protected.iter().any(covered) {
+        return Err(denial(
+            policy,
+            rule,
+            line,
+            "the name is protected".to_owned(),
+        ));
+    }
+    Ok(Allowed {
+        rule: format!("{rule}:{line}"),
+        run: Run::File,
+    })
+}
+
+/// Whether a list names something; `*` names everything.
+pub(super) fn is_named<'a>(names: impl IntoIterator<Item = &'a String>, name: &str) -> bool {
+    names.into_iter().any(|known| known == name || known == "*")
+}
+
+pub(super) fn for_agent(rule: &DenyRule, agent: &str) -> bool {
+    rule.agents.is_empty() || rule.agents.iter().any(|known| known == agent)
+}
+
+/// Asks the deny rules that could be about `name`.
+fn denied(
+    policy: &Policy,
+    agent: &str,
+    name: &str,
+    matches: impl Fn(&Denied) -> bool,
+) -> Result<(), Denial> {
+    let exact = policy.index.denied.get(name).into_iter().flatten();
+    let rules = exact.chain(&policy.index.denied_widely);
+    let mut rules = rules.filter_map(|at| policy.denials.get(*at));
+    match rules.find(|rule| for_agent(rule, agent) && matches(&rule.what)) {
+        None => Ok(()),
+        Some(rule) => Err(Denial {
+            instead: rule.instead.clone(),
+            ..denial(policy, "deny", rule.line, rule.reason.clone())
+        }),
+    }
+}
+
+fn first_in_force<'a>(
+    policy: &Policy,
+    kind: &str,
+    rules: impl Iterator<Item = &'a Standing>,
+    now: SystemTime,
+    absent: impl FnOnce() -> Denial,
+) -> Result<&'a Standing, Denial> {
+    let mut expired = None;
+    for standing in rules {
+        if standing.in_force(now) {
+            return Ok(standing);
         }
+        expired = Some(standing);
     }
-
-    #[test]
-    fn the_default_policy_allows_its_tools_and_nothing_else() {
-        let policy = load_default().unwrap();
-        for tool in [
-            "bash",
-            "read",
-            "write",
-            "edit",
-            "glob",
-            "grep",
-            "read_file",
-            "write_file",
-        ] {
-            let _grant = allowed(&policy, &request(tool), UNIX_EPOCH);
+    Err(match expired {
+        Some(standing) => {
+            let reason = format!("the rule has expired: {}", standing.reason);
+            denial(policy, kind, standing.line, reason)
         }
-        assert_eq!(
-            denied(&policy, &request("python"), UNIX_EPOCH).rule,
-            "default"
-        );
-    }
+        None => absent(),
+    })
+}
 
-    #[test]
-    fn a_deny_rule_wins_and_names_its_line() {
-        let text = "[[tool]]\nnames = [\"bash\"]\nreason = \"r\"\n\n[[deny]]\nnames = [\"bash\"]\nagents = [\"ann\"]\nreason = \"not ann\"\n";
-        let policy = policy(text);
-        let denial = denied(&policy, &request("bash"), UNIX_EPOCH);
-        assert_eq!((denial.line, denial.reason.as_str()), (8, "not ann"));
-        let mut other = request("bash");
-        other.agent = "bob".to_owned();
-        let _grant = allowed(&policy, &other, UNIX_EPOCH);
+/// What a denial may say of the allowed names.
+fn listed<'a>(
+    kind: &str,
+    rules: impl Iterator<Item = &'a NamesRule>,
+    now: SystemTime,
+) -> Option<String> {
+    let rules = rules.filter(|rule| rule.standing.in_force(now));
+    let names: std::collections::BTreeSet<_> = rules.flat_map(|rule| &rule.names).collect();
+    let names: Vec<_> = names.into_iter().map(String::as_str).collect();
+    match names.len() {
+        0 => Some(format!("it allows no {kind} at all")),
+        1..=LISTED_MAX => Some(format!("it allows the {kind} {}", names.join(", "))),
+        _ => None,
     }
+}
 
-    #[test]
-    fn an_expired_rule_denies_and_says_so() {
-        let policy = policy(
-            "[[tool]]\nnames = [\"bash\"]\nreason = \"trial\"\nexpires = 2000-01-01T00:00:00Z\n",
-        );
-        let end = UNIX_EPOCH + Duration::from_secs(946_684_800);
-        let _grant = allowed(&policy, &request("bash"), end - Duration::from_millis(1));
-        let denial = denied(&policy, &request("bash"), end);
-        assert!(
-            denial.reason.contains("expired") && denial.line == 4,
-            "{denial:?}"
-        );
+fn denial(policy: &Policy, rule: &str, line: usize, reason: String) -> Denial {
+    Denial {
+        policy: policy.name.clone(),
+        rule: rule.to_owned(),
+        line,
+        reason,
+        instead: None,
     }
+}
 
-    #[test]
-    fn time_is_clamped_to_the_policy_and_reported() {
-        let policy = load_default().unwrap();
-        let mut asked = request("bash");
-        asked.timeout_ms = Some(5);
-        let grant = allowed(&policy, &asked, UNIX_EPOCH);
-        assert_eq!((grant.limits().wall_ms, grant.wall_clamped()), (5, false));
-        asked.timeout_ms = Some(u64::MAX);
-        let grant = allowed(&policy, &asked, UNIX_EPOCH);
-        assert_eq!(
-            (grant.limits().wall_ms, grant.wall_clamped()),
-            (120_000, true)
-        );
-    }
-
-    #[test]
-    fn variables_of_a_call_are_denied_where_the_policy_says_so() {
-        let policy =
-            policy("[environment]\nagent = false\n[[tool]]\nnames = [\"bash\"]\nreason = \"r\"\n");
-        let mut asked = request("bash");
-        let _grant = allowed(&policy, &asked, UNIX_EPOCH);
-        asked.input = serde_json::json!({"env": {"A": "1"}});
-        assert_eq!(denied(&policy, &asked, UNIX_EPOCH).rule, "environment");
+pub(super) fn no_rule(policy: &Policy, reason: String, instead: Option<String>) -> Denial {
+    Denial {
+        instead,
+        ..denial(policy, "default", 0, reason)
     }
 }

@@ -1,54 +1,190 @@
 //! A policy that has been checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::Deserialize;
-
 use crate::limits::Limits;
+use crate::policy::egress::Requests;
+use crate::policy::grammar::Grammar;
+use crate::policy::pattern::Pattern;
+use crate::policy::protected::Protected;
+use crate::policy::text::{Access, Confinement, PolicyText};
 
-/// A policy in force. Made only by loading a file whose every key is known.
+/// A policy in force. Made only by loading a file whose every key is known and whose every
+/// example holds.
 #[derive(Debug)]
 pub struct Policy {
+    /// The file's name, for people.
+    pub file: String,
     pub name: String,
     pub description: String,
-    /// SHA-256 of the file's bytes, in hexadecimal.
+    pub owner: Option<String>,
+    pub expires: Option<SystemTime>,
+    pub serial: u64,
+    /// SHA-256 in hexadecimal: of the file's bytes, and of its ancestors' digests if it has any.
     pub digest: String,
     pub limits: Limits,
-    pub access: Access,
+    pub workspace: Place,
+    /// Line of `[workspace]`; 0 when there is none.
+    pub workspace_line: usize,
+    pub mounts: Vec<MountRule>,
     /// Variables every call gets.
     pub environment: BTreeMap<String, String>,
-    /// Whether a call may add variables of its own.
+    /// Whether a call may add any variable of its own.
     pub environment_agent: bool,
-    pub tools: Vec<ToolRule>,
+    pub variables: Vec<VariableRule>,
+    pub tools: Vec<NamesRule>,
+    pub programs: Vec<NamesRule>,
+    pub natives: Vec<NativeRule>,
+    pub egress: Vec<EgressRule>,
+    pub secrets: Vec<String>,
     pub denials: Vec<DenyRule>,
+    /// All of these must allow, too.
+    pub ancestors: Vec<Arc<Policy>>,
+    /// The file as it was written.
+    pub text: PolicyText,
+    /// Rules by the exact name or program they are about.
+    pub(super) index: Index,
 }
 
-/// What guests may do with the workspace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Access {
-    ReadOnly,
-    ReadWrite,
+/// Places of rules in their lists, so that a long file is not walked for every decision.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    pub(super) tools: HashMap<String, Vec<usize>>,
+    pub(super) programs: HashMap<String, Vec<usize>>,
+    pub(super) natives: HashMap<String, Vec<usize>>,
+    pub(super) denied: HashMap<String, Vec<usize>>,
+    /// Deny rules that are not about one exact name.
+    pub(super) denied_widely: Vec<usize>,
 }
 
-/// Allows tools by name, until it expires.
-#[derive(Debug)]
-pub struct ToolRule {
-    pub names: Vec<String>,
+impl Policy {
+    /// The policy and everything it extends, itself first.
+    pub fn layers(&self) -> Vec<&Self> {
+        let mut layers = vec![self];
+        for ancestor in &self.ancestors {
+            layers.extend(ancestor.layers());
+        }
+        layers
+    }
+}
+
+/// What every allowing rule has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// First line of the rule in its file, counted from 1.
+    pub line: usize,
     pub reason: String,
     pub expires: Option<SystemTime>,
-    /// First line of the rule in its file, counted from 1.
-    pub line: usize,
 }
 
-/// Denies tools by name, for all agents or for some. Any match wins over every [`ToolRule`].
+impl Standing {
+    pub fn in_force(&self, now: SystemTime) -> bool {
+        self.expires.is_none_or(|end| now < end)
+    }
+}
+
+/// What guests may do in a mounted folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub access: Access,
+    /// Bytes one call may write.
+    pub quota: Option<u64>,
+    pub protected: BTreeSet<Protected>,
+}
+
+/// Allows tools or guest programs by name.
+#[derive(Debug)]
+pub struct NamesRule {
+    pub standing: Standing,
+    pub names: Vec<String>,
+}
+
+impl NamesRule {
+    pub fn every(&self) -> bool {
+        self.names.iter().any(|name| name == "*")
+    }
+}
+
+/// Shows a host folder to guests.
+#[derive(Debug)]
+pub struct MountRule {
+    pub standing: Standing,
+    pub host: PathBuf,
+    /// `/name`.
+    pub guest: String,
+    pub place: Place,
+}
+
+/// Lets a call set variables.
+#[derive(Debug)]
+pub struct VariableRule {
+    pub standing: Standing,
+    pub names: Vec<String>,
+    pub value: Pattern,
+}
+
+/// Allows a native program.
+#[derive(Debug)]
+pub struct NativeRule {
+    pub standing: Standing,
+    pub grammar: Grammar,
+    /// Guest folder the working folder must lie in.
+    pub cwd: String,
+    pub start: NativeStart,
+}
+
+/// What a native start is bound to besides its words.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NativeStart {
+    /// Strictest first when rules are compared.
+    pub confinement: Confinement,
+    pub program: String,
+    pub sha256: Option<String>,
+    pub script_sha256: Option<String>,
+    /// (path, SHA-256).
+    pub helpers: Vec<(String, String)>,
+    pub prepend: Vec<String>,
+    pub environment: BTreeMap<String, String>,
+    pub profile: Option<String>,
+}
+
+/// Allows requests to the outside.
+#[derive(Debug)]
+pub struct EgressRule {
+    pub standing: Standing,
+    pub requests: Requests,
+    /// Name of the secret the requests carry.
+    pub secret: Option<String>,
+}
+
+/// Denies. Any match wins over every allowing rule.
 #[derive(Debug)]
 pub struct DenyRule {
-    pub names: Vec<String>,
+    pub what: Denied,
     /// Agents the rule is for; empty for all.
     pub agents: Vec<String>,
-    pub reason: String,
     /// First line of the rule in its file, counted from 1.
     pub line: usize,
+    pub reason: String,
+    /// What the agent should do instead.
+    pub instead: Option<String>,
+}
+
+/// What a deny rule is about.
+#[derive(Debug)]
+pub enum Denied {
+    Tools(Vec<String>),
+    Programs(Vec<String>),
+    Variables(Vec<String>),
+    Native {
+        program: String,
+        /// Exact words the arguments begin with.
+        args: Vec<String>,
+        /// Any one word.
+        word: Option<Pattern>,
+    },
+    Requests(Requests),
 }

@@ -1,7 +1,11 @@
 //! Permission for one run, with the terms that bind it.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use crate::limits::Limits;
-use crate::policy::document::Access;
+use crate::policy::document::{NativeStart, Place};
+use crate::policy::programs::ProgramTable;
 
 /// Permission for one run. Made only by [`decide`](super::decide), cannot be copied, and is
 /// consumed by the runner.
@@ -9,19 +13,59 @@ use crate::policy::document::Access;
 #[derive(Debug)]
 pub struct Grant {
     rule: String,
-    limits: Limits,
-    access: Access,
-    wall_clamped: bool,
+    run: Run,
+}
+
+/// What is permitted, and its terms.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Run {
+    Call(CallTerms),
+    /// A guest program inside a call that has its own permission.
+    Program,
+    Native(NativeTerms),
+    Egress(EgressTerms),
+    File,
+}
+
+/// What a call is held to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CallTerms {
+    pub limits: Limits,
+    /// The request asked for more time than the policy gives.
+    pub wall_clamped: bool,
+    pub workspace: Place,
+    pub mounts: Vec<MountTerms>,
+    /// Variables the call gets before its own.
+    pub environment: BTreeMap<String, String>,
+    pub programs: ProgramTable,
+}
+
+/// A host folder a call sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountTerms {
+    pub host: PathBuf,
+    pub guest: String,
+    pub place: Place,
+}
+
+/// What a native start is held to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NativeTerms {
+    /// The call's words, with `--` where the rule puts it; forced words stand in `start`.
+    pub arguments: Vec<String>,
+    pub start: NativeStart,
+}
+
+/// What an egress request carries.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EgressTerms {
+    /// Name of a secret.
+    pub secret: Option<String>,
 }
 
 impl Grant {
-    pub(super) fn new(rule: String, limits: Limits, access: Access, wall_clamped: bool) -> Self {
-        Self {
-            rule,
-            limits,
-            access,
-            wall_clamped,
-        }
+    pub(super) fn new(rule: String, run: Run) -> Self {
+        Self { rule, run }
     }
 
     /// Names the rule that allowed the run, with its line.
@@ -29,23 +73,21 @@ impl Grant {
         &self.rule
     }
 
-    /// The ceilings of the run.
-    pub fn limits(&self) -> &Limits {
-        &self.limits
+    /// What is permitted, to be looked at before it is consumed.
+    pub fn run(&self) -> &Run {
+        &self.run
     }
 
-    /// Consumes the permission; what is left are the ceilings the run is held to.
-    pub fn into_limits(self) -> Limits {
-        self.limits
+    /// The terms of a tool call.
+    pub fn call(&self) -> Option<&CallTerms> {
+        match &self.run {
+            Run::Call(terms) => Some(terms),
+            Run::Program | Run::Native(_) | Run::Egress(_) | Run::File => None,
+        }
     }
 
-    /// Whether guests may write to the workspace.
-    pub fn workspace_writable(&self) -> bool {
-        self.access == Access::ReadWrite
-    }
-
-    /// Whether the request asked for more time than the policy gives.
-    pub fn wall_clamped(&self) -> bool {
-        self.wall_clamped
+    /// Consumes the permission; what is left is what the run is held to.
+    pub fn into_run(self) -> Run {
+        self.run
     }
 }

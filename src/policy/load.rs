@@ -1,98 +1,50 @@
-//! Reads a policy file. An unknown key, a missing reason or an unreadable value refuses the file.
+//! Reads policy files. A file loads as a whole or not at all: an unknown key, a missing reason, an
+//! example that fails or an ancestor that does not load refuses it.
 
-use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use toml::Spanned;
 
-use crate::limits::Limits;
-use crate::policy::document::{Access, DenyRule, Policy, ToolRule};
-use crate::quantity;
+use crate::policy::check::{self, Checker};
+use crate::policy::complaint::{Complaint, PolicyError, nearest, quoted};
+use crate::policy::document::Policy;
+use crate::policy::examples;
+use crate::policy::places::{At, Places};
+use crate::policy::schema::schema;
+use crate::policy::shape;
+use crate::policy::sign::{self, Trust};
+use crate::policy::text::{PolicyText, SignatureText};
 use crate::request::hexadecimal;
 
 /// The policy in force when no file is named.
 const DEFAULT: &str = include_str!("../../policies/default.toml");
+/// Name of that policy's file in complaints.
+const DEFAULT_FILE: &str = "policies/default.toml";
+/// Largest policy file. Chosen: 100,000 rules fit.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+/// Deepest chain of `extends`.
+const DEPTH_MAX: usize = 8;
+/// Most files one policy extends, at any depth.
+const ANCESTORS_MAX: usize = 32;
 
-/// Why a policy was not loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum PolicyError {
-    #[error("cannot read the policy `{path}`")]
-    Read {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("the policy does not parse: {0}")]
-    Syntax(String),
-    #[error("policy version {0} is not known: this build reads version 1")]
-    Version(u32),
-    #[error("policy line {line}: {reason}")]
-    Rule { line: usize, reason: String },
+/// How policies are loaded.
+#[derive(Debug, Clone, Default)]
+pub struct Loader {
+    /// Names that rules may be about; none: every name.
+    pub vocabulary: Option<Arc<Vocabulary>>,
+    pub trust: Trust,
+    /// Loads a file although examples fail, for the command that shows which.
+    pub examples_may_fail: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    version: u32,
-    name: String,
-    description: String,
-    #[serde(default)]
-    limits: LimitsText,
-    workspace: Option<Workspace>,
-    environment: Option<Environment>,
-    #[serde(default)]
-    tool: Vec<Spanned<ToolText>>,
-    #[serde(default)]
-    deny: Vec<Spanned<DenyText>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LimitsText {
-    wall: Option<Spanned<String>>,
-    memory: Option<Spanned<String>>,
-    memory_process: Option<Spanned<String>>,
-    output: Option<Spanned<String>>,
-    output_stop: Option<Spanned<String>>,
-    written: Option<Spanned<String>>,
-    fuel: Option<u64>,
-    processes: Option<u32>,
-    descriptors: Option<u32>,
-    inodes: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Workspace {
-    access: Access,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Environment {
-    #[serde(default)]
-    set: BTreeMap<String, String>,
-    #[serde(default)]
-    agent: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ToolText {
-    names: Vec<String>,
-    reason: String,
-    expires: Option<toml::value::Datetime>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DenyText {
-    names: Vec<String>,
-    #[serde(default)]
-    agents: Vec<String>,
-    reason: String,
+/// The tools and guest programs there are.
+#[derive(Debug, Clone, Default)]
+pub struct Vocabulary {
+    pub tools: Vec<String>,
+    pub programs: Vec<String>,
 }
 
 /// Loads the policy that is part of the program.
@@ -100,220 +52,228 @@ struct DenyText {
 /// # Errors
 /// None, unless the program was built with a broken default; a test says it was not.
 pub fn load_default() -> Result<Policy, PolicyError> {
-    load_text(DEFAULT)
+    Loader::default().text(DEFAULT_FILE, DEFAULT)
 }
 
-/// Loads a policy from a file.
+/// Loads a policy from a file, with any names and without signatures.
 ///
 /// # Errors
-/// When the file cannot be read, does not parse, or has an unknown key.
+/// As [`Loader::file`].
 pub fn load_file(path: &Path) -> Result<Policy, PolicyError> {
-    let text = std::fs::read_to_string(path).map_err(|source| PolicyError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    load_text(&text)
+    Loader::default().file(path)
 }
 
-/// Loads a policy from its text.
+/// Loads a policy from its text, with any names and without signatures.
 ///
 /// # Errors
-/// When the text does not parse or has an unknown key.
+/// As [`Loader::text`].
 pub fn load_text(text: &str) -> Result<Policy, PolicyError> {
-    let document: Document = toml::from_str(text)
-        .map_err(|e| PolicyError::Syntax(e.to_string().trim_end().to_owned()))?;
-    if document.version != 1 {
-        return Err(PolicyError::Version(document.version));
+    Loader::default().text("policy", text)
+}
+
+impl Loader {
+    /// Loads a policy from a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not signed as it must be, or says anything that is not
+    /// understood.
+    pub fn file(&self, path: &Path) -> Result<Policy, PolicyError> {
+        self.file_below(path, 0, &mut 0)
     }
-    let lines = Lines(text);
-    let environment = document.environment.unwrap_or(Environment {
-        set: BTreeMap::new(),
-        agent: true,
-    });
-    if let Some(name) = environment
-        .set
-        .keys()
-        .find(|name| name.is_empty() || name.contains('='))
-    {
-        return Err(PolicyError::Rule {
-            line: 0,
-            reason: format!("`{name}` cannot name a variable"),
-        });
+
+    /// Loads a policy from its text, which may extend nothing.
+    ///
+    /// # Errors
+    /// When it says anything that is not understood.
+    pub fn text(&self, file: &str, text: &str) -> Result<Policy, PolicyError> {
+        self.checked(file, text, |_, _| None)
     }
-    Ok(Policy {
-        name: document.name,
-        description: document.description,
-        digest: hexadecimal(&Sha256::digest(text.as_bytes())),
-        limits: limits(&document.limits, &lines)?,
-        access: document
-            .workspace
-            .map_or(Access::ReadWrite, |workspace| workspace.access),
-        environment: environment.set,
-        environment_agent: environment.agent,
-        tools: document
-            .tool
-            .into_iter()
-            .map(|rule| tool_rule(rule, &lines))
-            .collect::<Result<_, _>>()?,
-        denials: document
-            .deny
-            .into_iter()
-            .map(|rule| deny_rule(rule, &lines))
-            .collect::<Result<_, _>>()?,
-    })
+
+    fn file_below(
+        &self,
+        path: &Path,
+        depth: usize,
+        files: &mut usize,
+    ) -> Result<Policy, PolicyError> {
+        let bytes = read(path)?;
+        let file = path.display().to_string();
+        let signed = sign::verify(path, &bytes, &self.trust);
+        let text = String::from_utf8(bytes)
+            .map_err(|_| refused(&file, "the file is not UTF-8", "save it as UTF-8 text"))?;
+        let policy = self.checked(&file, &text, |checker, extends| {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            let mut ancestors = Vec::new();
+            for (index, name) in extends.iter().enumerate() {
+                *files += 1;
+                let at = At::default().key("extends").index(index);
+                if depth >= DEPTH_MAX || *files > ANCESTORS_MAX {
+                    let fault = "files extend each other in a circle, or too many of them";
+                    checker.fault(&at, fault, "extend fewer files");
+                    return None;
+                }
+                match self.file_below(&folder.join(name), depth + 1, files) {
+                    Ok(ancestor) => ancestors.push(Arc::new(ancestor)),
+                    Err(PolicyError::Read { source, .. }) => {
+                        let fault = format!("{} cannot be read: {source}", quoted(name));
+                        let remedy = "name a policy file, relative to this one";
+                        checker.fault(&at, fault, remedy);
+                    }
+                    Err(PolicyError::Refused(faults)) => checker.complaints.extend(faults),
+                }
+            }
+            Some(ancestors)
+        })?;
+        let in_file = policy.text.signature == Some(SignatureText::Required);
+        if let Err(fault) = signed
+            && (in_file || self.trust.required)
+        {
+            return Err(refused(
+                &file,
+                &fault,
+                "sign it: hotcell policy sign FILE --key KEY",
+            ));
+        }
+        Ok(policy)
+    }
+
+    fn checked(
+        &self,
+        file: &str,
+        text: &str,
+        ancestors: impl FnOnce(&mut Checker<'_>, &[String]) -> Option<Vec<Arc<Policy>>>,
+    ) -> Result<Policy, PolicyError> {
+        let places = Places::parse(text).map_err(|(line, column, fault)| {
+            PolicyError::Refused(vec![Complaint {
+                file: file.to_owned(),
+                line,
+                column,
+                key: String::new(),
+                fault,
+                remedy: "correct the TOML here".to_owned(),
+            }])
+        })?;
+        let misshapen = shape::check(&places, schema());
+        if !misshapen.is_empty() {
+            let complaint = |wrong: shape::Misshapen| Complaint {
+                file: file.to_owned(),
+                line: wrong.line,
+                column: wrong.column,
+                key: wrong.key,
+                fault: wrong.fault,
+                remedy: wrong.remedy,
+            };
+            let complaints = misshapen.into_iter().map(complaint).collect();
+            return Err(PolicyError::Refused(complaints));
+        }
+        let written: PolicyText = toml::from_str(text).map_err(|error| {
+            refused(
+                file,
+                error.message(),
+                "compare the file with `hotcell policy schema`",
+            )
+        })?;
+        let mut checker = Checker {
+            file,
+            places: &places,
+            complaints: Vec::new(),
+        };
+        let digest = hexadecimal(&Sha256::digest(text.as_bytes()));
+        let mut policy = check::policy(&mut checker, written, digest);
+        if let Some(vocabulary) = &self.vocabulary {
+            check_names(&mut checker, &policy.text, vocabulary);
+        }
+        let extends = policy.text.extends.clone();
+        match ancestors(&mut checker, &extends) {
+            Some(found) => policy.ancestors = found,
+            None if extends.is_empty() => {}
+            None if checker.complaints.is_empty() => {
+                let at = At::default().key("extends");
+                let remedy = "save the policy in a file beside the one it extends";
+                checker.fault(&at, "only a file can extend another", remedy);
+            }
+            None => {}
+        }
+        policy.digest = whole_digest(&policy);
+        if checker.complaints.is_empty() && !self.examples_may_fail {
+            for failed in examples::run(&policy).into_iter().filter(|e| !e.holds()) {
+                checker.fault(&failed.at, failed.fault(), failed.remedy());
+            }
+        }
+        match checker.complaints.is_empty() {
+            true => Ok(policy),
+            false => Err(PolicyError::Refused(checker.complaints)),
+        }
+    }
 }
 
-fn tool_rule(rule: Spanned<ToolText>, lines: &Lines<'_>) -> Result<ToolRule, PolicyError> {
-    let line = lines.of(rule.span().start);
-    let rule = rule.into_inner();
-    check_rule(&rule.names, &rule.reason, line)?;
-    let expires = match rule.expires {
-        None => None,
-        Some(text) => Some(quantity::from_toml(&text).ok_or_else(|| PolicyError::Rule {
-            line,
-            reason: format!(
-                "`expires = {text}` needs date, time and offset, as 2027-01-31T00:00:00Z"
-            ),
-        })?),
+/// One digest for everything that decides.
+fn whole_digest(policy: &Policy) -> String {
+    if policy.ancestors.is_empty() {
+        return policy.digest.clone();
+    }
+    let ancestors = policy.ancestors.iter();
+    let digests = ancestors.map(|ancestor| &*ancestor.digest);
+    let digests: Vec<_> = std::iter::once(&*policy.digest).chain(digests).collect();
+    hexadecimal(&Sha256::digest(digests.join("\n")))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, PolicyError> {
+    let fault = |source| PolicyError::Read {
+        path: PathBuf::from(path),
+        source,
     };
-    Ok(ToolRule {
-        names: rule.names,
-        reason: rule.reason,
-        expires,
-        line,
-    })
+    let file = File::open(path).map_err(fault)?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(fault)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let fault = format!("the file has over {FILE_BYTES_MAX} bytes");
+        return Err(refused(&path.display().to_string(), &fault, "split it"));
+    }
+    Ok(bytes)
 }
 
-fn deny_rule(rule: Spanned<DenyText>, lines: &Lines<'_>) -> Result<DenyRule, PolicyError> {
-    let line = lines.of(rule.span().start);
-    let rule = rule.into_inner();
-    check_rule(&rule.names, &rule.reason, line)?;
-    Ok(DenyRule {
-        names: rule.names,
-        agents: rule.agents,
-        reason: rule.reason,
-        line,
-    })
+fn refused(file: &str, fault: &str, remedy: &str) -> PolicyError {
+    PolicyError::Refused(vec![Complaint {
+        file: file.to_owned(),
+        line: 1,
+        column: 1,
+        key: String::new(),
+        fault: fault.to_owned(),
+        remedy: remedy.to_owned(),
+    }])
 }
 
-fn check_rule(names: &[String], reason: &str, line: usize) -> Result<(), PolicyError> {
-    let fault = if names.is_empty() {
-        "the rule names no tool"
-    } else if reason.trim().is_empty() {
-        "the rule needs a reason"
-    } else {
-        return Ok(());
-    };
-    Err(PolicyError::Rule {
-        line,
-        reason: fault.to_owned(),
-    })
-}
-
-fn limits(text: &LimitsText, lines: &Lines<'_>) -> Result<Limits, PolicyError> {
-    let mut limits = Limits::default();
-    let bytes = |value: &Option<Spanned<String>>, field: &mut u64| match value {
-        None => Ok(()),
-        Some(value) => {
-            *field =
-                quantity::bytes(value.get_ref()).map_err(|reason| lines.fault(value, reason))?;
-            Ok(())
+/// A rule for a name that does not exist would allow or deny nothing.
+fn check_names(checker: &mut Checker<'_>, text: &PolicyText, vocabulary: &Vocabulary) {
+    let mut check = |at: &At, names: &[String], known: &[String], kind: &str| {
+        for (index, name) in names.iter().enumerate() {
+            if name == "*" || known.contains(name) {
+                continue;
+            }
+            let remedy = match nearest(name, known.iter().map(String::as_str)) {
+                Some(near) => format!("write `{near}`"),
+                None if known.len() > 40 => "`ls /bin` in a call lists them".to_owned(),
+                None => format!("write one of {}", known.join(", ")),
+            };
+            let fault = format!("no {kind} is called {}", quoted(name));
+            checker.fault(&at.index(index), fault, remedy);
         }
     };
-    bytes(&text.memory, &mut limits.memory_bytes)?;
-    bytes(&text.memory_process, &mut limits.memory_process_bytes)?;
-    bytes(&text.output, &mut limits.output_bytes)?;
-    bytes(&text.output_stop, &mut limits.output_stop_bytes)?;
-    bytes(&text.written, &mut limits.written_bytes)?;
-    if let Some(value) = &text.wall {
-        let wall =
-            quantity::duration(value.get_ref()).map_err(|reason| lines.fault(value, reason))?;
-        limits.wall_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
+    let top = At::default();
+    let (tools, programs) = (&vocabulary.tools, &vocabulary.programs);
+    for (index, rule) in text.tool.iter().enumerate() {
+        let at = top.key("tool").index(index).key("names");
+        check(&at, &rule.names, tools, "tool");
     }
-    limits.fuel = text.fuel.unwrap_or(limits.fuel);
-    limits.processes = text.processes.unwrap_or(limits.processes);
-    limits.descriptors = text.descriptors.unwrap_or(limits.descriptors);
-    limits.inodes = text.inodes.unwrap_or(limits.inodes);
-    Ok(limits)
-}
-
-/// Finds the line of a byte offset.
-struct Lines<'a>(&'a str);
-
-impl Lines<'_> {
-    fn of(&self, offset: usize) -> usize {
-        self.0
-            .bytes()
-            .take(offset)
-            .filter(|byte| *byte == b'\n')
-            .count()
-            + 1
+    for (index, rule) in text.program.iter().enumerate() {
+        let at = top.key("program").index(index).key("names");
+        check(&at, &rule.names, programs, "program");
     }
-
-    fn fault(&self, value: &Spanned<String>, reason: String) -> PolicyError {
-        PolicyError::Rule {
-            line: self.of(value.span().start),
-            reason,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HEAD: &str = "version = 1\nname = \"n\"\ndescription = \"d\"\n";
-
-    #[track_caller]
-    fn refused(text: &str, part: &str) {
-        let error = load_text(text).expect_err("the policy loads").to_string();
-        assert!(error.contains(part), "{error}");
-    }
-
-    #[test]
-    fn the_default_policy_loads_with_the_documented_limits() {
-        let policy = load_default().unwrap();
-        assert_eq!(policy.limits, Limits::default());
-        assert_eq!(policy.digest.len(), 64);
-    }
-
-    #[test]
-    fn an_unknown_key_refuses_the_file_wherever_it_is() {
-        refused(&format!("{HEAD}colour = 1\n"), "colour");
-        refused(&format!("{HEAD}[limits]\nwal = \"1s\"\n"), "wal");
-        refused(
-            &format!("{HEAD}[workspace]\naccess = \"read-only\"\nmode = 1\n"),
-            "mode",
-        );
-        refused(
-            &format!("{HEAD}[[tool]]\nnames = [\"bash\"]\nreason = \"r\"\nwhen = 1\n"),
-            "when",
-        );
-        refused(
-            &format!("{HEAD}[[deny]]\nnames = [\"bash\"]\nreason = \"r\"\nuser = 1\n"),
-            "user",
-        );
-    }
-
-    #[test]
-    fn faults_name_the_line_and_the_way_out() {
-        refused(
-            &format!("{HEAD}[limits]\nmemory = \"12 parsecs\"\n"),
-            "line 5: `12 parsecs`",
-        );
-        refused(
-            &format!("{HEAD}[[tool]]\nnames = []\nreason = \"r\"\n"),
-            "line 4",
-        );
-        refused(
-            &format!("{HEAD}[[tool]]\nnames = [\"bash\"]\nreason = \" \"\n"),
-            "needs a reason",
-        );
-        refused(&HEAD.replace('1', "2"), "version 2");
-        refused(&format!("{HEAD}[workspace]\naccess = \"all\"\n"), "access");
-        refused(
-            &format!("{HEAD}[[tool]]\nnames = [\"bash\"]\nreason = \"r\"\nexpires = 2027-01-31\n"),
-            "needs date, time and offset",
-        );
+    for (index, rule) in text.deny.iter().enumerate() {
+        let at = top.key("deny").index(index);
+        check(&at.key("tools"), &rule.tools, tools, "tool");
+        check(&at.key("programs"), &rule.programs, programs, "program");
     }
 }

@@ -1,13 +1,45 @@
 //! What an agent may do: one closed TOML file, and a pure decision over it.
 //!
-//! This room does no input or output but reading the file in `load`, and knows no clock.
+//! `text` is a file as written, `load` and `check` make a `Policy` of it, `decide` answers. This
+//! room reads policy files and nothing else, and knows no clock.
 
+mod check;
+mod check_native;
+mod check_rules;
+mod complaint;
 mod decide;
 mod document;
+mod egress;
+mod examples;
+mod extends;
+mod grammar;
 mod grant;
 mod load;
+mod pattern;
+mod places;
+mod programs;
+mod protected;
+mod request;
+mod runners;
+mod schema;
+mod set;
+mod shape;
+pub mod sign;
+#[cfg(test)]
+mod tests;
+pub mod text;
+pub mod words;
 
+pub use complaint::{Complaint, PolicyError};
 pub use decide::{Decision, Denial, decide};
-pub use document::{Access, DenyRule, Policy, ToolRule};
-pub use grant::Grant;
-pub use load::{PolicyError, load_default, load_file, load_text};
+pub use document::{Place, Policy};
+pub use egress::Target;
+pub use examples::{Example, run as run_examples};
+pub use grant::{CallTerms, EgressTerms, Grant, MountTerms, NativeTerms, Run};
+pub use load::{Loader, Vocabulary, load_default, load_file, load_text};
+pub use programs::ProgramTable;
+pub use protected::{Cover, Protected};
+pub use request::{EgressCall, NativeCall, Request, ToolCall};
+pub use schema::schema;
+pub use set::{Policies, Sources, Version};
+pub use text::{Access, Confinement};

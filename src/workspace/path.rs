@@ -18,11 +18,17 @@ pub struct OutsidePath(String);
 /// Turns a path as an agent wrote it into a guest path: relative ones stay as they are, absolute
 /// host paths inside the workspace are translated.
 ///
+/// `mounts` are more names under `/` that guests see.
+///
 /// This is a courtesy to agents, not a wall: the cell resolves every path again.
 ///
 /// # Errors
 /// When the path is absolute and names neither the guest's world nor the workspace.
-pub fn guest_path(path: &str, host_workspace: &Path) -> Result<String, OutsidePath> {
+pub fn guest_path(
+    path: &str,
+    host_workspace: &Path,
+    mounts: &[&str],
+) -> Result<String, OutsidePath> {
     let asked = Path::new(path);
     if !path.starts_with('/') || asked.starts_with(WORKSPACE) {
         return Ok(path.to_owned());
@@ -37,7 +43,7 @@ pub fn guest_path(path: &str, host_workspace: &Path) -> Result<String, OutsidePa
         .split('/')
         .next()
         .unwrap_or_default();
-    if top.is_empty() || GUEST_TOP.contains(&top) {
+    if top.is_empty() || GUEST_TOP.contains(&top) || mounts.contains(&top) {
         return Ok(path.to_owned());
     }
     Err(OutsidePath(path.chars().take(QUOTED_CHARS_MAX).collect()))
@@ -58,11 +64,12 @@ mod tests {
             "/workspace",
             "/workspace/a",
             "/tmp/x",
+            "/data/x",
             "/bin",
             "/usr/bin/ls",
             "/",
         ] {
-            assert_eq!(guest_path(path, host).as_deref(), Ok(path));
+            assert_eq!(guest_path(path, host, &["data"]).as_deref(), Ok(path));
         }
     }
 
@@ -70,7 +77,7 @@ mod tests {
     fn host_paths_inside_are_translated_by_whole_components() {
         let check = |path: &str, host: &str, wanted: &str| {
             assert_eq!(
-                guest_path(path, Path::new(host)).as_deref(),
+                guest_path(path, Path::new(host), &[]).as_deref(),
                 Ok(wanted),
                 "{path}"
             );
@@ -97,13 +104,13 @@ mod tests {
             "/proc/self",
             "/workspaces/a",
         ] {
-            let error = guest_path(path, host).unwrap_err().to_string();
+            let error = guest_path(path, host, &["data"]).unwrap_err().to_string();
             assert!(
                 error.contains("/workspace") && error.starts_with(path),
                 "{error}"
             );
         }
         let long = format!("/x{}", "é".repeat(10_000));
-        assert!(guest_path(&long, host).unwrap_err().to_string().len() < 500);
+        assert!(guest_path(&long, host, &[]).unwrap_err().to_string().len() < 500);
     }
 }

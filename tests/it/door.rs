@@ -389,7 +389,7 @@ async fn a_denied_call_names_rule_line_and_reason_and_is_recorded_without_runnin
     let policy = folder.path().join("policy.toml");
     let text = "version = 1\nname = \"n\"\ndescription = \"d\"\n\
                 [[tool]]\nnames = [\"bash\", \"write\"]\nreason = \"r\"\n\
-                [[deny]]\nnames = [\"write\"]\nreason = \"look, do not touch\"\n";
+                [[deny]]\ntools = [\"write\"]\nreason = \"look, do not touch\"\n";
     std::fs::write(&policy, text).unwrap();
     let server = server_with(&format!("policy = {:?}\n", policy.to_str().unwrap())).await;
     let body = r#"{"tool":"write","input":{"file_path":"f","content":"canary-7"}}"#;

@@ -127,7 +127,7 @@ fn what_hotcell_refuses_ends_with_125_and_an_unreadable_policy_with_64() {
     let policy = place.state.path().join("p.toml");
     let policy = policy.to_str().unwrap();
     let text = "version = 1\nname = \"n\"\ndescription = \"d\"\n\
-                [[deny]]\nnames = [\"write_file\"]\nreason = \"look only\"\n";
+                [[deny]]\ntools = [\"write_file\"]\nreason = \"look only\"\n";
     std::fs::write(policy, text).unwrap();
     let input = r#"{"path":"f","content":"x"}"#;
     let (code, _, stderr) = place.run(&["--policy", policy, "write_file", "--input", input]);

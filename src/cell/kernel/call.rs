@@ -20,6 +20,7 @@ use crate::cell::{
 };
 use crate::limits::Limits;
 use crate::outcome::{CHANGED_MAX, CHANGED_PATH_BYTES_MAX, StoppedBy, Usage};
+use crate::policy::ProgramTable;
 
 /// Largest shell state a session keeps, in bytes. Chosen, not measured.
 pub const STATE_BYTES_MAX: usize = 1 << 20;
@@ -34,6 +35,8 @@ pub struct Call {
     pub id: CallId,
     pub limits: Limits,
     pub mounts: Mounts,
+    /// Which programs its processes may start.
+    pub programs: ProgramTable,
     /// Shell state the first process may load.
     pub state: Vec<u8>,
     pub turns: Turns,
@@ -74,6 +77,7 @@ impl Call {
             id,
             limits: order.limits.clone(),
             mounts,
+            programs: std::mem::take(&mut order.programs),
             state: std::mem::take(&mut order.state),
             turns: Turns::default(),
             keep_state: order.keep_state,

@@ -22,6 +22,8 @@ pub struct Image {
     pub arguments: Strings,
     pub environment: Strings,
     pub cwd: Vec<u8>,
+    /// The policy denies the program: what its process says instead of running.
+    pub denied: Option<String>,
 }
 
 impl Image {

@@ -9,7 +9,7 @@ use std::{
 use wasmtime::{Instance, Store};
 
 use super::{
-    Call, Descriptors, Exit, Guest, Image, Inherited, Process, Status,
+    Call, Descriptor, Descriptors, Exit, Guest, Image, Inherited, Process, Status,
     guest::{settle_fuel, signal_of},
     signal::{self, Signals},
 };
@@ -20,6 +20,10 @@ use crate::cell::{
 
 /// The file creation mask of a call's first process (DESIGN §6).
 const UMASK: u32 = 0o022;
+/// Exit code of a program that the policy denies, as of one that cannot be executed.
+const DENIED: u8 = 126;
+/// Number of standard error.
+const STDERR: u32 = 2;
 
 /// Starts a call's first process.
 ///
@@ -146,6 +150,10 @@ async fn run(mut guest: Guest, mut ended: Option<Status>) -> Status {
         if let Some(status) = ended {
             return status;
         }
+        if let Some(reason) = &guest.image.denied {
+            say(&guest, reason.as_bytes()).await;
+            return Status::Exited(DENIED);
+        }
         let module = Arc::clone(&guest.image.module);
         let Ok(pre) = module.ready().await else {
             // As a shell says of what it cannot execute.
@@ -168,6 +176,34 @@ async fn run(mut guest: Guest, mut ended: Option<Status>) -> Status {
         .await;
         settle_fuel(&mut store);
         (guest, ended) = after(store.into_data(), entered);
+    }
+}
+
+/// Writes to the process's standard error, if it has one that takes bytes.
+async fn say(guest: &Guest, text: &[u8]) {
+    match guest.descriptors.get(STDERR) {
+        Ok(Descriptor::Output(output)) => {
+            guest.call().count_output(text.len() as u64);
+            output.write(text).await;
+        }
+        Ok(Descriptor::Writer(pipe)) => {
+            let mut rest = text;
+            while let Ok(wrote @ 1..) = poll_fn(|cx| pipe.poll_write(cx, rest)).await {
+                rest = rest.get(wrote..).unwrap_or_default();
+                if rest.is_empty() {
+                    break;
+                }
+            }
+        }
+        // A full disk keeps the reason from being told, not the program from being denied.
+        Ok(Descriptor::File(file)) => drop(file.write(text, None)),
+        Ok(
+            Descriptor::Reader(_)
+            | Descriptor::Input(_)
+            | Descriptor::Directory(_)
+            | Descriptor::Device(_),
+        )
+        | Err(_) => {}
     }
 }
 

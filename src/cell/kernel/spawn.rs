@@ -87,7 +87,9 @@ fn image(guest: &Guest, request: &SpawnRequest) -> Result<Image, Errno> {
                 if arguments.iter().next().map(base_name) != Some(name.as_bytes()) {
                     arguments = arguments.with_first_replaced([name.as_bytes()]);
                 }
+                let denied = guest.call().programs.judge(&name).err();
                 return Ok(Image {
+                    denied: denied.map(|reason| format!("hotcell: {name}: {reason}\n")),
                     module,
                     arguments,
                     environment: request.environment.clone(),

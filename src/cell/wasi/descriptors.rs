@@ -321,6 +321,7 @@ pub fn fd_filestat_set_times(
 ) -> Result<(), Errno> {
     let times = times(accessed, modified, flags)?;
     match caller.data().descriptors.get(fd)? {
+        Descriptor::File(file) if file.protected => Err(Errno::EPERM),
         Descriptor::File(file) if file.mount.as_ref().is_some_and(|m| m.writable) => {
             if file.stat()?.nlink > 1 {
                 // One of its names may be outside.

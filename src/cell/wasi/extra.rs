@@ -286,6 +286,7 @@ pub fn fs_chmod(
 pub fn fs_fchmod(caller: &mut Caller<'_, Guest>, fd: u32, mode: u32) -> Result<u32, Errno> {
     let guest = caller.data();
     match guest.descriptors.get(fd)? {
+        Descriptor::File(file) if file.protected => return Err(Errno::EPERM),
         Descriptor::File(file) => match &file.mount {
             Some(mount) => paths::set_open_mode(mount, &file.fd, mode)?,
             None => return Err(Errno::EROFS),

@@ -35,6 +35,8 @@ const ENTRY_FUEL: u64 = 600;
 pub struct OpenFile {
     pub fd: OwnedFd,
     pub mount: Option<Arc<MountPoint>>,
+    /// Its name is protected: its mode and times stay as they are, too.
+    pub protected: bool,
     pub readable: bool,
     pub writable: bool,
     pub append: AtomicBool,
@@ -88,14 +90,33 @@ impl OpenFile {
         let bytes = bytes
             .get(..bytes.len().min(CHUNK_BYTES))
             .unwrap_or_default();
-        self.call.take_written(bytes.len() as u64)?;
+        self.take_room(bytes.len() as u64)?;
         let wrote = match offset {
             None => rustix::io::write(&self.fd, bytes),
             Some(offset) => rustix::io::pwrite(&self.fd, bytes, offset),
         };
         let unused = bytes.len() - wrote.unwrap_or(0).min(bytes.len());
-        self.call.give_written(unused as u64);
+        self.give_room(unused as u64);
         Ok(wrote?)
+    }
+
+    /// Takes room for bytes from the call's limit and the mount's quota.
+    fn take_room(&self, bytes: u64) -> Result<(), Errno> {
+        self.call.take_written(bytes)?;
+        let mount = self.mount.as_ref();
+        mount
+            .map_or(Ok(()), |mount| mount.take_quota(bytes))
+            .inspect_err(|_| {
+                self.call.give_written(bytes);
+                self.call.refuse(StoppedBy::Disk);
+            })
+    }
+
+    fn give_room(&self, bytes: u64) {
+        self.call.give_written(bytes);
+        if let Some(mount) = &self.mount {
+            mount.give_quota(bytes);
+        }
     }
 
     /// Sets the length; growth counts as written, so that a sparse file is no way around the
@@ -108,9 +129,9 @@ impl OpenFile {
             return Err(Errno::EINVAL);
         }
         let grown = size.saturating_sub(self.stat()?.size);
-        self.call.take_written(grown)?;
+        self.take_room(grown)?;
         rustix::fs::ftruncate(&self.fd, size).map_err(|errno| {
-            self.call.give_written(grown);
+            self.give_room(grown);
             errno.into()
         })
     }

@@ -1,11 +1,20 @@
 //! What a guest sees under `/`: mounted host folders and a small synthetic, read-only tree.
 
-use std::{collections::BTreeMap, os::fd::OwnedFd, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    os::fd::OwnedFd,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-use super::Errno;
+use super::{Errno, resolve::Chain};
 use crate::cell::{kernel::Device, order::Mount};
+use crate::policy::{Cover, Protected};
 
 /// A mounted host folder.
 #[derive(Debug)]
@@ -14,6 +23,66 @@ pub struct MountPoint {
     pub writable: bool,
     /// Shown to guests as the device number.
     pub number: u64,
+    /// Names that no guest may touch.
+    pub protected: Vec<Protected>,
+    /// Bytes the call may still write here.
+    pub quota_left: Option<AtomicU64>,
+}
+
+/// What a guest wants with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Something takes the name or leaves it, or a file's content changes: a folder above a
+    /// protected name must not be swapped for one, or a link or file, that carries the name.
+    Place,
+    /// What is there stays what it is: a mode, a time, a new or removed folder.
+    Touch,
+}
+
+impl MountPoint {
+    /// Whether a guest may change `name` in the folder at the end of `chain`.
+    ///
+    /// # Errors
+    /// EPERM for a protected name.
+    pub fn guard(&self, chain: &Chain, name: &[u8], change: Change) -> Result<(), Errno> {
+        if self.protected.is_empty() {
+            return Ok(());
+        }
+        let path = chain.in_mount(name);
+        let least = match change {
+            Change::Place => Cover::Above,
+            Change::Touch => Cover::Inside,
+        };
+        match self
+            .protected
+            .iter()
+            .any(|known| known.cover(&path) >= least)
+        {
+            true => Err(Errno::EPERM),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes room for bytes that are about to be written here.
+    ///
+    /// # Errors
+    /// EDQUOT past the policy's quota.
+    pub fn take_quota(&self, bytes: u64) -> Result<(), Errno> {
+        let Some(left) = &self.quota_left else {
+            return Ok(());
+        };
+        let take = |left: u64| left.checked_sub(bytes);
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .map(drop)
+            .map_err(|_| Errno::EDQUOT)
+    }
+
+    /// Gives back room that was taken and not used.
+    pub fn give_quota(&self, bytes: u64) {
+        if let Some(left) = &self.quota_left {
+            left.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A folder of the synthetic tree.
@@ -137,6 +206,8 @@ impl Mounts {
                 root: Arc::new(root),
                 writable: mount.writable,
                 number,
+                protected: mount.protected.clone(),
+                quota_left: mount.quota_bytes.map(AtomicU64::new),
             };
             names.insert(name.into(), Node::Mount(Arc::new(point)));
         }

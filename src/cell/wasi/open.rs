@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat2, renameat, unlinkat};
 use super::{
     Errno,
     file::{OpenDirectory, OpenFile},
-    mounts::{Folder, MountPoint, Node},
+    mounts::{Change, Folder, MountPoint, Node},
     permission,
     resolve::{BENEATH, Chain, Target, Walk, read_link},
     stat::{self, Stat},
@@ -57,6 +57,8 @@ pub fn open(guest: &Guest, base: Chain, path: &[u8], how: How) -> Result<Descrip
                     mount: &mount,
                     folder: &fd,
                     name: &name,
+                    guarded: mount.guard(&walk.chain, &name, Change::Place),
+                    touched: mount.guard(&walk.chain, &name, Change::Touch),
                 };
                 match open_host(guest, &walk, place, how)? {
                     Opened::Descriptor(descriptor) => return Ok(descriptor),
@@ -132,10 +134,11 @@ fn fixed_file(guest: &Guest, bytes: &[u8]) -> Result<Descriptor, Errno> {
     ))
 }
 
-fn file(guest: &Guest, fd: OwnedFd, mount: Option<Arc<MountPoint>>, how: How) -> Descriptor {
+fn file(guest: &Guest, fd: OwnedFd, place: Option<HostName<'_>>, how: How) -> Descriptor {
     Descriptor::File(Arc::new(OpenFile {
         fd,
-        mount,
+        mount: place.map(|place| Arc::clone(place.mount)),
+        protected: place.is_some_and(|place| place.touched.is_err()),
         readable: how.read,
         writable: how.write,
         append: AtomicBool::new(how.append),
@@ -154,6 +157,10 @@ struct HostName<'a> {
     mount: &'a Arc<MountPoint>,
     folder: &'a OwnedFd,
     name: &'a [u8],
+    /// Whether a file may be made or written here.
+    guarded: Result<(), Errno>,
+    /// Whether what is here may be changed at all.
+    touched: Result<(), Errno>,
 }
 
 fn open_host(guest: &Guest, walk: &Walk, place: HostName<'_>, how: How) -> Result<Opened, Errno> {
@@ -161,7 +168,11 @@ fn open_host(guest: &Guest, walk: &Walk, place: HostName<'_>, how: How) -> Resul
         mount,
         folder,
         name,
+        ..
     } = place;
+    if how.write || how.truncate {
+        place.guarded?;
+    }
     let changes = how.write || how.create || how.truncate;
     for _ in 0..TRIES_MAX {
         let fd = match open_name(guest, place, how, walk.must_be_folder) {
@@ -208,12 +219,7 @@ fn open_host(guest: &Guest, walk: &Walk, place: HostName<'_>, how: How) -> Resul
         if changes {
             guest.call().note_change(walk.chain.path(name));
         }
-        return Ok(Opened::Descriptor(file(
-            guest,
-            fd,
-            Some(Arc::clone(mount)),
-            how,
-        )));
+        return Ok(Opened::Descriptor(file(guest, fd, Some(place), how)));
     }
     Err(Errno::EBUSY)
 }
@@ -230,6 +236,7 @@ fn open_name(
         mount,
         folder,
         name,
+        ..
     } = place;
     let mut flags = OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | follow_flag();
     flags |= match (how.read, how.write) {
@@ -256,6 +263,7 @@ fn open_name(
     if !mount.writable {
         return Err(Errno::EROFS);
     }
+    place.guarded?;
     permission::check(folder, permission::WRITE)?;
     let mask = guest.process.umask.load(Ordering::Relaxed);
     let mode = Mode::from_raw_mode(how.mode & !mask & 0o777);

@@ -12,7 +12,7 @@ use rustix::fs::{
 
 use super::{
     Errno,
-    mounts::{Folder, MountPoint, Node},
+    mounts::{Change, Folder, MountPoint, Node},
     open::break_hard_link,
     permission,
     resolve::{BENEATH, Chain, PATH_BYTES_MAX, Target, Walk, read_link},
@@ -49,7 +49,7 @@ impl Name {
     }
 
     /// As [`Self::find`], for an operation that changes the folder.
-    fn find_to_change(base: Chain, path: &[u8]) -> Result<Self, Errno> {
+    fn find_to_change(base: Chain, path: &[u8], change: Change) -> Result<Self, Errno> {
         let found = match Self::find(base, path) {
             Err(Errno::ENOENT) if !path.is_empty() => return Err(Errno::ENOENT),
             found => found?,
@@ -57,6 +57,7 @@ impl Name {
         if !found.mount.writable {
             return Err(Errno::EROFS);
         }
+        found.mount.guard(&found.chain, &found.name, change)?;
         permission::check(&found.folder, permission::WRITE)?;
         Ok(found)
     }
@@ -114,9 +115,9 @@ pub fn stat(guest: &Guest, base: Chain, path: &[u8], follow: bool) -> Result<Sta
 /// # Errors
 /// As Linux `mkdir`; ENOSPC at the call's inode limit.
 pub fn make_folder(guest: &Guest, base: Chain, path: &[u8]) -> Result<(), Errno> {
-    let place = match Name::find_to_change(base.clone(), path) {
-        // The synthetic tree and mount points exist already.
-        Err(Errno::EBUSY | Errno::EROFS) if exists(guest, base.clone(), path) => {
+    let place = match Name::find_to_change(base.clone(), path, Change::Touch) {
+        // The synthetic tree and mount points exist already; a protected folder may.
+        Err(Errno::EBUSY | Errno::EROFS | Errno::EPERM) if exists(guest, base.clone(), path) => {
             return Err(Errno::EEXIST);
         }
         place => place?,
@@ -137,7 +138,7 @@ fn exists(guest: &Guest, base: Chain, path: &[u8]) -> bool {
 /// # Errors
 /// As Linux `unlink`.
 pub fn remove_file(guest: &Guest, base: Chain, path: &[u8]) -> Result<(), Errno> {
-    let place = Name::find_to_change(base, path)?;
+    let place = Name::find_to_change(base, path, Change::Place)?;
     let found = place.stat()?;
     if found.is_folder() {
         return Err(Errno::EISDIR);
@@ -151,7 +152,7 @@ pub fn remove_file(guest: &Guest, base: Chain, path: &[u8]) -> Result<(), Errno>
 /// # Errors
 /// As Linux `rmdir`.
 pub fn remove_folder(guest: &Guest, base: Chain, path: &[u8]) -> Result<(), Errno> {
-    let place = Name::find_to_change(base, path)?;
+    let place = Name::find_to_change(base, path, Change::Touch)?;
     place.check_slash()?;
     unlinkat(&place.folder, &*place.name, AtFlags::REMOVEDIR)?;
     place.note(guest);
@@ -165,8 +166,8 @@ pub fn rename(
     (from_base, from): (Chain, &[u8]),
     (to_base, to): (Chain, &[u8]),
 ) -> Result<(), Errno> {
-    let source = Name::find_to_change(from_base, from)?;
-    let target = Name::find_to_change(to_base, to)?;
+    let source = Name::find_to_change(from_base, from, Change::Place)?;
+    let target = Name::find_to_change(to_base, to, Change::Place)?;
     source.check_slash()?;
     if target.must_be_folder {
         // `mv f d/` names a folder: only a folder may take that name.
@@ -193,7 +194,7 @@ pub fn link(
     (to_base, to): (Chain, &[u8]),
 ) -> Result<(), Errno> {
     let source = Name::find(from_base, from)?;
-    let target = Name::find_to_change(to_base, to)?;
+    let target = Name::find_to_change(to_base, to, Change::Place)?;
     source.check_slash()?;
     if target.must_be_folder {
         return Err(Errno::ENOENT);
@@ -204,6 +205,9 @@ pub fn link(
     if !source.mount.writable {
         return Err(Errno::EROFS);
     }
+    source
+        .mount
+        .guard(&source.chain, &source.name, Change::Place)?;
     guest.call().with_inode(|| {
         linkat(
             &source.folder,
@@ -227,8 +231,8 @@ pub fn symlink(guest: &Guest, text: &[u8], base: Chain, path: &[u8]) -> Result<(
             Errno::ENAMETOOLONG
         });
     }
-    let place = match Name::find_to_change(base.clone(), path) {
-        Err(Errno::EBUSY | Errno::EROFS) if exists(guest, base.clone(), path) => {
+    let place = match Name::find_to_change(base.clone(), path, Change::Place) {
+        Err(Errno::EBUSY | Errno::EROFS | Errno::EPERM) if exists(guest, base.clone(), path) => {
             return Err(Errno::EEXIST);
         }
         place => place?,
@@ -268,6 +272,7 @@ pub fn set_mode(guest: &Guest, base: Chain, path: &[u8], mode: u32) -> Result<()
     if !mount.writable {
         return Err(Errno::EROFS);
     }
+    mount.guard(&chain, &name, Change::Touch)?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let name = if name.is_empty() { b".".to_vec() } else { name };
     let opened = openat2(&folder, &*name, flags, Mode::empty(), BENEATH).or_else(|errno| {
@@ -363,6 +368,7 @@ pub fn set_times(
     if !mount.writable {
         return Err(Errno::EROFS);
     }
+    mount.guard(&chain, &name, Change::Touch)?;
     let name = if name.is_empty() { b".".to_vec() } else { name };
     let found = stat::host(&mount, &folder, &name)?;
     if found.is_regular() && found.nlink > 1 {

@@ -95,6 +95,15 @@ impl Chain {
         String::from_utf8_lossy(&path).into_owned()
     }
 
+    /// The names from a mount's root to the last folder, or to `name` in it.
+    pub fn in_mount<'a>(&'a self, name: &'a [u8]) -> Vec<&'a [u8]> {
+        let names = self.above.iter().map(|(name, _)| &**name);
+        // The first two are `/` and the mount itself.
+        let mut names: Vec<_> = names.chain([&*self.name]).skip(2).collect();
+        names.extend((!name.is_empty()).then_some(name));
+        names
+    }
+
     /// Goes down into `folder`.
     ///
     /// # Errors

@@ -1,0 +1,173 @@
+//! Programs known to start others, to write or fetch as their arguments say: never allowed
+//! without a grammar, and some never at all. A list of what is known, not a wall.
+
+/// Shells: allowed only for a pinned script.
+const SHELLS: &[&str] = &[
+    "ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "rbash", "sh", "tcsh",
+    "toybox", "yash", "zsh",
+];
+
+/// Programs whose operands are other programs: no grammar makes them harmless.
+const WRAPPERS: &[&str] = &[
+    "chroot",
+    "chrt",
+    "doas",
+    "env",
+    "flock",
+    "ionice",
+    "nice",
+    "nohup",
+    "nsenter",
+    "parallel",
+    "run-parts",
+    "runuser",
+    "script",
+    "setarch",
+    "setpriv",
+    "setsid",
+    "start-stop-daemon",
+    "stdbuf",
+    "strace",
+    "su",
+    "sudo",
+    "taskset",
+    "time",
+    "timeout",
+    "unshare",
+    "watch",
+    "xargs",
+];
+
+/// Programs that run code of their operands or flags, or open the network.
+const CAPABLE: &[&str] = &[
+    "ansible",
+    "ar",
+    "aria2c",
+    "at",
+    "awk",
+    "bundle",
+    "cargo",
+    "cc",
+    "clang",
+    "cmake",
+    "composer",
+    "cpio",
+    "crontab",
+    "curl",
+    "dd",
+    "docker",
+    "ed",
+    "emacs",
+    "expect",
+    "fd",
+    "find",
+    "ftp",
+    "gawk",
+    "gcc",
+    "gdb",
+    "gem",
+    "gh",
+    "git",
+    "gradle",
+    "hg",
+    "irb",
+    "java",
+    "jq",
+    "kubectl",
+    "ld",
+    "less",
+    "lua",
+    "m4",
+    "make",
+    "man",
+    "mawk",
+    "more",
+    "mvn",
+    "mysql",
+    "nano",
+    "nc",
+    "ncat",
+    "ninja",
+    "node",
+    "nmap",
+    "npm",
+    "openssl",
+    "perl",
+    "php",
+    "pip",
+    "pip3",
+    "pnpm",
+    "poetry",
+    "psql",
+    "puppet",
+    "python",
+    "python3",
+    "rake",
+    "rg",
+    "rsync",
+    "ruby",
+    "rustc",
+    "rustup",
+    "scp",
+    "screen",
+    "sed",
+    "sftp",
+    "socat",
+    "sort",
+    "split",
+    "sqlite3",
+    "ssh",
+    "svn",
+    "systemctl",
+    "tar",
+    "tclsh",
+    "tee",
+    "telnet",
+    "tmux",
+    "tox",
+    "uv",
+    "vi",
+    "view",
+    "vim",
+    "wget",
+    "wish",
+    "yarn",
+    "zip",
+];
+
+/// What is known of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    Shell,
+    Wrapper,
+    Capable,
+}
+
+/// Looks up a program by the last part of its path, version numbers aside.
+pub fn known(program: &str) -> Option<Known> {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+    let listed = |list: &[&str]| list.contains(&name) || list.contains(&bare);
+    if listed(SHELLS) {
+        Some(Known::Shell)
+    } else if listed(WRAPPERS) {
+        Some(Known::Wrapper)
+    } else if listed(CAPABLE) {
+        Some(Known::Capable)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_known_by_any_path_and_version() {
+        assert_eq!(known("/usr/bin/bash"), Some(Known::Shell));
+        assert_eq!(known("/opt/bin/python3.12"), Some(Known::Capable));
+        assert_eq!(known("xargs"), Some(Known::Wrapper));
+        assert_eq!(known("/usr/bin/true"), None);
+    }
+}

@@ -1,0 +1,242 @@
+//! The policies in force: one for each agent that has its own, one for all others. A reload
+//! replaces all of them or none; a call keeps the policy it began with.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::policy::complaint::{Complaint, PolicyError};
+use crate::policy::document::Policy;
+use crate::policy::load::{Loader, load_default};
+
+/// Where policies come from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The file for agents without one of their own; none: the embedded default.
+    pub default: Option<PathBuf>,
+    pub by_agent: BTreeMap<String, PathBuf>,
+}
+
+/// The policies in force.
+#[derive(Debug)]
+pub struct Policies {
+    loader: Loader,
+    held: RwLock<Arc<Held>>,
+    /// Why the last reload changed nothing.
+    failure: RwLock<Option<String>>,
+    /// One reload at a time.
+    reloading: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// Counts successful loads, from 1.
+    generation: u64,
+    sources: Sources,
+    default: Arc<Policy>,
+    by_agent: HashMap<String, Arc<Policy>>,
+}
+
+/// One policy in force, for readiness and records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The agent it is for; none: all others.
+    pub agent: Option<String>,
+    pub name: String,
+    pub serial: u64,
+    pub digest: String,
+}
+
+impl Policies {
+    /// Loads every policy.
+    ///
+    /// # Errors
+    /// The first file that does not load.
+    pub fn load(sources: Sources, loader: Loader) -> Result<Self, PolicyError> {
+        let held = hold(sources, &loader, 1)?;
+        Ok(Self {
+            loader,
+            held: RwLock::new(Arc::new(held)),
+            failure: RwLock::new(None),
+            reloading: Mutex::new(()),
+        })
+    }
+
+    /// The policy for an agent.
+    pub fn of(&self, agent: &str) -> Arc<Policy> {
+        let held = self.held.read();
+        let own = held.by_agent.get(agent);
+        Arc::clone(own.unwrap_or(&held.default))
+    }
+
+    /// Loads every file again, from other sources if they changed. A file that does not load, or
+    /// an older serial than the one in force, leaves everything as it is.
+    ///
+    /// # Errors
+    /// Why nothing was changed; [`Self::failure`] keeps it.
+    pub fn reload(&self, sources: Option<Sources>) -> Result<u64, PolicyError> {
+        let _alone = self.reloading.lock();
+        let before = Arc::clone(&self.held.read());
+        let sources = sources.unwrap_or_else(|| before.sources.clone());
+        let fresh = hold(sources, &self.loader, before.generation + 1).and_then(|fresh| {
+            not_older(&before, &fresh)?;
+            Ok(fresh)
+        });
+        match fresh {
+            Ok(fresh) => {
+                let generation = fresh.generation;
+                *self.held.write() = Arc::new(fresh);
+                *self.failure.write() = None;
+                Ok(generation)
+            }
+            Err(error) => {
+                *self.failure.write() = Some(error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    /// Why the last reload changed nothing; none when it did, or there was none.
+    pub fn failure(&self) -> Option<String> {
+        self.failure.read().clone()
+    }
+
+    /// How often policies were loaded.
+    pub fn generation(&self) -> u64 {
+        self.held.read().generation
+    }
+
+    /// Every policy in force, the one for all others first.
+    pub fn versions(&self) -> Vec<Version> {
+        let held = Arc::clone(&self.held.read());
+        let version = |agent: Option<&String>, policy: &Policy| Version {
+            agent: agent.cloned(),
+            name: policy.name.clone(),
+            serial: policy.serial,
+            digest: policy.digest.clone(),
+        };
+        let mut versions = vec![version(None, &held.default)];
+        let agents = held.sources.by_agent.keys();
+        let own = agents.filter_map(|agent| Some((agent, held.by_agent.get(agent)?)));
+        versions.extend(own.map(|(agent, policy)| version(Some(agent), policy)));
+        versions
+    }
+}
+
+fn hold(sources: Sources, loader: &Loader, generation: u64) -> Result<Held, PolicyError> {
+    // Agents that share a file share its policy.
+    let mut loaded: HashMap<PathBuf, Arc<Policy>> = HashMap::new();
+    let mut load = |path: &Path| match loaded.get(path) {
+        Some(policy) => Ok(Arc::clone(policy)),
+        None => {
+            let policy = Arc::new(loader.file(path)?);
+            loaded.insert(path.to_owned(), Arc::clone(&policy));
+            Ok(policy)
+        }
+    };
+    let default = match &sources.default {
+        Some(path) => load(path)?,
+        None => Arc::new(load_default()?),
+    };
+    let mut by_agent = HashMap::new();
+    for (agent, path) in &sources.by_agent {
+        by_agent.insert(agent.clone(), load(path)?);
+    }
+    Ok(Held {
+        generation,
+        sources,
+        default,
+        by_agent,
+    })
+}
+
+/// An old, perhaps wider, release of a policy must not come back unnoticed.
+fn not_older(before: &Held, fresh: &Held) -> Result<(), PolicyError> {
+    let agents = fresh.by_agent.iter();
+    let pairs = agents.filter_map(|(agent, policy)| Some((before.by_agent.get(agent)?, policy)));
+    for (old, new) in pairs.chain([(&before.default, &fresh.default)]) {
+        if old.name == new.name && new.serial < old.serial {
+            return Err(PolicyError::Refused(vec![Complaint {
+                file: new.file.clone(),
+                line: 1,
+                column: 1,
+                key: "serial".to_owned(),
+                fault: format!(
+                    "{} is older than {}, which is in force",
+                    new.serial, old.serial
+                ),
+                remedy: "release the policy with a larger serial, or start again".to_owned(),
+            }]));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(name: &str, serial: u64, rest: &str) -> String {
+        format!("version = 1\nname = \"{name}\"\ndescription = \"d\"\nserial = {serial}\n{rest}")
+    }
+
+    #[test]
+    fn a_reload_replaces_everything_or_nothing_and_calls_keep_what_they_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let (all, ann) = (
+            folder.path().join("all.toml"),
+            folder.path().join("ann.toml"),
+        );
+        std::fs::write(&all, text("all", 1, "")).unwrap();
+        std::fs::write(&ann, text("ann", 1, "")).unwrap();
+        let sources = Sources {
+            default: Some(all.clone()),
+            by_agent: [("ann".to_owned(), ann.clone())].into(),
+        };
+        let policies = Policies::load(sources, Loader::default()).unwrap();
+        let names = |policies: &Policies| {
+            (
+                policies.of("ann").name.clone(),
+                policies.of("bob").name.clone(),
+            )
+        };
+        assert_eq!(names(&policies), ("ann".to_owned(), "all".to_owned()));
+        let begun = policies.of("ann");
+
+        std::fs::write(&all, text("all2", 2, "")).unwrap();
+        std::fs::write(&ann, text("ann", 2, "colour = 1\n")).unwrap();
+        assert!(policies.reload(None).is_err());
+        assert_eq!(names(&policies).1, "all", "half of a reload");
+        let failure = policies.failure().unwrap();
+        assert!(
+            failure.contains("ann.toml: line 5") && failure.contains("colour"),
+            "{failure}"
+        );
+        assert_eq!(policies.generation(), 1);
+
+        std::fs::write(&ann, text("ann", 2, "")).unwrap();
+        assert_eq!(policies.reload(None).unwrap(), 2);
+        assert_eq!(policies.failure(), None);
+        assert_eq!(names(&policies).1, "all2");
+        assert_eq!((begun.serial, policies.of("ann").serial), (1, 2));
+        assert_eq!(policies.versions().len(), 2);
+    }
+
+    #[test]
+    fn an_older_serial_does_not_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("p.toml");
+        let sources = Sources {
+            default: Some(file.clone()),
+            ..Sources::default()
+        };
+        std::fs::write(&file, text("p", 7, "")).unwrap();
+        let policies = Policies::load(sources, Loader::default()).unwrap();
+        std::fs::write(&file, text("p", 6, "")).unwrap();
+        let error = policies.reload(None).unwrap_err().to_string();
+        assert!(error.contains("6 is older than 7"), "{error}");
+        assert_eq!(policies.of("ann").serial, 7);
+    }
+}
