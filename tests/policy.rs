@@ -463,7 +463,7 @@ fn the_commands_check_explain_test_and_compare_files() {
         &[
             "+ tool write",
             "+ native /usr/bin/git commit",
-            "+ write /workspace/a",
+            "+ write /workspace/OTHER",
         ],
     );
     assert_eq!(policy(&["diff", "default.toml", "locked-down.toml"]).0, 0);

@@ -68,9 +68,9 @@ fn a_hundred_broken_files_are_refused_with_line_key_and_remedy() {
                 let absent = put.is_empty()
                     || named.fault.contains("missing")
                     || named.fault.contains("kinds");
-                let placed = match (absent, key.is_empty()) {
-                    (true, _) => named.line <= last,
-                    (false, true) => (first..=last + 3).contains(&named.line),
+                let placed = match (key.is_empty(), absent) {
+                    (true, _) => (first..=last + 3).contains(&named.line),
+                    (false, true) => named.line <= last,
                     (false, false) => (first..=last).contains(&named.line),
                 };
                 let whole = named.column > 0 && named.file == "p.toml";
