@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod doctor;
+mod policy;
 mod run;
 mod serve;
 mod token;
@@ -48,6 +49,8 @@ enum Command {
     Serve(serve::Args),
     /// Runs one tool call without a server
     Run(run::Args),
+    /// Checks, explains, compares and signs policy files
+    Policy(policy::Args),
     /// Adds, lists and revokes tokens
     Token(token::Args),
     /// Says what works on this machine
@@ -115,6 +118,7 @@ pub fn main() -> ExitCode {
         None => say(GREETING).map(|()| 0),
         Some(Command::Serve(args)) => serve::main(&args),
         Some(Command::Run(args)) => return run::main(args).into(),
+        Some(Command::Policy(args)) => policy::main(&args),
         Some(Command::Token(args)) => token::main(&args),
         Some(Command::Doctor(args)) => doctor::main(&args),
         Some(Command::Warm(args)) => warm::main(&args),
@@ -136,7 +140,8 @@ pub fn main() -> ExitCode {
         Err(error) => {
             complain(&error);
             let usage = error.downcast_ref::<crate::config::ConfigError>().is_some()
-                || error.downcast_ref::<crate::policy::PolicyError>().is_some();
+                || error.downcast_ref::<crate::policy::PolicyError>().is_some()
+                || error.downcast_ref::<policy::Usage>().is_some();
             if usage {
                 USAGE.into()
             } else {

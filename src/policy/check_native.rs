@@ -109,10 +109,14 @@ fn script(checker: &mut Checker<'_>, at: &At, rule: &NativeText) {
     if rule.script_sha256.is_none() {
         return;
     }
-    let loose = !rule.flags.is_empty() || !rule.values.is_empty() || !rule.operands.is_empty();
-    if loose {
-        let remedy = "remove flags, values and operands; give a second rule for other arguments";
-        let at = at.key("script_sha256");
+    let loose = [
+        ("flags", !rule.flags.is_empty()),
+        ("values", !rule.values.is_empty()),
+        ("operands", !rule.operands.is_empty()),
+    ];
+    for (key, _) in loose.iter().filter(|(_, given)| *given) {
+        let remedy = "remove the key; give a second rule for other arguments";
+        let at = at.key(key);
         checker.fault(
             &at,
             "a script is allowed with exactly the words of `args`",

@@ -99,10 +99,12 @@ pub(super) fn decide_alone(
 }
 
 fn tool(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> Result<Allowed, Denial> {
-    denied(policy, call.agent, call.tool, |what| match what {
-        Denied::Tools(names) => is_named(names, call.tool),
-        _ => false,
-    })?;
+    denied(
+        policy,
+        call.agent,
+        call.tool,
+        |what| matches!(what, Denied::Tools(names) if is_named(names, call.tool)),
+    )?;
     let listed = || listed("tools", policy.tools.iter(), now);
     let rules = policy.index.tools.get(call.tool);
     let rules = rules.into_iter().flatten();
@@ -144,10 +146,12 @@ fn call_terms(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> CallTerm
 
 fn variables(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> Result<(), Denial> {
     for (name, value) in &call.variables {
-        denied(policy, call.agent, name, |what| match what {
-            Denied::Variables(names) => is_named(names, name),
-            _ => false,
-        })?;
+        denied(
+            policy,
+            call.agent,
+            name,
+            |what| matches!(what, Denied::Variables(names) if is_named(names, name)),
+        )?;
         if policy.environment_agent {
             continue;
         }
@@ -171,10 +175,12 @@ fn variables(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> Result<()
 }
 
 fn program(policy: &Policy, agent: &str, name: &str, now: SystemTime) -> Result<Allowed, Denial> {
-    denied(policy, agent, name, |what| match what {
-        Denied::Programs(names) => is_named(names, name),
-        _ => false,
-    })?;
+    denied(
+        policy,
+        agent,
+        name,
+        |what| matches!(what, Denied::Programs(names) if is_named(names, name)),
+    )?;
     let of = |name: &str| policy.index.programs.get(name).into_iter().flatten();
     let rules = of(name).chain(of("*"));
     let rules = rules.filter_map(|at| policy.programs.get(*at));
@@ -194,20 +200,8 @@ fn program(policy: &Policy, agent: &str, name: &str, now: SystemTime) -> Result<
 }
 
 fn native(policy: &Policy, call: &NativeCall<'_>, now: SystemTime) -> Result<Allowed, Denial> {
-    denied(policy, call.agent, call.program, |what| match what {
-        Denied::Native {
-            program,
-            args,
-            word,
-        } => {
-            let fits = |pattern: &crate::policy::pattern::Pattern| {
-                call.arguments.iter().any(|word| pattern.matches(word))
-            };
-            program == call.program
-                && call.arguments.starts_with(args)
-                && word.as_ref().is_none_or(fits)
-        }
-        _ => false,
+    denied(policy, call.agent, call.program, |what| {
+        what.is_native(call)
     })?;
     let rules = policy.index.natives.get(call.program);
     let rules = rules.into_iter().flatten();
@@ -277,10 +271,12 @@ fn misfit(call: &NativeCall<'_>, known: bool, nearest: Option<&Mismatch>) -> Str
 
 fn egress(policy: &Policy, call: &EgressCall<'_>, now: SystemTime) -> Result<Allowed, Denial> {
     let Target { host, .. } = call.target;
-    denied(policy, call.agent, host, |what| match what {
-        Denied::Requests(requests) => requests.match_target(call.method, call.target),
-        _ => false,
-    })?;
+    denied(
+        policy,
+        call.agent,
+        host,
+        |what| matches!(what, Denied::Requests(requests) if requests.match_target(call.method, call.target)),
+    )?;
     let rules = policy.egress.iter();
     let fitting: Vec<_> = rules
         .filter(|rule| rule.requests.match_target(call.method, call.target))

@@ -10,6 +10,7 @@ use crate::policy::egress::Requests;
 use crate::policy::grammar::Grammar;
 use crate::policy::pattern::Pattern;
 use crate::policy::protected::Protected;
+use crate::policy::request::NativeCall;
 use crate::policy::text::{Access, Confinement, PolicyText};
 
 /// A policy in force. Made only by loading a file whose every key is known and whose every
@@ -187,4 +188,20 @@ pub enum Denied {
         word: Option<Pattern>,
     },
     Requests(Requests),
+}
+
+impl Denied {
+    /// Whether it is about this start of a native program.
+    pub(super) fn is_native(&self, call: &NativeCall<'_>) -> bool {
+        let Self::Native {
+            program,
+            args,
+            word,
+        } = self
+        else {
+            return false;
+        };
+        let any = |pattern: &Pattern| call.arguments.iter().any(|word| pattern.matches(word));
+        program == call.program && call.arguments.starts_with(args) && word.as_ref().is_none_or(any)
+    }
 }

@@ -8,6 +8,7 @@ use crate::policy::egress::Target;
 use crate::policy::grammar::lies_in;
 use crate::policy::places::At;
 use crate::policy::request::{EgressCall, NativeCall, Request, ToolCall};
+use crate::policy::text::PolicyText;
 use crate::policy::words;
 
 /// Agent that examples speak of where a deny rule names none.
@@ -59,85 +60,64 @@ enum Rule {
 
 /// Tries every example. Time stands at zero, so that an example outlives its rule's expiry.
 pub fn run(policy: &Policy) -> Vec<Example> {
-    let text = &policy.text;
     let mut tried = Vec::new();
-    let mut all = |key: &str, index: Option<usize>, rule: Rule, lists: [&[String]; 2]| {
-        let at = At::default().key(key);
-        let at = index.map_or(at.clone(), |index| at.index(index));
-        for (list, (key, allow)) in lists.iter().zip([("allows", true), ("denies", false)]) {
+    for carrier in carriers(&policy.text) {
+        let at = At::default().key(carrier.key);
+        let at = carrier.index.map_or(at.clone(), |index| at.index(index));
+        for (key, list, allow) in [
+            ("allows", carrier.allows, true),
+            ("denies", carrier.denies, false),
+        ] {
             for (index, written) in list.iter().enumerate() {
-                let outcome = example(policy, rule, written, allow);
                 tried.push(Example {
                     at: at.key(key).index(index),
-                    line: line(policy, rule),
+                    line: line(policy, carrier.rule),
                     written: written.clone(),
                     allow,
-                    outcome,
+                    outcome: example(policy, carrier.rule, written, allow),
                 });
             }
         }
-    };
-    if let Some(workspace) = &text.workspace {
-        let lists = [&*workspace.allows, &*workspace.denies];
-        all("workspace", None, Rule::Workspace, lists);
-    }
-    for (index, rule) in text.tool.iter().enumerate() {
-        all(
-            "tool",
-            Some(index),
-            Rule::Tool(index),
-            [&rule.allows, &rule.denies],
-        );
-    }
-    for (index, rule) in text.program.iter().enumerate() {
-        all(
-            "program",
-            Some(index),
-            Rule::Program(index),
-            [&rule.allows, &rule.denies],
-        );
-    }
-    for (index, rule) in text.mount.iter().enumerate() {
-        all(
-            "mount",
-            Some(index),
-            Rule::Mount(index),
-            [&rule.allows, &rule.denies],
-        );
-    }
-    for (index, rule) in text.variable.iter().enumerate() {
-        all(
-            "variable",
-            Some(index),
-            Rule::Variable(index),
-            [&rule.allows, &rule.denies],
-        );
-    }
-    for (index, rule) in text.native.iter().enumerate() {
-        all(
-            "native",
-            Some(index),
-            Rule::Native(index),
-            [&rule.allows, &rule.denies],
-        );
-    }
-    for (index, rule) in text.egress.iter().enumerate() {
-        all(
-            "egress",
-            Some(index),
-            Rule::Egress(index),
-            [&rule.allows, &rule.denies],
-        );
-    }
-    for (index, rule) in text.deny.iter().enumerate() {
-        all(
-            "deny",
-            Some(index),
-            Rule::Deny(index),
-            [&rule.allows, &rule.denies],
-        );
     }
     tried
+}
+
+/// A table that carries examples.
+struct Carrier<'a> {
+    key: &'static str,
+    index: Option<usize>,
+    rule: Rule,
+    allows: &'a [String],
+    denies: &'a [String],
+}
+
+fn carriers(text: &PolicyText) -> Vec<Carrier<'_>> {
+    let mut all = Vec::new();
+    macro_rules! each {
+        ($key:literal, $list:expr, $rule:expr) => {
+            for (index, table) in $list.iter().enumerate() {
+                all.push(Carrier {
+                    key: $key,
+                    index: Some(index),
+                    rule: $rule(index),
+                    allows: &table.allows,
+                    denies: &table.denies,
+                });
+            }
+        };
+    }
+    each!("workspace", text.workspace, |_| Rule::Workspace);
+    for workspace in &mut all {
+        workspace.index = None;
+    }
+    each!("tool", text.tool, Rule::Tool);
+    each!("program", text.program, Rule::Program);
+    each!("mount", text.mount, Rule::Mount);
+    each!("variable", text.variable, Rule::Variable);
+    each!("native", text.native, Rule::Native);
+    each!("egress", text.egress, Rule::Egress);
+    each!("deny", text.deny, Rule::Deny);
+    all
 }
 
 fn line(policy: &Policy, rule: Rule) -> usize {
@@ -155,9 +135,10 @@ fn line(policy: &Policy, rule: Rule) -> usize {
 }
 
 fn example(policy: &Policy, rule: Rule, written: &str, allow: bool) -> Result<(), String> {
-    let deny_rule = match rule {
-        Rule::Deny(at) => policy.denials.get(at),
-        _ => None,
+    let deny_rule = if let Rule::Deny(at) = rule {
+        policy.denials.get(at)
+    } else {
+        None
     };
     let agents = deny_rule.map(|rule| &*rule.agents).unwrap_or_default();
     let agent = agents.first().map_or(AGENT, String::as_str);
@@ -231,14 +212,16 @@ fn native(
     agent: &str,
     allow: bool,
 ) -> Result<(), String> {
-    let own = match rule {
-        Rule::Native(at) => policy.natives.get(at).map(|rule| &rule.start.program),
-        Rule::Deny(at) => policy.denials.get(at).and_then(|rule| match &rule.what {
-            Denied::Native { program, .. } => Some(program),
-            _ => None,
-        }),
-        _ => None,
-    };
+    let (mut own, mut cwd) = (None, None);
+    if let Rule::Native(at) = rule {
+        let rule = policy.natives.get(at);
+        own = rule.map(|rule| &rule.start.program);
+        cwd = rule.map(|rule| &*rule.cwd);
+    } else if let Rule::Deny(at) = rule
+        && let Some(Denied::Native { program, .. }) = policy.denials.get(at).map(|rule| &rule.what)
+    {
+        own = Some(program);
+    }
     let Some((name, arguments)) = words.split_first() else {
         return Err("an example here is a command line".to_owned());
     };
@@ -247,10 +230,6 @@ fn native(
     let program = match own.rsplit('/').next() == Some(name) {
         true => own,
         false => name,
-    };
-    let cwd = match rule {
-        Rule::Native(at) => policy.natives.get(at).map(|rule| &*rule.cwd),
-        _ => None,
     };
     let call = NativeCall {
         agent,
@@ -347,21 +326,7 @@ fn denies(what: &Denied, request: &Request<'_>) -> bool {
         (Denied::Variables(names), Request::Tool(call)) => {
             call.variables.iter().any(|(name, _)| is_named(names, name))
         }
-        (
-            Denied::Native {
-                program,
-                args,
-                word,
-            },
-            Request::Native(call),
-        ) => {
-            let any = |pattern: &crate::policy::pattern::Pattern| {
-                call.arguments.iter().any(|word| pattern.matches(word))
-            };
-            program == call.program
-                && call.arguments.starts_with(args)
-                && word.as_ref().is_none_or(any)
-        }
+        (what, Request::Native(call)) => what.is_native(call),
         (Denied::Requests(requests), Request::Egress(call)) => {
             requests.match_target(call.method, call.target)
         }

@@ -89,9 +89,9 @@ fn places(own: &Place, theirs: &Place) -> Place {
 
 /// The folder both show: one of the two when it lies in the other.
 fn mounts(own: &MountTerms, theirs: &MountTerms) -> Option<MountTerms> {
-    let inner = if own.host == theirs.host {
-        &own.host
-    } else if own.host.starts_with(&theirs.host) && theirs.place.protected.is_empty() {
+    let same = own.host == theirs.host;
+    let inner = if same || (own.host.starts_with(&theirs.host) && theirs.place.protected.is_empty())
+    {
         &own.host
     } else if theirs.host.starts_with(&own.host) && own.place.protected.is_empty() {
         &theirs.host

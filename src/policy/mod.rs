@@ -3,22 +3,30 @@
 //! `text` is a file as written, `load` and `check` make a `Policy` of it, `decide` answers. This
 //! room reads policy files and nothing else, and knows no clock.
 
+mod brief;
+#[cfg(test)]
+mod broken;
 mod check;
 mod check_native;
 mod check_rules;
 mod complaint;
 mod decide;
+mod diff;
 mod document;
 mod egress;
 mod examples;
+mod explain;
 mod extends;
+mod format;
 mod grammar;
 mod grant;
+mod lint;
 mod load;
 mod pattern;
 mod places;
 mod programs;
 mod protected;
+mod replay;
 mod request;
 mod runners;
 mod schema;
@@ -28,17 +36,24 @@ pub mod sign;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod witness;
 pub mod words;
 
+pub use brief::brief;
 pub use complaint::{Complaint, PolicyError};
 pub use decide::{Decision, Denial, decide};
+pub use diff::{Asks, Witness, diff};
 pub use document::{Place, Policy};
 pub use egress::Target;
 pub use examples::{Example, run as run_examples};
+pub use explain::{Explanation, explain};
+pub use format::format;
 pub use grant::{CallTerms, EgressTerms, Grant, MountTerms, NativeTerms, Run};
+pub use lint::{Finding, lint};
 pub use load::{Loader, Vocabulary, load_default, load_file, load_text};
 pub use programs::ProgramTable;
 pub use protected::{Cover, Protected};
+pub use replay::{Change, Recorded, replay};
 pub use request::{EgressCall, NativeCall, Request, ToolCall};
 pub use schema::schema;
 pub use set::{Policies, Sources, Version};

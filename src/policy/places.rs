@@ -113,7 +113,7 @@ impl<'a> Places<'a> {
                     .map(|(key, value)| (key.span(), value)),
                 Step::Index(index) => here
                     .and_then(DeValue::as_array)
-                    .and_then(|array| array.iter().nth(*index))
+                    .and_then(|array| array.get(*index))
                     .map(|value| (value.span(), value)),
             };
             let Some((key, value)) = next else { break };

@@ -386,3 +386,38 @@ fn a_file_whose_examples_fail_does_not_load() {
     let error = load_text(&text).unwrap_err().to_string();
     assert!(error.contains("not by this rule"), "{error}");
 }
+
+#[test]
+fn every_shipped_policy_loads_with_examples_of_both_kinds_for_most_rules() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let policy = load_file(&path).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(path.file_stem().unwrap().to_str().unwrap(), policy.name);
+        let examples = run_examples(&policy);
+        for allow in [true, false] {
+            assert!(
+                examples.iter().any(|example| example.allow == allow),
+                "{}",
+                policy.name
+            );
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            text.lines().next().unwrap().starts_with("# "),
+            "{}",
+            policy.name
+        );
+        names.push(policy.name);
+    }
+    names.sort();
+    let wanted = [
+        "coding-agent",
+        "data-analysis",
+        "default",
+        "locked-down",
+        "read-only",
+    ];
+    assert_eq!(names, wanted);
+}

@@ -510,8 +510,8 @@ fn the_policys_limits_and_access_bind_what_a_call_asks_for() {
                 [limits]\nwall = \"400ms\"\n\
                 [workspace]\naccess = \"read-only\"\n\
                 [environment]\nset = { TEAM = \"blue\" }\nagent = false\n\
-                [[tool]]\nnames = [\"bash\", \"write_file\"]\nreason = \"r\"\n\
-                [[program]]\nnames = [\"*\"]\nreason = \"r\"\n";
+                [[program]]\nnames = [\"*\"]\nreason = \"r\"\n\
+                [[tool]]\nnames = [\"bash\", \"write_file\"]\nreason = \"r\"\n";
     std::fs::write(&policy, text).unwrap();
     let (_state, server) = server_with(&format!("policy = {:?}\n", policy.to_str().unwrap()));
     let body = server.execute(&json!({

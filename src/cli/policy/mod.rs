@@ -1,0 +1,122 @@
+//! `hotcell policy …`: what a reviewer and a merge gate ask of a policy file.
+
+mod compare;
+mod explain;
+mod look;
+mod signing;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Subcommand;
+
+pub(in crate::cli) use explain::Usage;
+
+use crate::app;
+use crate::cli::say;
+use crate::policy::{self, Loader, Policy, sign};
+
+/// Exit code of a question whose answer is no: denied, broader, failing.
+const NO: u8 = 1;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Says whether a file loads, and everything that is wrong when it does not
+    Check(File),
+    /// Says why something is allowed or denied, by which rule and line
+    Explain(explain::Args),
+    /// Tries every example of a file
+    Test(File),
+    /// Says what a reviewer should look at twice
+    Lint(look::LintArgs),
+    /// Says what the second file allows that the first does not; ends with 1 when there is any
+    Diff(compare::DiffArgs),
+    /// Decides again what a record holds
+    Replay(compare::ReplayArgs),
+    /// Prints the JSON Schema of policy files, for editors
+    Schema,
+    /// Rewrites a file in the usual form; comments stay
+    Fmt(look::FormatArgs),
+    /// Signs a file: writes FILE.sig
+    Sign(signing::SignArgs),
+    /// Checks a file's signature
+    Verify(signing::VerifyArgs),
+}
+
+/// A policy file and whose signatures count.
+#[derive(Debug, clap::Args)]
+struct File {
+    /// The policy file
+    file: PathBuf,
+    /// File of public keys; the policy must be signed by one of them
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+}
+
+impl File {
+    fn loader(&self) -> anyhow::Result<Loader> {
+        let mut loader = app::loader()?;
+        if let Some(path) = &self.keys {
+            loader.trust = trust(path)?;
+        }
+        Ok(loader)
+    }
+
+    fn load(&self) -> anyhow::Result<Policy> {
+        Ok(self.loader()?.file(&self.file)?)
+    }
+}
+
+fn trust(path: &Path) -> anyhow::Result<sign::Trust> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the keys `{}`", path.display()))?;
+    let keys = sign::read_public(&text)
+        .map_err(|fault| anyhow::anyhow!("`{}`: {fault}", path.display()))?;
+    Ok(sign::Trust {
+        keys,
+        required: true,
+    })
+}
+
+pub(super) fn main(args: &Args) -> anyhow::Result<u8> {
+    match &args.command {
+        Command::Check(file) => check(file),
+        Command::Explain(args) => explain::main(args),
+        Command::Test(file) => look::test(file),
+        Command::Lint(args) => look::lint(args),
+        Command::Diff(args) => compare::diff(args),
+        Command::Replay(args) => compare::replay(args),
+        Command::Schema => {
+            let text = serde_json::to_string_pretty(policy::schema())?;
+            say(&format!("{text}\n")).map(|()| 0)
+        }
+        Command::Fmt(args) => look::format(args),
+        Command::Sign(args) => signing::sign(args),
+        Command::Verify(args) => signing::verify(args),
+    }
+}
+
+fn check(file: &File) -> anyhow::Result<u8> {
+    let policy = file.load()?;
+    let examples = policy::run_examples(&policy).len();
+    let rules = policy.tools.len()
+        + policy.programs.len()
+        + policy.mounts.len()
+        + policy.variables.len()
+        + policy.natives.len()
+        + policy.egress.len();
+    let denials = policy.denials.len();
+    say(&format!(
+        "{}: policy `{}` loads: {rules} allowing rules, {denials} deny rules, {examples} examples hold\nsha256 {}\n",
+        file.file.display(),
+        policy.name,
+        policy.digest
+    ))?;
+    Ok(0)
+}
