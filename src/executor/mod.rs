@@ -2,25 +2,25 @@
 
 mod admission;
 mod answer;
+mod changed;
 mod detach;
 mod error;
 mod input;
 mod order;
+mod record;
 mod tools;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::audit::{Audit, Durable, Finished, Intent, Verdict};
+use crate::audit::{Audit, AuditError, Durable};
 use crate::cell::CellPool;
 use crate::outcome::{Outcome, StoppedBy};
 use crate::policy::{self, Decision, Grant, Policy};
-use crate::quantity;
-use crate::request::{RequestId, ToolRequest};
-use crate::session::{InUse, Sessions};
+use crate::request::ToolRequest;
+use crate::session::Sessions;
 
 pub use crate::cell::Stream;
 pub use admission::{Admission, Full};
@@ -32,6 +32,7 @@ use admission::Place;
 use detach::Detaching;
 use input::Call;
 use order::{Asked, Prepared};
+use record::Ended;
 
 /// A piece of output as it came.
 pub type Chunk = (Stream, Vec<u8>);
@@ -43,6 +44,8 @@ pub struct Streams {
     pub output: Option<mpsc::UnboundedSender<Chunk>>,
     /// The call reads this process's standard input.
     pub stdin_inherited: bool,
+    /// How the request came in, for the record.
+    pub door: &'static str,
 }
 
 /// Runs tool requests. Lives as long as the process.
@@ -53,6 +56,8 @@ pub struct Executor {
     pub audit: Audit,
     pub cells: Arc<CellPool>,
     pub admission: Admission,
+    /// The walls around every call, as records name them.
+    pub confinement: &'static str,
     /// Turns true when running calls must end.
     pub stopping: watch::Sender<bool>,
 }
@@ -84,7 +89,8 @@ impl Executor {
             .enter(&request.agent, request.session.as_ref())?;
         let place = self.admission.enter(&session, call.in_order()).await?; // bounded, in order
         let decision = policy::decide(&self.policy, &request, SystemTime::now()); // pure
-        let intent = self.record_intent(&request, &session, &decision); // on its way to the disk
+        // On its way to the disk while the call runs.
+        let intent = self.record_intent(&request, call.tool, &session, &decision, &streams);
         let asked = Asked {
             request,
             call,
@@ -125,7 +131,11 @@ impl Executor {
         // A keyed call waits too: a server that dies must find it in the record, or it runs twice.
         let keyed = asked.request.idempotency_sha256.is_some();
         if streamed || keyed || !self.audit.healthy() {
-            intent.wait().await?; // nothing may leave before the intent is durable
+            // Nothing may leave before the intent is durable.
+            if let Err(error) = intent.wait().await {
+                self.record_not_run(&asked.request.id, error.into(), started);
+                return Err(ExecuteError::NoRecord(AuditError::Write));
+            }
         }
         let clamped_ms = grant.wall_clamped().then_some(grant.limits().wall_ms);
         let mut result = tokio::select! {
@@ -142,7 +152,13 @@ impl Executor {
             Ok(outcome) => call.keep_state(&session, outcome).await,
             Err(_) => None,
         };
-        self.record_outcome(&request.id, &result, started);
+        let changed = self.look_at_changed(&session, &result).await;
+        let result_of = Ended {
+            result: &result,
+            changed,
+            started,
+        };
+        self.record_outcome(&request.id, result_of);
         drop((place, session)); // the next call need not wait for our record to reach the disk
         intent.wait().await?;
         let (id, encoding) = (request.id, call.encoding());
@@ -182,56 +198,6 @@ impl Executor {
             _ = stopping.wait_for(|stop| *stop) => {}
         }
     }
-
-    fn record_intent(
-        &self,
-        request: &ToolRequest,
-        session: &InUse,
-        decision: &Decision,
-    ) -> Durable {
-        let (verdict, rule, reason) = match decision {
-            Decision::Allow(grant) => (Verdict::Allow, grant.rule().to_owned(), None),
-            Decision::Deny(denial) => (
-                Verdict::Deny,
-                format!("{}:{}", denial.rule, denial.line),
-                Some(&*denial.reason),
-            ),
-        };
-        self.audit.intent(&Intent {
-            time: quantity::rfc3339(SystemTime::now()),
-            request_id: &request.id.0,
-            agent: &request.agent,
-            session: session.name(),
-            tool: &request.tool,
-            request_sha256: digest(request),
-            decision: verdict,
-            rule: &rule,
-            reason,
-            policy_sha256: &self.policy.digest,
-            lane: "wasm",
-            idempotency_sha256: request.idempotency_sha256.as_deref(),
-        })
-    }
-
-    fn record_outcome(
-        &self,
-        id: &RequestId,
-        result: &Result<Outcome, ExecuteError>,
-        started: Instant,
-    ) {
-        let outcome = result.as_ref().ok();
-        self.audit.finished(&Finished {
-            time: quantity::rfc3339(SystemTime::now()),
-            request_id: &id.0,
-            exit_code: outcome.map(|outcome| outcome.exit_code),
-            stopped_by: outcome.and_then(|outcome| outcome.stopped_by),
-            error: result.as_ref().err().map(ExecuteError::chain),
-            duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            usage: outcome.map(|outcome| &outcome.usage),
-            changed: outcome.map_or(&[], |outcome| &outcome.changed),
-            changed_more: outcome.is_some_and(|outcome| outcome.changed_more),
-        });
-    }
 }
 
 fn ended(by: StoppedBy) -> Outcome {
@@ -240,20 +206,4 @@ fn ended(by: StoppedBy) -> Outcome {
         stopped_by: Some(by),
         ..Outcome::default()
     }
-}
-
-/// SHA-256 of the request as JSON with sorted keys, in hexadecimal.
-fn digest(request: &ToolRequest) -> String {
-    let canonical = serde_json::json!([
-        request.tool,
-        request.input,
-        request.working_dir,
-        request
-            .session
-            .as_ref()
-            .map(crate::request::SessionName::as_str),
-        request.timeout_ms,
-    ]);
-    let text = serde_json::to_vec(&canonical).unwrap_or_default();
-    crate::request::hexadecimal(&Sha256::digest(text))
 }

@@ -76,7 +76,14 @@ impl Server {
     }
 
     fn record(&self) -> String {
-        std::fs::read_to_string(self.state.path().join("audit/serve.jsonl")).unwrap()
+        let text = std::fs::read_to_string(self.state.path().join("audit/serve.jsonl")).unwrap();
+        let of_call = |line: &&str| {
+            line.contains("\"event\":\"intent\"") || line.contains("\"event\":\"outcome\"")
+        };
+        text.lines()
+            .filter(of_call)
+            .map(|line| format!("{line}\n"))
+            .collect()
     }
 }
 
