@@ -132,7 +132,7 @@ pub fn mark(body: &[u8]) -> Mark<'_> {
 
 /// JSON in which no character ends a line, moves a cursor or changes the direction of text,
 /// whatever reads it.
-struct PlainLine;
+pub(super) struct PlainLine;
 
 impl Formatter for PlainLine {
     fn write_string_fragment<W: ?Sized + Write>(

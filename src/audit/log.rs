@@ -303,7 +303,7 @@ impl Log {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn close(mut self) -> Result<(), (Self, io::Error)> {
+    pub fn close(&mut self) -> io::Result<()> {
         let record = Stopped {
             tree: TreeHead::from(&self.chain.tree),
             open: self.open_calls(),
@@ -316,19 +316,13 @@ impl Log {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn finish(mut self) -> Result<(), (Self, io::Error)> {
-        let pending = std::mem::take(&mut self.pending);
-        let written = self.active.commit(&pending);
-        if let Err(error) = written {
-            self.pending = pending;
-            return Err((self, error));
-        }
-        let signed = self.checkpoint().and_then(|_| self.checkpoints.sync_data());
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.active.commit(&self.pending)?;
+        self.pending.clear();
+        self.checkpoint()?;
+        self.checkpoints.sync_data()?;
         self.active.release();
-        match signed {
-            Ok(()) => Ok(()),
-            Err(error) => Err((self, error)),
-        }
+        Ok(())
     }
 
     #[cfg(test)]

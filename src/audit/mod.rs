@@ -4,17 +4,22 @@
 //! An intent is durable before anything of its call leaves the server. This room knows neither
 //! doors nor runners; it is handed plain values.
 
+mod calls;
 mod chain;
-mod checkpoint;
+pub mod checkpoint;
 mod clock;
+mod export;
+mod follow;
 mod line;
 mod log;
 mod opening;
+pub mod proof;
 mod reader;
 mod recent;
 mod record;
 mod segment;
 mod tree;
+pub mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -24,8 +29,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use calls::{Call, Calls, End, Entry, Filter};
 pub use checkpoint::{Checkpoint, Signer, Verifier};
-pub use line::treacherous;
+pub use export::{Format, plain};
+pub use follow::Follower;
 pub use log::{AuditError, Keeping};
 pub use reader::{ReadError, Reader, Stored};
 pub use recent::BegunKey;

@@ -129,7 +129,7 @@ fn clean_end(active: &Path, bytes: u64, signed: Option<&Checkpoint>) -> Option<F
     let signed = signed?;
     let first = match Lines::open(active).ok()?.next_line().ok()? {
         Next::Line(line) => line::head(line)?.seq,
-        _ => return None,
+        Next::Unended(_) | Next::TooLong | Next::End => return None,
     };
     let end = tail(active, LINE_BYTES_MAX as u64).ok()?;
     let lines = end.strip_suffix(b"\n")?;

@@ -383,6 +383,7 @@ fn a_log_that_is_not_what_was_signed_is_not_continued() {
         log.add("intent", &intent("a"));
         log.add("outcome", &outcome("a"));
         assert!(log.close().is_ok());
+        drop(log);
         change(&names);
         let clock = Arc::new(Clock::new().unwrap());
         let error = Log::open(names, keeping(), clock).unwrap_err().to_string();

@@ -61,15 +61,20 @@ impl Frontier {
 
     /// Adds one leaf's hash.
     pub fn push(&mut self, leaf: Hash) {
-        let mut node = leaf;
-        // Every one-bit at the low end of the size is a subtree as wide as what is added.
-        for _ in 0..self.size.trailing_ones() {
+        self.push_subtree(1, leaf);
+    }
+
+    /// Adds the root of a perfect subtree; the size so far must be a multiple of its width.
+    pub fn push_subtree(&mut self, width: u64, root: Hash) {
+        let mut node = root;
+        // Every one-bit from the width's on is a subtree as wide as what is added by then.
+        for _ in 0..(self.size / width).trailing_ones() {
             if let Some(left) = self.nodes.pop() {
                 node = node_hash(&left, &node);
             }
         }
         self.nodes.push(node);
-        self.size += 1;
+        self.size += width;
     }
 
     /// The root of the whole tree; of an empty one the hash of nothing.

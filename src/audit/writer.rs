@@ -292,19 +292,19 @@ impl Thread {
         self.log.add_trouble(&trouble);
     }
 
-    fn close(self, waiting: Vec<oneshot::Sender<bool>>) {
+    fn close(mut self, waiting: Vec<oneshot::Sender<bool>>) {
         let until = Instant::now() + CLOSE_TIME_MAX;
         let mut result = self.log.close();
         let written = loop {
             match result {
                 Ok(()) => break true,
-                Err((_, error)) if Instant::now() >= until => {
+                Err(error) if Instant::now() >= until => {
                     tracing::error!(%error, "the audit record's last lines are lost");
                     break false;
                 }
-                Err((log, _)) => {
+                Err(_) => {
                     std::thread::sleep(OUTCOME_DELAY_MAX);
-                    result = log.finish();
+                    result = self.log.finish();
                 }
             }
         };

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod audit;
 mod doctor;
 mod run;
 mod serve;
@@ -50,6 +51,8 @@ enum Command {
     Run(run::Args),
     /// Adds, lists and revokes tokens
     Token(token::Args),
+    /// Shows, checks and exports the record of calls
+    Audit(audit::Args),
     /// Says what works on this machine
     Doctor(Common),
     /// Compiles the guests into the cache
@@ -116,6 +119,7 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(args)) => serve::main(&args),
         Some(Command::Run(args)) => return run::main(args).into(),
         Some(Command::Token(args)) => token::main(&args),
+        Some(Command::Audit(args)) => audit::main(&args),
         Some(Command::Doctor(args)) => doctor::main(&args),
         Some(Command::Warm(args)) => warm::main(&args),
         Some(Command::Cell { cache, calls }) => {

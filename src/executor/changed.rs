@@ -79,7 +79,12 @@ fn found(folder: &OwnedFd, inside: &str, left: &mut u64) -> Found {
     match FileType::from_raw_mode(about.st_mode) {
         FileType::RegularFile => {}
         FileType::Directory => return other(ChangedState::Folder),
-        _ => return other(ChangedState::Other),
+        FileType::Symlink
+        | FileType::Fifo
+        | FileType::Socket
+        | FileType::CharacterDevice
+        | FileType::BlockDevice
+        | FileType::Unknown => return other(ChangedState::Other),
     }
     let bytes = u64::try_from(about.st_size).unwrap_or(0);
     if bytes > FILE_BYTES_MAX || bytes > *left {

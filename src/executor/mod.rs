@@ -90,7 +90,7 @@ impl Executor {
         let place = self.admission.enter(&session, call.in_order()).await?; // bounded, in order
         let decision = policy::decide(&self.policy, &request, SystemTime::now()); // pure
         // On its way to the disk while the call runs.
-        let intent = self.record_intent(&request, call.tool, &session, &decision, &streams);
+        let intent = self.record_intent(&request, &session, &decision, &streams);
         let asked = Asked {
             request,
             call,

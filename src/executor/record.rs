@@ -11,7 +11,7 @@ use crate::audit::{
     Asked, Changed, Digested, Durable, Finished, Granted, Intent, PolicyInForce, Verdict,
 };
 use crate::executor::error::ExecuteError;
-use crate::executor::tools::{Kind, Tool};
+use crate::executor::tools::{self, Kind};
 use crate::executor::{Executor, Streams, changed};
 use crate::outcome::{Captured, Outcome};
 use crate::policy::Decision;
@@ -39,7 +39,6 @@ impl Executor {
     pub(super) fn record_intent(
         &self,
         request: &ToolRequest,
-        tool: &Tool,
         session: &InUse,
         decision: &Decision,
         streams: &Streams,
@@ -68,7 +67,7 @@ impl Executor {
             door: Cow::Borrowed(streams.door),
             session: Cow::Borrowed(session.name()),
             tool: Cow::Borrowed(&request.tool),
-            request: asked(request, tool),
+            request: asked(request),
             request_sha256: digest(request),
             rule: Cow::Borrowed(rule),
             line,
@@ -159,7 +158,9 @@ fn digested(text: &[u8]) -> Digested {
 
 /// The request in the record's form: paths and commands as they are up to a limit, contents as
 /// digests, variables without values.
-fn asked<'a>(request: &'a ToolRequest, tool: &Tool) -> Asked<'a> {
+fn asked(request: &ToolRequest) -> Asked<'_> {
+    // Fields of a tool that does not exist were refused before.
+    let fields = tools::find(&request.tool).map_or(&[][..], |tool| tool.fields);
     let mut asked = Asked {
         timeout_ms: request.timeout_ms,
         ..Asked::default()
@@ -169,7 +170,7 @@ fn asked<'a>(request: &'a ToolRequest, tool: &Tool) -> Asked<'a> {
         digest_if_cut(&mut asked, "workingDir", folder);
     }
     for (name, value) in request.input.as_object().into_iter().flatten() {
-        let field = tool.fields.iter().find(|field| field.name == name);
+        let field = fields.iter().find(|field| field.name == name);
         let kind = field.map(|field| field.kind);
         let name = name.as_str();
         match (kind, value) {
@@ -240,7 +241,6 @@ impl Write for Hashing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::tools;
     use serde_json::json;
 
     fn request(tool: &str, input: Value) -> ToolRequest {
@@ -258,7 +258,7 @@ mod tests {
 
     fn recorded(tool: &str, input: Value) -> Value {
         let request = request(tool, input);
-        serde_json::to_value(asked(&request, tools::find(tool).unwrap())).unwrap()
+        serde_json::to_value(asked(&request)).unwrap()
     }
 
     #[test]
