@@ -146,7 +146,7 @@ pub fn keeping(config: &Config) -> Keeping {
         segment_bytes: config.record_file_bytes,
         segments_max: config.record_files_max,
         age_max: config.record_age,
-        ..Keeping::default()
+        reserve_bytes: config.record_reserve,
     }
 }
 

@@ -211,18 +211,17 @@ fn every_changed_record_is_found_and_named() {
             line[place] ^= 1;
         });
         log.detected(record, &[record], |lines, at| lines[at][10] ^= 4);
-        // Swapped with the next one of its file, deleted, repeated, or with another one put before.
+        // Swapped with the next one of its file, repeated, or with a changed copy before it: of two
+        // records with one number either may be named.
         let (file, at) = log.find(record);
         if at + 1 < log.files[file].1.len() {
             log.detected(record, &[record], |lines, at| lines.swap(at, at + 1));
             log.detected(record, &[record + 1], |lines, at| {
                 lines.insert(at, lines[at].clone())
             });
-            log.detected(record, &[record], |lines, at| {
-                let mut other = lines[at].clone();
-                let text = String::from_utf8(other).unwrap().replace("ann", "bob");
-                other = text.into_bytes();
-                lines.insert(at, other);
+            log.detected(record, &[record, record + 1], |lines, at| {
+                let text = String::from_utf8(lines[at].clone()).unwrap();
+                lines.insert(at, text.replace("\"boot\":\"", "\"boot\":\"x").into_bytes());
             });
         }
         log.detected(record, &[record, record + 1], |lines, at| {

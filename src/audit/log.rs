@@ -78,6 +78,9 @@ pub struct Log {
     pending: Vec<u8>,
     checkpoints: File,
     checkpointed: Option<(u64, Instant)>,
+    /// The checkpoint over all records but the last, when the log is closed: with it a changed
+    /// last record can be told from changed earlier ones.
+    before_stop: Option<String>,
     descriptors: Vec<File>,
     _lock: File,
 }
@@ -116,6 +119,7 @@ impl Log {
             pending: Vec::new(),
             checkpoints,
             checkpointed: None,
+            before_stop: None,
             descriptors: Vec::new(),
             _lock: lock,
         };
@@ -304,6 +308,7 @@ impl Log {
     /// # Errors
     /// When the disk does not take it.
     pub fn close(&mut self) -> io::Result<()> {
+        self.before_stop = Some(format!("{}\n", self.signer.sign(&self.chain.tree).note));
         let record = Stopped {
             tree: TreeHead::from(&self.chain.tree),
             open: self.open_calls(),
@@ -319,6 +324,9 @@ impl Log {
     pub fn finish(&mut self) -> io::Result<()> {
         self.active.commit(&self.pending)?;
         self.pending.clear();
+        if let Some(before) = self.before_stop.take() {
+            self.checkpoints.write_all(before.as_bytes())?;
+        }
         self.checkpoint()?;
         self.checkpoints.sync_data()?;
         self.active.release();

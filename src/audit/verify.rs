@@ -131,6 +131,7 @@ fn check(
         file: PathBuf::new(),
         line: 0,
         begun: false,
+        doubt: None,
     };
     for (index, file) in files.iter().enumerate() {
         walk.file.clone_from(file);
@@ -209,6 +210,8 @@ struct Walk {
     file: PathBuf,
     line: u64,
     begun: bool,
+    /// A checkpoint that does not agree. The record behind it may say which one was changed.
+    doubt: Option<Fault>,
 }
 
 impl Walk {
@@ -265,6 +268,13 @@ impl Walk {
                 };
                 return Err(self.misfit(misfit, &line, after.as_deref()));
             }
+            if let Some(doubt) = self.doubt.take() {
+                return Err(doubt);
+            }
+            // Where two lines became one, the head is whole and the rest is not.
+            if serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err() {
+                return Err(self.bad(seq, "it is not JSON"));
+            }
             if self.line == 1 {
                 self.segment(line)?;
             }
@@ -278,7 +288,7 @@ impl Walk {
             {
                 self.report.closed = true;
             }
-            self.signed()?;
+            self.signed();
         }
     }
 
@@ -297,7 +307,8 @@ impl Walk {
             self.checkpoints.pop_front();
             self.report.unchecked += 1;
         }
-        self.signed()
+        self.signed();
+        Ok(())
     }
 
     /// Checks what a file says of the log so far.
@@ -334,7 +345,7 @@ impl Walk {
     }
 
     /// Compares the tree with the checkpoints of its present size.
-    fn signed(&mut self) -> Result<(), Fault> {
+    fn signed(&mut self) {
         let size = self.chain.next();
         let mut root = None;
         while self
@@ -343,7 +354,7 @@ impl Walk {
             .is_some_and(|signed| signed.size == size)
         {
             let Some(signed) = self.checkpoints.pop_front() else {
-                return Ok(());
+                return;
             };
             if *root.get_or_insert_with(|| self.chain.tree.root()) != signed.root {
                 let from = self.report.signed.max(self.report.first);
@@ -352,12 +363,12 @@ impl Walk {
                      rewritten cannot be told, the links between them hold",
                     size.saturating_sub(1)
                 );
-                return Err(self.bad(from, what));
+                self.doubt = Some(self.bad(from, what));
+                return;
             }
             self.report.signed = size;
             self.report.checkpoints += 1;
         }
-        Ok(())
     }
 
     /// Says which record is the first bad one where a line does not continue the log.
@@ -369,12 +380,20 @@ impl Walk {
                 self.bad(seq, format!("record {found} stands in its place"))
             }
             Misfit::Seq(found) => self.bad(seq, format!("record {found} stands there once more")),
+            Misfit::Prev if self.is_of_another_log(line) => {
+                self.bad(seq, "its file is of another log")
+            }
             Misfit::Prev if seq > self.report.first && self.is_intact(line, after) => self.bad(
                 seq - 1,
                 "it was changed: the next record has the hash of another one",
             ),
             Misfit::Prev => self.bad(seq, "it was changed, or is of another log"),
         }
+    }
+
+    fn is_of_another_log(&self, line: &[u8]) -> bool {
+        let segment = Chain::at_segment(line).filter(|_| self.line == 1);
+        segment.is_some_and(|(_, segment)| segment.key != self.verifier.to_text())
     }
 
     /// Whether a line that names another predecessor than the one before it is as it was
@@ -391,6 +410,9 @@ impl Walk {
     }
 
     fn end(mut self) -> Result<Report, Fault> {
+        if let Some(doubt) = self.doubt {
+            return Err(doubt);
+        }
         let next = self.chain.next();
         if let Some(signed) = self.checkpoints.front() {
             let what = format!(

@@ -258,7 +258,7 @@ impl Thread {
         let fault = match &written {
             Err(error) => Some(error.to_string()),
             Ok(()) if self.log.short_of_space() => {
-                Some("the disk is full: what is left is reserved for closing calls".to_owned())
+                Some("the disk is full: what is left is reserved for closing calls; make room, or lower record_reserve".to_owned())
             }
             Ok(()) => None,
         };

@@ -60,6 +60,11 @@ const KEYS: &[(&str, Option<&str>, &str)] = &[
         "full files of the record that are kept",
     ),
     (
+        "record_reserve",
+        Some("64MiB"),
+        "room kept on the disk for closing calls when it is full",
+    ),
+    (
         "record_age",
         Some("400d"),
         "full files of the record older than this are deleted",
@@ -221,6 +226,7 @@ impl Settings {
             drain: self.read("drain", quantity::duration)?,
             record_file_bytes: self.read("record_file_bytes", record_file)?,
             record_files_max: self.read("record_files_max", count)?,
+            record_reserve: self.read("record_reserve", record_file)?,
             record_age: self.read("record_age", quantity::duration)?,
         };
         if !config.listen.ip().is_loopback() && !config.insecure_listen {

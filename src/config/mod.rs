@@ -42,6 +42,8 @@ pub struct Config {
     pub record_file_bytes: u64,
     /// Full files that are kept.
     pub record_files_max: usize,
+    /// Room kept on the disk for closing calls when it is full.
+    pub record_reserve: u64,
     /// Full files older than this are deleted.
     pub record_age: Duration,
 }
