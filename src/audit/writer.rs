@@ -39,6 +39,11 @@ impl Durable {
         Self { written, known }
     }
 
+    /// Whether the record was not even taken: it is not on its way and never will be.
+    pub fn is_refused(&self) -> bool {
+        self.written.is_none() && !self.known
+    }
+
     /// Waits until the record is on the disk. May be asked again.
     ///
     /// # Errors

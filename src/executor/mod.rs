@@ -130,10 +130,13 @@ impl Executor {
         let streamed = asked.streams.output.is_some();
         // A keyed call waits too: a server that dies must find it in the record, or it runs twice.
         let keyed = asked.request.idempotency_sha256.is_some();
-        if streamed || keyed || !self.audit.healthy() {
+        let refused = intent.is_refused();
+        if streamed || keyed || refused || !self.audit.healthy() {
             // Nothing may leave before the intent is durable.
             if let Err(error) = intent.wait().await {
-                self.record_not_run(&asked.request.id, error.into(), started);
+                if !refused {
+                    self.record_not_run(&asked.request.id, error.into(), started);
+                }
                 return Err(ExecuteError::NoRecord(AuditError::Write));
             }
         }
