@@ -76,7 +76,7 @@ pub struct PolicyInForce<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Asked<'a> {
-    /// The folder it was to run in, when it named one.
+    /// The folder it was to run in, as asked or as the session had it; absent: `/workspace`.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

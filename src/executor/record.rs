@@ -67,7 +67,7 @@ impl Executor {
             door: Cow::Borrowed(streams.door),
             session: Cow::Borrowed(session.name()),
             tool: Cow::Borrowed(&request.tool),
-            request: asked(request),
+            request: asked(request, session.folder()),
             request_sha256: digest(request),
             rule: Cow::Borrowed(rule),
             line,
@@ -158,16 +158,21 @@ fn digested(text: &[u8]) -> Digested {
 
 /// The request in the record's form: paths and commands as they are up to a limit, contents as
 /// digests, variables without values.
-fn asked(request: &ToolRequest) -> Asked<'_> {
+///
+/// `folder` is where the session's shell is, for a request that names no folder.
+fn asked(request: &ToolRequest, folder: Option<String>) -> Asked<'_> {
     // Fields of a tool that does not exist were refused before.
     let fields = tools::find(&request.tool).map_or(&[][..], |tool| tool.fields);
     let mut asked = Asked {
         timeout_ms: request.timeout_ms,
         ..Asked::default()
     };
-    if let Some(folder) = &request.working_dir {
-        asked.cwd = Some(Cow::Borrowed(cut(folder)));
-        digest_if_cut(&mut asked, "workingDir", folder);
+    match &request.working_dir {
+        Some(folder) => {
+            asked.cwd = Some(Cow::Borrowed(cut(folder)));
+            digest_if_cut(&mut asked, "workingDir", folder);
+        }
+        None => asked.cwd = folder.map(|folder| cut(&folder).to_owned().into()),
     }
     for (name, value) in request.input.as_object().into_iter().flatten() {
         let field = fields.iter().find(|field| field.name == name);
@@ -258,7 +263,7 @@ mod tests {
 
     fn recorded(tool: &str, input: Value) -> Value {
         let request = request(tool, input);
-        serde_json::to_value(asked(&request)).unwrap()
+        serde_json::to_value(asked(&request, None)).unwrap()
     }
 
     #[test]

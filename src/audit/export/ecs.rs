@@ -60,7 +60,7 @@ pub(super) fn event(log: &str, call: &Call<'_>) -> Value {
         },
     });
     let object = if call.is_file_tool() {
-        ("file", json!({"path": call.path().or(call.pattern())}))
+        ("file", json!({"path": call.path()}))
     } else {
         let process = json!({
             "command_line": call.command(),

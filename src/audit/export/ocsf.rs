@@ -91,7 +91,7 @@ fn metadata(log: &str, call: &Call<'_>) -> Value {
 /// What the call was about, under its attribute's name.
 fn object(call: &Call<'_>) -> (&'static str, Value) {
     if call.is_file_tool() {
-        let path = call.path().or(call.pattern()).unwrap_or_default();
+        let path = call.path().unwrap_or_default();
         let name = path.rsplit('/').next().unwrap_or_default();
         ("file", json!({"path": path, "name": name, "type_id": 1}))
     } else {
