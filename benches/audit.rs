@@ -52,24 +52,26 @@ fn main() -> anyhow::Result<()> {
             json!({"tool": "read_file", "input": {"path": "file"}}),
         ),
     ] {
-        let sides = [
-            works(&with, &body, CLIENTS)?,
-            works(&without, &body, CLIENTS)?,
+        let mut sides = [
+            (works(&with, &body, CLIENTS)?, Vec::new()),
+            (works(&without, &body, CLIENTS)?, Vec::new()),
         ];
-        let mut rates = [Vec::new(), Vec::new()];
-        for side in &sides {
-            round(side, arguments.time / 4, REQUESTS_MAX)?; // warm, not counted
+        for (works, _) in &sides {
+            round(works, arguments.time / 4, REQUESTS_MAX)?; // warm, not counted
         }
         for index in 0..arguments.rounds {
-            for turn in [index % 2, (index + 1) % 2] {
-                let sample = round(&sides[turn], arguments.time, REQUESTS_MAX)?;
-                rates[turn].push(sample.rate());
+            let mut turns: Vec<_> = sides.iter_mut().collect();
+            if index % 2 == 1 {
+                turns.reverse();
+            }
+            for (works, rates) in turns {
+                rates.push(round(works, arguments.time, REQUESTS_MAX)?.rate());
             }
         }
-        let pairs = rates[0].iter().zip(&rates[1]);
+        let [(_, with), (_, without)] = &mut sides;
+        let pairs = with.iter().zip(&*without);
         let mut ratios: Vec<f64> = pairs.map(|(with, without)| with / without).collect();
-        let ratio = median(&mut ratios);
-        let [with, without] = rates.each_mut().map(|rates| median(rates));
+        let (ratio, with, without) = (median(&mut ratios), median(with), median(without));
         println!("| {name} | {CLIENTS} | {with:.0} | {without:.0} | {ratio:.2} |");
     }
     latency(&with, &without, &arguments)
@@ -132,8 +134,10 @@ fn works(server: &Server, body: &serde_json::Value, clients: usize) -> anyhow::R
         let folder = server.open_session(&session)?;
         std::fs::write(folder.join("file"), "0123456789abcdef".repeat(256))?;
         let mut body = body.clone();
-        body["session"] = session.into();
-        let expected = match body["tool"] == "bash" {
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("session".to_owned(), session.into());
+        }
+        let expected = match body.get("tool") == Some(&json!("bash")) {
             true => b"hi".to_vec(),
             false => b"0123456789abcdef".to_vec(),
         };

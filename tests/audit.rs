@@ -1,6 +1,16 @@
 //! AUD-01: every way to tamper with a log of 10,000 records is found, and the first bad record is
 //! named. Without `HOTCELL_FULL=1` a sample of the records is tampered with.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test that fails says so by panicking, and starts the program it tests"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,16 @@
 //! descriptors, and loses its log. What a client was answered is in the record, once, and the
 //! record holds afterwards. `HOTCELL_FULL=1` kills 300 times.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test that fails says so by panicking, and starts the program it tests"
+)]
+
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -141,7 +151,7 @@ fn load(
         let (address, token) = (server.address.clone(), server.token());
         let (answered, stop) = (answered.clone(), stop.clone());
         std::thread::spawn(move || {
-            let body = if number % 2 == 0 {
+            let body = if number.is_multiple_of(2) {
                 json!({"tool": "bash", "input": {"command": "echo hi"}})
             } else {
                 json!({"tool": "write", "input": {"file_path": "a", "content": "x"}})

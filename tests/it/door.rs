@@ -423,7 +423,7 @@ async fn a_denied_call_names_rule_line_and_reason_and_is_recorded_without_runnin
         (&json!("deny"), &json!(7))
     );
     assert_eq!(lines[0]["agent"], "default");
-    assert_eq!(lines[0]["policySha256"].as_str().unwrap().len(), 64);
+    assert_eq!(lines[0]["policy"]["sha256"].as_str().unwrap().len(), 64);
     assert!(!record.contains("canary-7") && !record.contains(&server.token));
     assert!(
         !server

@@ -228,7 +228,7 @@ fn no_text_leaves_its_field_in_any_form() {
                 let user = match format {
                     Format::Ocsf => &value["actor"]["user"]["name"],
                     Format::Ecs => &value["user"]["name"],
-                    _ => {
+                    Format::Cef | Format::Otel => {
                         &value["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["attributes"][5]
                             ["value"]["stringValue"]
                     }
