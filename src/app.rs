@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::audit::Audit;
+use crate::audit::{Audit, Keeping};
 use crate::cell::{CellOptions, CellPool, program_names};
 use crate::config::{Config, State, Tokens};
 use crate::executor::{Admission, Executor, TOOLS};
@@ -22,6 +22,8 @@ use crate::telemetry::{Spans, Telemetry};
 
 /// Name of the server's record.
 const RECORD: &str = "serve";
+/// What records say of the walls around a call.
+const CONFINEMENT: &str = "none: one process for all sessions";
 /// How often the token file is looked at.
 const TOKENS_EVERY: Duration = Duration::from_secs(1);
 /// How often idle sessions are looked for.
@@ -53,11 +55,12 @@ impl App {
         let tokens = Arc::new(Tokens::open(state.path())?);
         tokens.first_start()?;
         let records = config.state.join("audit");
-        let begun = Audit::begun_keys(&records, RECORD, http::KEYS_KEPT)
+        let begun = Audit::begun_keys(&records, RECORD, http::KEYS_KEPT, http::KEYS_MAX)
             .context("the record of the previous server cannot be read")?;
         let begun = begun.into_iter().map(|key| (key.agent, key.key_sha256));
         let sessions = Sessions::open(state.path(), config.sessions_max)?;
-        let executor = executor(config, executable, RECORD, sessions, config.calls_max).await?;
+        let audit = Audit::open(&records, RECORD, &keeping(config))?;
+        let executor = executor(config, executable, audit, sessions, config.calls_max).await?;
         let connections = Arc::new(Connections::new(config.connections_max));
         let door = Door::new(
             executor.clone(),
@@ -135,25 +138,34 @@ impl App {
         self.executor.cells.stop().await;
         self.executor
             .audit
-            .flush()
+            .close()
             .await
             .context("the record's last lines are lost")
     }
 }
 
-/// Builds the pipeline over given sessions, with a record of its own name.
+/// How much of a record the configuration keeps.
+pub fn keeping(config: &Config) -> Keeping {
+    Keeping {
+        segment_bytes: config.record_file_bytes,
+        segments_max: config.record_files_max,
+        age_max: config.record_age,
+        reserve_bytes: config.record_reserve,
+    }
+}
+
+/// Builds the pipeline over given sessions and record.
 ///
 /// # Errors
-/// When the policy does not load, the record cannot be opened or no cell starts.
+/// When the policy does not load or no cell starts.
 pub async fn executor(
     config: &Config,
     executable: PathBuf,
-    record: &str,
+    audit: Audit,
     sessions: Sessions,
     calls_max: usize,
 ) -> anyhow::Result<Arc<Executor>> {
     let policies = Policies::load(sources(config), loader()?)?;
-    let audit = Audit::open(&config.state.join("audit"), record)?;
     let options = CellOptions {
         executable,
         cache: config.cache.clone(),
@@ -174,6 +186,7 @@ pub async fn executor(
         cells,
         admission,
         telemetry,
+        confinement: CONFINEMENT,
         stopping,
     }))
 }

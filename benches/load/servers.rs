@@ -25,12 +25,16 @@ pub struct Server {
 impl Server {
     /// Starts `hotcell serve` and waits until every guest is compiled.
     pub fn hotcell() -> anyhow::Result<Self> {
+        Self::hotcell_as(Path::new(env!("CARGO_BIN_EXE_hotcell")))
+    }
+
+    /// As [`Self::hotcell`], with another build of the program.
+    pub fn hotcell_as(executable: &Path) -> anyhow::Result<Self> {
         let target = target_folder()?;
         let state = tempfile::tempdir_in(&target)?;
         let address = free_address()?;
         let log = std::fs::File::create(target.join("bench-hotcell.log"))?;
         let cache = target.join("bench-cache");
-        let executable = env!("CARGO_BIN_EXE_hotcell");
         let child = Command::new(executable)
             .args(["serve", "--listen", &address.to_string(), "--state"])
             .arg(state.path())
@@ -38,7 +42,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .context(executable)?;
+            .with_context(|| executable.display().to_string())?;
         let mut server = Self {
             child,
             address,

@@ -1,49 +1,59 @@
-//! Appends lines from many calls with one sync for all that arrived during the previous one.
+//! Takes records from many calls and commits what arrived during the previous commit together.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-/// Why a record could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditError {
-    #[error("cannot open the audit record `{path}`")]
-    Open {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("cannot write the audit record")]
-    Write,
-}
+use crate::audit::log::{AuditError, Log};
+use crate::audit::record::Trouble;
+
+/// Longest time an outcome stays in memory when no intent follows it, and time between two
+/// attempts to write after one has failed. Chosen, not measured.
+const OUTCOME_DELAY_MAX: Duration = Duration::from_millis(200);
+/// Most bytes of outcomes kept while the disk does not take them. Calls under way leave at most
+/// one outcome each, so this is not reached with the limits calls have. Chosen, not measured.
+const KEPT_BYTES_MAX: usize = 256 << 20;
+/// Longest time the end of the program waits for a disk that fails. Chosen, not measured.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Resolves once a record is durable.
 #[must_use]
 #[derive(Debug)]
 pub struct Durable {
-    written: oneshot::Receiver<bool>,
-    known: Option<bool>,
+    written: Option<oneshot::Receiver<bool>>,
+    known: bool,
 }
 
 impl Durable {
+    /// What will not be written.
+    pub(super) fn refused() -> Self {
+        Self::known(false)
+    }
+
+    fn known(known: bool) -> Self {
+        let written = None;
+        Self { written, known }
+    }
+
+    /// Whether the record was not even taken: it is not on its way and never will be.
+    pub fn is_refused(&self) -> bool {
+        self.written.is_none() && !self.known
+    }
+
     /// Waits until the record is on the disk. May be asked again.
     ///
     /// # Errors
     /// When it could not be written.
     pub async fn wait(&mut self) -> Result<(), AuditError> {
-        let written = match self.known {
-            Some(written) => written,
-            None => (&mut self.written).await == Ok(true),
-        };
-        self.known = Some(written);
-        if written {
+        if let Some(written) = &mut self.written {
+            self.known = written.await == Ok(true);
+            self.written = None;
+        }
+        if self.known {
             Ok(())
         } else {
             Err(AuditError::Write)
@@ -62,81 +72,95 @@ struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     healthy: AtomicBool,
+    /// Intents refused while the disk failed.
+    refused: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    lines: Vec<u8>,
+    /// Bodies of records, each with a line end behind it.
+    bodies: Vec<u8>,
     waiting: Vec<oneshot::Sender<bool>>,
-    /// When the oldest of `lines` came.
+    /// When the oldest of `bodies` came.
     oldest: Option<Instant>,
-    closed: bool,
-}
-
-impl Queue {
-    fn add(&mut self, line: &[u8]) {
-        self.lines.extend_from_slice(line);
-        self.oldest.get_or_insert_with(Instant::now);
-    }
+    /// When the oldest of those came that the thread has taken and not made durable.
+    writing: Option<Instant>,
+    closing: bool,
 }
 
 impl Writer {
-    pub(super) fn open(folder: &Path, name: &str) -> Result<Self, AuditError> {
-        let path = folder.join(format!("{name}.jsonl"));
-        let fault = |source| AuditError::Open {
-            path: path.clone(),
-            source,
-        };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(fault)?;
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(fault)?;
-        Self::start(file).map_err(fault)
-    }
-
-    fn start(file: File) -> std::io::Result<Self> {
+    pub(super) fn start(log: Log) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             arrived: Condvar::new(),
             healthy: AtomicBool::new(true),
+            refused: AtomicU64::new(0),
         });
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || write_until_closed(&for_thread, file))?;
-        Ok(Self {
-            shared,
-            thread: Some(thread),
-        })
+            .spawn(move || Thread::new(for_thread, log).run())?;
+        let thread = Some(thread);
+        Ok(Self { shared, thread })
     }
 
-    pub(super) fn append(&self, line: Vec<u8>) {
-        self.shared.queue().add(&line);
+    /// Takes a record that nobody waits for.
+    pub(super) fn append(&self, body: &[u8]) {
+        if cfg!(feature = "bench-without-record") {
+            return;
+        }
+        let mut queue = self.shared.queue();
+        if queue.closing {
+            tracing::error!("an outcome came after the audit record was closed");
+            return;
+        }
+        queue.put(body);
         // Not woken: an outcome goes with the next intent, with a flush, or at the end.
     }
 
-    pub(super) fn append_durably(&self, line: Vec<u8>) -> Durable {
+    /// Takes a record that must be durable; refuses it at once while the disk fails, since the
+    /// call it belongs to will not run.
+    pub(super) fn append_durably(&self, body: &[u8]) -> Durable {
+        if cfg!(feature = "bench-without-record") {
+            return Durable::known(true);
+        }
+        if !self.healthy() {
+            self.shared.refused.fetch_add(1, Ordering::Relaxed);
+            return Durable::known(false);
+        }
+        self.wait_for(|queue| queue.put(body))
+    }
+
+    /// Resolves once everything taken so far is durable.
+    pub(super) fn flushed(&self) -> Durable {
+        self.wait_for(|_| {})
+    }
+
+    /// As [`Self::flushed`], with the record closed: nothing is taken afterwards.
+    pub(super) fn close(&self) -> Durable {
+        self.wait_for(|queue| queue.closing = true)
+    }
+
+    fn wait_for(&self, change: impl FnOnce(&mut Queue)) -> Durable {
         let (sender, receiver) = oneshot::channel();
         let mut queue = self.shared.queue();
-        queue.add(&line);
+        if queue.closing {
+            return Durable::known(false);
+        }
+        change(&mut queue);
         queue.waiting.push(sender);
         drop(queue);
         self.shared.arrived.notify_one();
         Durable {
-            written: receiver,
-            known: None,
+            written: Some(receiver),
+            known: false,
         }
     }
 
+    /// Age of the oldest record that is not durable.
     pub(super) fn lag(&self) -> Duration {
-        let oldest = self.shared.queue().oldest;
+        let queue = self.shared.queue();
+        let oldest = queue.writing.or(queue.oldest);
         oldest.map_or(Duration::ZERO, |oldest| oldest.elapsed())
     }
 
@@ -147,12 +171,20 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.shared.queue().closed = true;
+        self.shared.queue().closing = true;
         self.shared.arrived.notify_one();
         if let Some(thread) = self.thread.take() {
             // A writer that panicked has already failed every waiting call.
             let _panicked = thread.join();
         }
+    }
+}
+
+impl Queue {
+    fn put(&mut self, body: &[u8]) {
+        self.bodies.extend_from_slice(body);
+        self.bodies.push(b'\n');
+        self.oldest.get_or_insert_with(Instant::now);
     }
 }
 
@@ -162,119 +194,145 @@ impl Shared {
     }
 }
 
-/// Longest time an outcome stays in memory when no intent follows it. Chosen, not measured.
-const OUTCOME_DELAY_MAX: Duration = Duration::from_millis(200);
+/// The one that writes.
+struct Thread {
+    shared: Arc<Shared>,
+    log: Log,
+    failing: Option<Failing>,
+    bodies: Vec<u8>,
+}
 
-fn write_until_closed(shared: &Shared, mut file: File) {
-    // After a failed write the file may end in half a line: the next batch starts on a new one.
-    let mut torn = false;
-    loop {
-        let mut queue = shared.queue();
-        while queue.waiting.is_empty() && !queue.closed {
-            let (next, timeout) = shared
+struct Failing {
+    since: Instant,
+    reason: String,
+    lost: u64,
+}
+
+impl Thread {
+    fn new(shared: Arc<Shared>, log: Log) -> Self {
+        Self {
+            shared,
+            log,
+            failing: None,
+            bodies: Vec::new(),
+        }
+    }
+
+    fn run(mut self) {
+        loop {
+            let (waiting, closing) = self.take();
+            self.add();
+            if closing {
+                self.close(waiting);
+                return;
+            }
+            let written = self.commit();
+            for sender in waiting {
+                // A caller that hung up does not wait any more.
+                let _gone = sender.send(written);
+            }
+        }
+    }
+
+    /// Waits for something to do.
+    fn take(&mut self) -> (Vec<oneshot::Sender<bool>>, bool) {
+        let mut queue = self.shared.queue();
+        while queue.waiting.is_empty() && !queue.closing {
+            let (next, timeout) = self
+                .shared
                 .arrived
                 .wait_timeout(queue, OUTCOME_DELAY_MAX)
                 .unwrap_or_else(PoisonError::into_inner);
             queue = next;
             // After a failure the disk is tried again without waiting for a call: a server that
             // says it is not ready gets none.
-            if timeout.timed_out() && (!queue.lines.is_empty() || torn) {
+            let left = !queue.bodies.is_empty() || self.log.pending_bytes() > 0;
+            let due = left || self.failing.is_some() || self.log.wants_checkpoint();
+            if timeout.timed_out() && due {
                 break;
             }
         }
-        let lines = std::mem::take(&mut queue.lines);
-        queue.oldest = None;
-        let waiting = std::mem::take(&mut queue.waiting);
-        let closed = queue.closed;
-        drop(queue);
-        let written = write(
-            &mut file,
-            &lines,
-            torn,
-            torn || closed || !waiting.is_empty(),
-        );
-        if let Err(error) = &written
-            && !lines.is_empty()
-        {
-            tracing::error!(%error, bytes = lines.len(), "audit record not written");
+        std::mem::swap(&mut self.bodies, &mut queue.bodies);
+        let oldest = queue.oldest.take();
+        queue.writing = queue.writing.or(oldest);
+        (std::mem::take(&mut queue.waiting), queue.closing)
+    }
+
+    fn add(&mut self) {
+        let mut bodies = self.bodies.as_slice();
+        while let Some(end) = memchr::memchr(b'\n', bodies) {
+            let (body, rest) = bodies.split_at(end);
+            match &mut self.failing {
+                Some(failing) if self.log.pending_bytes() > KEPT_BYTES_MAX => failing.lost += 1,
+                _ => self.log.add_body(body),
+            }
+            bodies = rest.get(1..).unwrap_or_default();
         }
-        torn = written.is_err();
-        shared.healthy.store(written.is_ok(), Ordering::Relaxed);
+        self.bodies.clear();
+        self.bodies.shrink_to(4 << 20);
+    }
+
+    fn commit(&mut self) -> bool {
+        let written = self.log.commit();
+        let fault = match &written {
+            Err(error) => Some(error.to_string()),
+            Ok(()) if self.log.short_of_space() => {
+                Some("the disk is full: what is left is reserved for closing calls; make room, or lower record_reserve".to_owned())
+            }
+            Ok(()) => None,
+        };
+        match (fault, self.failing.take()) {
+            (Some(reason), None) => {
+                tracing::error!(%reason, "the audit record fails: calls are refused");
+                let (since, lost) = (Instant::now(), 0);
+                self.failing = Some(Failing {
+                    since,
+                    reason,
+                    lost,
+                });
+            }
+            (Some(_), Some(failing)) => self.failing = Some(failing),
+            (None, Some(failing)) => self.recovered(failing),
+            (None, None) => {}
+        }
+        let healthy = self.failing.is_none();
+        self.shared.healthy.store(healthy, Ordering::Relaxed);
+        if written.is_ok() {
+            self.shared.queue().writing = None;
+        }
+        written.is_ok()
+    }
+
+    fn recovered(&mut self, failing: Failing) {
+        let trouble = Trouble {
+            reason: failing.reason,
+            duration_ms: u64::try_from(failing.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            refused: self.shared.refused.swap(0, Ordering::Relaxed),
+            lost: failing.lost,
+        };
+        tracing::warn!(?trouble, "the audit record is written again");
+        self.log.add_trouble(&trouble);
+    }
+
+    fn close(mut self, waiting: Vec<oneshot::Sender<bool>>) {
+        let until = Instant::now() + CLOSE_TIME_MAX;
+        let mut result = self.log.close();
+        let written = loop {
+            match result {
+                Ok(()) => break true,
+                Err(error) if Instant::now() >= until => {
+                    tracing::error!(%error, "the audit record's last lines are lost");
+                    break false;
+                }
+                Err(_) => {
+                    std::thread::sleep(OUTCOME_DELAY_MAX);
+                    result = self.log.finish();
+                }
+            }
+        };
         for sender in waiting {
             // A caller that hung up does not wait any more.
-            let _gone = sender.send(written.is_ok());
+            let _gone = sender.send(written);
         }
-        if closed {
-            return;
-        }
-    }
-}
-
-fn write(file: &mut File, lines: &[u8], torn: bool, sync: bool) -> std::io::Result<()> {
-    if torn {
-        file.write_all(b"\n")?;
-    }
-    file.write_all(lines)?;
-    if sync { file.sync_data() } else { Ok(()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn lines_are_on_disk_in_order_when_durable_says_so() {
-        let folder = tempfile::tempdir().unwrap();
-        let writer = Writer::open(&folder.path().join("audit"), "t").unwrap();
-        writer.append(b"one\n".to_vec());
-        writer
-            .append_durably(b"two\n".to_vec())
-            .wait()
-            .await
-            .unwrap();
-        let path = folder.path().join("audit/t.jsonl");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
-        writer.append(b"three\n".to_vec());
-        drop(writer);
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\nthree\n");
-    }
-
-    #[tokio::test]
-    async fn many_callers_share_syncs_and_all_lines_arrive() {
-        let folder = tempfile::tempdir().unwrap();
-        let writer = Arc::new(Writer::open(folder.path(), "t").unwrap());
-        let calls: Vec<_> = (0..200)
-            .map(|number| {
-                let writer = writer.clone();
-                tokio::spawn(async move {
-                    writer
-                        .append_durably(format!("{number}\n").into_bytes())
-                        .wait()
-                        .await
-                })
-            })
-            .collect();
-        for call in calls {
-            call.await.unwrap().unwrap();
-        }
-        let text = std::fs::read_to_string(folder.path().join("t.jsonl")).unwrap();
-        let mut numbers: Vec<u32> = text.lines().map(|line| line.parse().unwrap()).collect();
-        numbers.sort_unstable();
-        assert_eq!(numbers, (0..200).collect::<Vec<_>>());
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_fails_the_waiting_call_and_says_so_until_it_is_over() {
-        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let writer = Writer::start(full).unwrap();
-        assert!(writer.healthy());
-        assert!(
-            writer
-                .append_durably(b"lost\n".to_vec())
-                .wait()
-                .await
-                .is_err()
-        );
-        assert!(!writer.healthy());
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod audit;
 mod doctor;
 mod policy;
 mod run;
@@ -53,6 +54,8 @@ enum Command {
     Policy(policy::Args),
     /// Adds, lists and revokes tokens
     Token(token::Args),
+    /// Shows, checks and exports the record of calls
+    Audit(audit::Args),
     /// Says what works on this machine
     Doctor(Common),
     /// Compiles the guests into the cache
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
         Some(Command::Run(args)) => return run::main(args).into(),
         Some(Command::Policy(args)) => policy::main(&args),
         Some(Command::Token(args)) => token::main(&args),
+        Some(Command::Audit(args)) => audit::main(&args),
         Some(Command::Doctor(args)) => doctor::main(&args),
         Some(Command::Warm(args)) => warm::main(&args),
         Some(Command::Cell { cache, calls }) => {

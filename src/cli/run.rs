@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::app;
+use crate::audit::Audit;
 use crate::cli::{Common, FAILED_RUN, USAGE, complain, runtime};
 use crate::config::{ConfigError, Settings, State, home_folder};
 use crate::executor::{Answer, Chunk, ExecuteError, Stream, Streams, TOOLS};
@@ -155,7 +156,9 @@ impl Prepared {
         let tmp = PassingFolder::make(state.path().join("run").join(&id.0).join("tmp"))?;
         let sessions = Sessions::passing(self.workspace, tmp.path.clone());
         let executable = std::env::current_exe().context("this program has no path")?;
-        let executor = app::executor(&self.config, executable, "run", sessions, 1).await?;
+        let records = self.config.state.join("audit");
+        let audit = Audit::open_free(&records, "run", &app::keeping(&self.config))?;
+        let executor = app::executor(&self.config, executable, audit, sessions, 1).await?;
         let request = ToolRequest {
             id,
             agent: "local".to_owned(),
@@ -170,6 +173,7 @@ impl Prepared {
         let streams = Streams {
             output: (!self.json).then_some(output),
             stdin_inherited: !std::io::stdin().is_terminal(),
+            door: "cli",
         };
         let code = tokio::select! {
             code = show(executor.execute(request, streams), chunks, self.json) => code,
@@ -178,7 +182,7 @@ impl Prepared {
         // A call that was dropped is cancelled and recorded in a task of its own.
         executor.admission.idle().await;
         executor.cells.stop().await;
-        executor.audit.flush().await?;
+        executor.audit.close().await?;
         code
     }
 }

@@ -56,6 +56,26 @@ const KEYS: &[(&str, Option<&str>, &str)] = &[
         Some("10s"),
         "time running calls get when the server stops",
     ),
+    (
+        "record_file_bytes",
+        Some("64MiB"),
+        "a file of the record that reaches this is full",
+    ),
+    (
+        "record_files_max",
+        Some("256"),
+        "full files of the record that are kept",
+    ),
+    (
+        "record_reserve",
+        Some("64MiB"),
+        "room kept on the disk for closing calls when it is full",
+    ),
+    (
+        "record_age",
+        Some("400d"),
+        "full files of the record older than this are deleted",
+    ),
 ];
 
 /// What the command line gave, by key; plus where state and file are.
@@ -217,6 +237,10 @@ impl Settings {
             sessions_max: self.read("sessions_max", count)?,
             session_idle: self.read("session_idle", quantity::duration)?,
             drain: self.read("drain", quantity::duration)?,
+            record_file_bytes: self.read("record_file_bytes", record_file)?,
+            record_files_max: self.read("record_files_max", count)?,
+            record_reserve: self.read("record_reserve", record_file)?,
+            record_age: self.read("record_age", quantity::duration)?,
         };
         if !config.listen.ip().is_loopback() && !config.insecure_listen {
             return Err(self.fault(
@@ -263,6 +287,14 @@ impl Settings {
             reason,
         }
     }
+}
+
+/// One record can be 1 MiB long; smaller files would hold one each.
+fn record_file(value: &str) -> Result<u64, String> {
+    let bytes = quantity::bytes(value)?;
+    let fits = (1 << 20..=1 << 40).contains(&bytes);
+    let fault = || format!("`{value}` is not a size from 1MiB to 1024GiB");
+    fits.then_some(bytes).ok_or_else(fault)
 }
 
 fn count(value: &str) -> Result<usize, String> {

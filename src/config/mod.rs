@@ -43,4 +43,12 @@ pub struct Config {
     pub session_idle: Duration,
     /// How long running calls may finish when the server is told to stop.
     pub drain: Duration,
+    /// A file of the record that reaches this is full.
+    pub record_file_bytes: u64,
+    /// Full files that are kept.
+    pub record_files_max: usize,
+    /// Room kept on the disk for closing calls when it is full.
+    pub record_reserve: u64,
+    /// Full files older than this are deleted.
+    pub record_age: Duration,
 }

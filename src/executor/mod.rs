@@ -2,26 +2,26 @@
 
 mod admission;
 mod answer;
+mod changed;
 mod detach;
 mod error;
 mod input;
 mod order;
+mod record;
 mod tools;
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::audit::{Audit, Durable, Finished, Intent, Verdict};
+use crate::audit::{Audit, AuditError, Durable};
 use crate::cell::CellPool;
 use crate::outcome::Outcome;
-use crate::policy::{self, Decision, Grant, Policies, Policy, ToolCall};
-use crate::quantity;
-use crate::request::{RequestId, ToolRequest};
-use crate::session::{InUse, Sessions};
-use crate::telemetry::{CallEnd, Ended, Telemetry};
+use crate::policy::{self, Decision, Grant, Policies, ToolCall};
+use crate::request::ToolRequest;
+use crate::session::Sessions;
+use crate::telemetry::Telemetry;
 
 pub use crate::cell::{CellError, Chunk, Stream};
 pub use admission::{Admission, Full};
@@ -33,6 +33,7 @@ use admission::Place;
 use detach::Detaching;
 use input::Call;
 use order::{Asked, Prepared};
+use record::{Deciding, Ended};
 
 /// How a call is tied to its caller besides request and answer.
 #[derive(Debug, Default)]
@@ -41,6 +42,8 @@ pub struct Streams {
     pub output: Option<mpsc::UnboundedSender<Chunk>>,
     /// The call reads this process's standard input.
     pub stdin_inherited: bool,
+    /// How the request came in, for the record.
+    pub door: &'static str,
 }
 
 /// Runs tool requests. Lives as long as the process.
@@ -52,6 +55,8 @@ pub struct Executor {
     pub cells: Arc<CellPool>,
     pub admission: Admission,
     pub telemetry: Telemetry,
+    /// The walls around every call, as records name them.
+    pub confinement: &'static str,
     /// Turns true when running calls must end.
     pub stopping: watch::Sender<bool>,
 }
@@ -85,10 +90,14 @@ impl Executor {
         let policy = self.policies.of(&request.agent); // the call keeps it, whatever is loaded meanwhile
         let asks = policy::Request::Tool(ToolCall::of(&request));
         let decision = policy::decide(&policy, &asks, SystemTime::now()); // pure
-        let intent = self.record_intent(&request, &session, &policy, &decision); // on its way to the disk
-        self.telemetry
-            .metrics
-            .decided(call.tool.name, matches!(decision, Decision::Allow(_)));
+        let told = Deciding {
+            request: &request,
+            session: &session,
+            policy: &policy,
+            decision: &decision,
+            door: streams.door,
+        };
+        let intent = self.record_intent(call.tool.name, &told); // on its way to the disk
         let asked = Asked {
             request,
             call,
@@ -131,8 +140,15 @@ impl Executor {
         let streamed = asked.streams.output.is_some();
         // A keyed call waits too: a server that dies must find it in the record, or it runs twice.
         let keyed = asked.request.idempotency_sha256.is_some();
-        if streamed || keyed || !self.audit.healthy() {
-            intent.wait().await?; // nothing may leave before the intent is durable
+        let refused = intent.is_refused();
+        if streamed || keyed || refused || !self.audit.healthy() {
+            // Nothing may leave before the intent is durable.
+            if let Err(error) = intent.wait().await {
+                if !refused {
+                    self.record_not_run(&asked.request.id, error.into(), started);
+                }
+                return Err(ExecuteError::NoRecord(AuditError::Write));
+            }
         }
         let terms = grant.call().filter(|terms| terms.wall_clamped);
         let clamped_ms = terms.map(|terms| terms.limits.wall_ms);
@@ -147,7 +163,13 @@ impl Executor {
             Ok(outcome) => call.keep_state(&session, outcome).await,
             Err(_) => None,
         };
-        self.record_outcome(&request.id, &result, started);
+        let changed = self.look_at_changed(&session, &result).await;
+        let end = Ended {
+            result: &result,
+            changed,
+            started,
+        };
+        self.record_outcome(&request.id, end);
         self.tell_outcome(call.tool.name, &request, &result, started);
         drop((place, session)); // the next call need not wait for our record to reach the disk
         intent.wait().await?;
@@ -197,98 +219,4 @@ impl Executor {
             _ = stopping.wait_for(|stop| *stop) => {}
         }
     }
-
-    fn record_intent(
-        &self,
-        request: &ToolRequest,
-        session: &InUse,
-        policy: &Policy,
-        decision: &Decision,
-    ) -> Durable {
-        let (verdict, rule, reason) = match decision {
-            Decision::Allow(grant) => (Verdict::Allow, grant.rule().to_owned(), None),
-            Decision::Deny(denial) => (
-                Verdict::Deny,
-                format!("{}:{}", denial.rule, denial.line),
-                Some(&*denial.reason),
-            ),
-        };
-        self.audit.intent(&Intent {
-            time: quantity::rfc3339(SystemTime::now()),
-            request_id: &request.id.0,
-            agent: &request.agent,
-            session: session.name(),
-            tool: &request.tool,
-            request_sha256: digest(request),
-            decision: verdict,
-            rule: &rule,
-            reason,
-            policy_sha256: &policy.digest,
-            lane: "wasm",
-            idempotency_sha256: request.idempotency_sha256.as_deref(),
-        })
-    }
-
-    fn tell_outcome(
-        &self,
-        tool: &'static str,
-        request: &ToolRequest,
-        result: &Result<Outcome, ExecuteError>,
-        started: Instant,
-    ) {
-        let outcome = result.as_ref().ok();
-        let ended = match outcome {
-            None => Ended::Error,
-            Some(outcome) => match (outcome.stopped_by, outcome.exit_code) {
-                (Some(by), _) => Ended::Stopped(by),
-                (None, 0) => Ended::Succeeded,
-                (None, _) => Ended::Failed,
-            },
-        };
-        self.telemetry.call_ended(&CallEnd {
-            request_id: &request.id.0,
-            agent: &request.agent,
-            tool,
-            ended,
-            exit_code: outcome.map(|outcome| outcome.exit_code),
-            lasted: started.elapsed(),
-            usage: outcome.map(|outcome| &outcome.usage),
-        });
-    }
-
-    fn record_outcome(
-        &self,
-        id: &RequestId,
-        result: &Result<Outcome, ExecuteError>,
-        started: Instant,
-    ) {
-        let outcome = result.as_ref().ok();
-        self.audit.finished(&Finished {
-            time: quantity::rfc3339(SystemTime::now()),
-            request_id: &id.0,
-            exit_code: outcome.map(|outcome| outcome.exit_code),
-            stopped_by: outcome.and_then(|outcome| outcome.stopped_by),
-            error: result.as_ref().err().map(ExecuteError::chain),
-            duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            usage: outcome.map(|outcome| &outcome.usage),
-            changed: outcome.map_or(&[], |outcome| &outcome.changed),
-            changed_more: outcome.is_some_and(|outcome| outcome.changed_more),
-        });
-    }
-}
-
-/// SHA-256 of the request as JSON with sorted keys, in hexadecimal.
-fn digest(request: &ToolRequest) -> String {
-    let canonical = serde_json::json!([
-        request.tool,
-        request.input,
-        request.working_dir,
-        request
-            .session
-            .as_ref()
-            .map(crate::request::SessionName::as_str),
-        request.timeout_ms,
-    ]);
-    let text = serde_json::to_vec(&canonical).unwrap_or_default();
-    crate::request::hexadecimal(&Sha256::digest(text))
 }

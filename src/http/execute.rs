@@ -8,10 +8,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-use crate::executor::{CellError, ExecuteError, Streams};
+use crate::executor::{CellError, ExecuteError};
 use crate::http::error::{Refusal, Told, bad, json, wrong_method as refused_method};
 use crate::http::idempotency::{Begun, Stored};
-use crate::http::{Door, auth, body, stream};
+use crate::http::{Door, auth, body, stream, streams};
 use crate::request::{RequestId, ToolRequest, hexadecimal};
 
 /// Longest `Idempotency-Key`. Chosen, not measured.
@@ -60,7 +60,7 @@ async fn answer(
     if streamed {
         return stream::run(door.clone(), request).await;
     }
-    let answer = door.executor.execute(request, Streams::default()).await?;
+    let answer = door.executor.execute(request, streams()).await?;
     Ok(json(StatusCode::OK, answer.to_json()))
 }
 
@@ -81,7 +81,7 @@ async fn run_once(
             let door = door.clone();
             tokio::spawn(async move {
                 let id = request.id.clone();
-                match door.executor.execute(request, Streams::default()).await {
+                match door.executor.execute(request, streams()).await {
                     Ok(answer) => ticket.finish(Stored::new(StatusCode::OK, answer.to_json())),
                     Err(error) => {
                         let ran = may_have_run(&error);

@@ -14,7 +14,7 @@ use crate::http::error::{Refusal, json};
 /// How long a key is kept. From the design.
 pub const KEPT: Duration = Duration::from_secs(15 * 60);
 /// Most keys kept. Chosen, not measured.
-const KEYS_MAX: usize = 20_000;
+pub const KEYS_MAX: usize = 20_000;
 /// Most bytes of answers kept. Chosen, not measured.
 const BYTES_MAX: usize = 256 << 20;
 

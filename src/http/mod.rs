@@ -23,13 +23,25 @@ use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::config::Tokens;
-use crate::executor::Executor;
+use crate::executor::{Executor, Streams};
 use crate::request::{RequestId, hexadecimal};
 
-pub use idempotency::KEPT as KEYS_KEPT;
+pub use idempotency::{KEPT as KEYS_KEPT, KEYS_MAX};
 pub use serve::{Connections, serve};
 
 use idempotency::Idempotency;
+
+/// What records call this door.
+const DOOR: &str = "http";
+
+/// The ties of a call whose answer leaves whole.
+fn streams() -> Streams {
+    let door = DOOR;
+    Streams {
+        door,
+        ..Streams::default()
+    }
+}
 
 /// What every request of the HTTP door needs.
 #[derive(Debug)]

@@ -15,9 +15,9 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::executor::{Answer, Chunk, Encoding, ExecuteError, Stream, Streams};
-use crate::http::Door;
 use crate::http::error::Refusal;
 use crate::http::idempotency::Stored;
+use crate::http::{DOOR, Door};
 use crate::request::{RequestId, ToolRequest};
 
 /// Events on their way to a slow client; the cell waits for what is behind them to be taken.
@@ -31,6 +31,7 @@ pub(super) async fn run(door: Arc<Door>, request: ToolRequest) -> Result<Respons
     let streams = Streams {
         output: Some(output),
         stdin_inherited: false,
+        door: DOOR,
     };
     let executor = door.executor.clone();
     let mut call = Box::pin(async move { executor.execute(request, streams).await });

@@ -76,7 +76,14 @@ impl Server {
     }
 
     fn record(&self) -> String {
-        std::fs::read_to_string(self.state.path().join("audit/serve.jsonl")).unwrap()
+        let text = std::fs::read_to_string(self.state.path().join("audit/serve.jsonl")).unwrap();
+        let of_call = |line: &&str| {
+            line.contains("\"event\":\"intent\"") || line.contains("\"event\":\"outcome\"")
+        };
+        text.lines()
+            .filter(of_call)
+            .map(|line| format!("{line}\n"))
+            .collect()
     }
 }
 
@@ -411,9 +418,12 @@ async fn a_denied_call_names_rule_line_and_reason_and_is_recorded_without_runnin
     assert_eq!(lines.len(), 2, "{record}");
     assert_eq!(lines[0]["event"], "intent");
     assert_eq!(lines[0]["decision"], "deny");
-    assert_eq!(lines[0]["rule"], "deny:7");
+    assert_eq!(
+        (&lines[0]["rule"], &lines[0]["line"]),
+        (&json!("deny"), &json!(7))
+    );
     assert_eq!(lines[0]["agent"], "default");
-    assert_eq!(lines[0]["policySha256"].as_str().unwrap().len(), 64);
+    assert_eq!(lines[0]["policy"]["sha256"].as_str().unwrap().len(), 64);
     assert!(!record.contains("canary-7") && !record.contains(&server.token));
     assert!(
         !server

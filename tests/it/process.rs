@@ -139,6 +139,8 @@ impl Server {
             std::fs::read_to_string(self.state.join("audit/serve.jsonl")).unwrap_or_default();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())
+            // What the log says of itself is not a call's.
+            .filter(|line: &Value| line["event"] == "intent" || line["event"] == "outcome")
             .collect()
     }
 

@@ -64,7 +64,12 @@ fn a_command_runs_in_the_current_folder_with_raw_output_and_its_own_status() {
     );
     assert!(place.project.path().join("made").exists());
     let record = std::fs::read_to_string(place.state.path().join("audit/run.jsonl")).unwrap();
-    assert_eq!(record.lines().count(), 2, "{record}");
+    let of_call = ["segment", "start", "intent", "outcome", "stop"];
+    let events = record.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["event"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(events.collect::<Vec<_>>(), of_call, "{record}");
     assert_eq!(
         std::fs::read_dir(place.state.path().join("run"))
             .unwrap()

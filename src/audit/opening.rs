@@ -1,0 +1,210 @@
+//! Finds a log's end when it is opened: after a clean end from its last line, after any other
+//! from a pass over its last file. A log that does not fit its own signed checkpoint is refused.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::audit::chain::Chain;
+use crate::audit::checkpoint::{self, Checkpoint, Verifier};
+use crate::audit::line::{self, LINE_BYTES_MAX};
+use crate::audit::reader::{Lines, Next};
+use crate::audit::record::Stopped;
+use crate::audit::segment::Names;
+use crate::audit::tree;
+
+/// Most bytes that a crash can leave half-written: what was on its way to the disk. More is not
+/// taken for a torn end. Chosen, not measured.
+const TORN_BYTES_MAX: u64 = 64 << 20;
+/// Enough of a file's end to hold the last checkpoint. A note has about 200 bytes.
+const LAST_NOTE_BYTES: u64 = 16 << 10;
+
+/// Why a log is not continued.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    #[error("cannot read `{path}`")]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "the record `{path}` {reason}; it is not continued: keep its folder as evidence, look with \
+         `hotcell audit verify`, and move the folder away to begin a new one"
+    )]
+    Changed { path: PathBuf, reason: String },
+}
+
+/// Where a log goes on.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub chain: Chain,
+    /// Number of the active file's first record; nothing when it has none yet.
+    pub first: Option<u64>,
+    /// Bytes of the active file that are whole records.
+    pub length: u64,
+    /// Bytes behind them.
+    pub torn: u64,
+}
+
+/// Looks for the end of a log.
+///
+/// # Errors
+/// When it cannot be read, or is not what was signed.
+pub fn find(names: &Names, verifier: &Verifier) -> Result<Found, Unfit> {
+    let signed = last_checkpoint(names, verifier)?;
+    let active = names.active();
+    let bytes = std::fs::metadata(&active).map_or(0, |about| about.len());
+    if let Some(found) = clean_end(&active, bytes, signed.as_ref()) {
+        return Ok(found);
+    }
+    let mut found = Found::default();
+    if bytes > 0 {
+        found = scan(&active, signed.as_ref())?;
+        found.torn = bytes - found.length;
+        if found.torn > TORN_BYTES_MAX {
+            let reason = format!("has {} bytes at its end that are no records", found.torn);
+            return Err(Unfit::Changed {
+                path: active,
+                reason,
+            });
+        }
+    }
+    if found.first.is_none() {
+        let full = names.full_files().map_err(|source| Unfit::Read {
+            path: names.folder.clone(),
+            source,
+        })?;
+        if let Some((_, path)) = full.last() {
+            let end = scan(path, signed.as_ref())?;
+            found.chain = end.chain;
+        }
+    }
+    let (size, path) = (found.chain.next(), active);
+    match signed {
+        Some(signed) if signed.size > size => {
+            let reason = format!(
+                "ends with {size} records, and its last checkpoint signed {}",
+                signed.size
+            );
+            Err(Unfit::Changed { path, reason })
+        }
+        _ => Ok(found),
+    }
+}
+
+/// The last checkpoint that was signed.
+pub fn last_checkpoint(names: &Names, verifier: &Verifier) -> Result<Option<Checkpoint>, Unfit> {
+    for path in [names.checkpoints(), names.heads()] {
+        let text = match tail(&path, LAST_NOTE_BYTES) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(Unfit::Read { path, source }),
+        };
+        // A crash may have torn the very last one.
+        let notes = checkpoint::notes(&String::from_utf8_lossy(&text));
+        let mut good = notes.iter().rev().take(2).map(|note| verifier.check(note));
+        if let Some(Ok(found)) = good.find(Result::is_ok) {
+            return Ok(Some(found));
+        }
+        if !notes.is_empty() {
+            let reason = "holds no checkpoint of this log's key at its end".to_owned();
+            return Err(Unfit::Changed { path, reason });
+        }
+    }
+    Ok(None)
+}
+
+fn tail(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(bytes)))?;
+    let mut text = Vec::new();
+    file.take(bytes).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// A closed log ends with a record that holds its tree, and that was signed.
+fn clean_end(active: &Path, bytes: u64, signed: Option<&Checkpoint>) -> Option<Found> {
+    let signed = signed?;
+    let first = match Lines::open(active).ok()?.next_line().ok()? {
+        Next::Line(line) => line::head(line)?.seq,
+        Next::Unended(_) | Next::TooLong | Next::End => return None,
+    };
+    let end = tail(active, LINE_BYTES_MAX as u64).ok()?;
+    let lines = end.strip_suffix(b"\n")?;
+    let last = lines.get(memchr::memrchr(b'\n', lines).map_or(0, |at| at + 1)..)?;
+    let head = line::head(last)?;
+    let (_, event, _) = line::time_and_event(head.rest)?;
+    let stopped: Stopped = serde_json::from_slice(last)
+        .ok()
+        .filter(|_| event == "stop")?;
+    let mut tree = stopped
+        .tree
+        .frontier()
+        .filter(|tree| tree.size() == head.seq)?;
+    tree.push(tree::leaf_hash(last));
+    let is_signed = signed.size == tree.size() && signed.root == tree.root();
+    let chain = Chain {
+        prev: tree::line_hash(last),
+        tree,
+        open: stopped.open.iter().map(|id| id.as_str().into()).collect(),
+    };
+    is_signed.then_some(Found {
+        chain,
+        first: Some(first),
+        length: bytes,
+        torn: 0,
+    })
+}
+
+/// Follows one file from its start to the last whole record.
+fn scan(path: &Path, signed: Option<&Checkpoint>) -> Result<Found, Unfit> {
+    let fault = |source| Unfit::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let changed = |reason: String| Unfit::Changed {
+        path: path.to_owned(),
+        reason,
+    };
+    let mut lines = Lines::open(path).map_err(fault)?;
+    let mut found = Found::default();
+    loop {
+        let before = lines.offset();
+        let Next::Line(line) = lines.next_line().map_err(fault)? else {
+            found.length = before;
+            break;
+        };
+        if found.first.is_none() {
+            let Some((chain, _)) = Chain::at_segment(line) else {
+                break; // not even the first record is whole
+            };
+            found.first = Some(chain.next());
+            found.chain = chain;
+            agrees(&found.chain, signed).map_err(changed)?;
+        }
+        if found.chain.follow(line).is_err() {
+            found.length = before;
+            break;
+        }
+        agrees(&found.chain, signed).map_err(changed)?;
+    }
+    match signed {
+        Some(signed) if found.first.is_some() && found.chain.next() < signed.size => {
+            let next = found.chain.next();
+            let reason = format!("was changed at record {next}, which a checkpoint has signed");
+            Err(changed(reason))
+        }
+        _ => Ok(found),
+    }
+}
+
+fn agrees(chain: &Chain, signed: Option<&Checkpoint>) -> Result<(), String> {
+    match signed {
+        Some(signed) if signed.size == chain.next() && signed.root != chain.tree.root() => Err(
+            format!("does not have the {} records that were signed", signed.size),
+        ),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,439 @@
+//! Checks a log offline, in one pass: that every record is linked to the one before, that the
+//! files continue each other, and that the whole is what the checkpoints signed.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+
+use crate::audit::chain::{Chain, Misfit};
+use crate::audit::checkpoint::{self, Checkpoint, Verifier};
+use crate::audit::line;
+use crate::audit::log::FORMAT;
+use crate::audit::proof::Collector;
+use crate::audit::reader::{self, Lines, Next, ReadError};
+use crate::audit::record::Stopped;
+use crate::audit::segment::Names;
+use crate::audit::tree::{self, Frontier};
+
+/// What a log is compared with besides what lies in its own folder.
+#[derive(Debug, Default)]
+pub struct Anchors {
+    /// The log's key, kept elsewhere.
+    pub key: Option<Verifier>,
+    /// Files with checkpoints, kept elsewhere.
+    pub checkpoints: Vec<PathBuf>,
+}
+
+/// A log that holds.
+#[derive(Debug)]
+pub struct Report {
+    pub origin: String,
+    pub files: usize,
+    /// Number of the first record that is there.
+    pub first: u64,
+    /// Number of the next record.
+    pub next: u64,
+    /// Checkpoints that agree with the records.
+    pub checkpoints: usize,
+    /// Records that a checkpoint has signed: those below this number.
+    pub signed: u64,
+    /// Checkpoints of records that the log no longer holds.
+    pub unchecked: usize,
+    /// Bytes of a record that is being written.
+    pub unended: usize,
+    /// The log was closed: nothing is missing at its end.
+    pub closed: bool,
+    /// Calls without an outcome.
+    pub open: usize,
+    pub end: Frontier,
+}
+
+/// Why a log does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The first bad record.
+    #[error("record {seq} is bad: {what} (`{}` line {line})", .file.display())]
+    Record {
+        seq: u64,
+        what: String,
+        file: PathBuf,
+        line: u64,
+    },
+    #[error("a checkpoint in `{}` is bad: {what}", .file.display())]
+    Checkpoint { file: PathBuf, what: String },
+    #[error("the key `{}` cannot be used", .file.display())]
+    Key {
+        file: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("there is no log `{0}`")]
+    Absent(String),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Checks the log and says how far it is signed.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn verify(names: &Names, anchors: &Anchors) -> Result<Report, Fault> {
+    check(names, anchors, None)
+}
+
+/// As [`verify`], and gives every leaf to a collector for a proof.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn collect(
+    names: &Names,
+    anchors: &Anchors,
+    ranges: Vec<super::proof::Range>,
+) -> Result<(Report, Option<Vec<tree::Hash>>), Fault> {
+    let mut collector = Some((ranges, None));
+    let report = check(names, anchors, Some(&mut collector))?;
+    let collected = collector.and_then(|(_, collector)| collector);
+    Ok((
+        report,
+        collected.and_then(|collector: Collector| collector.roots()),
+    ))
+}
+
+type Wanted = Option<(Vec<super::proof::Range>, Option<Collector>)>;
+
+fn check(
+    names: &Names,
+    anchors: &Anchors,
+    mut wanted: Option<&mut Wanted>,
+) -> Result<Report, Fault> {
+    let verifier = key(names, anchors)?;
+    let files = reader::files(names)?;
+    if files.is_empty() {
+        return Err(Fault::Absent(names.log.clone()));
+    }
+    let mut walk = Walk {
+        chain: Chain::default(),
+        checkpoints: checkpoints(names, anchors, &verifier)?.into(),
+        report: Report {
+            origin: verifier.origin().to_owned(),
+            files: files.len(),
+            first: 0,
+            next: 0,
+            checkpoints: 0,
+            signed: 0,
+            unchecked: 0,
+            unended: 0,
+            closed: false,
+            open: 0,
+            end: Frontier::default(),
+        },
+        verifier,
+        file: PathBuf::new(),
+        line: 0,
+        begun: false,
+        doubt: None,
+    };
+    for (index, file) in files.iter().enumerate() {
+        walk.file.clone_from(file);
+        walk.line = 0;
+        let last_file = index + 1 == files.len();
+        walk.file_holds(last_file, &mut wanted)?;
+    }
+    walk.end()
+}
+
+/// The key that checkpoints are checked with.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn key(names: &Names, anchors: &Anchors) -> Result<Verifier, Fault> {
+    match &anchors.key {
+        Some(key) => Ok(key.clone()),
+        None => {
+            let file = names.public_key();
+            Verifier::read(&file).map_err(|source| Fault::Key { file, source })
+        }
+    }
+}
+
+/// Every checkpoint of the log and of the anchors, smallest first.
+///
+/// # Errors
+/// When one is not signed by the log's key.
+pub fn checkpoints(
+    names: &Names,
+    anchors: &Anchors,
+    verifier: &Verifier,
+) -> Result<Vec<Checkpoint>, Fault> {
+    let full = names.full_files().map_err(|source| ReadError::Read {
+        path: names.folder.clone(),
+        source,
+    })?;
+    let beside = full.iter().map(|(first, _)| names.full_checkpoints(*first));
+    let own: Vec<_> = beside.chain([names.heads(), names.checkpoints()]).collect();
+    let mut all = Vec::new();
+    for (file, must_exist) in own
+        .iter()
+        .map(|file| (file, false))
+        .chain(anchors.checkpoints.iter().map(|file| (file, true)))
+    {
+        let text = match checkpoint::read_bounded(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => continue,
+            Err(source) => {
+                let path = file.clone();
+                return Err(ReadError::Read { path, source }.into());
+            }
+        };
+        let notes = checkpoint::notes(&text);
+        for (index, note) in notes.iter().enumerate() {
+            // The last one may be half-written, as a record may.
+            if index + 1 == notes.len() && !note.ends_with('\n') && !must_exist {
+                continue;
+            }
+            let what = |what: &str| Fault::Checkpoint {
+                file: file.clone(),
+                what: what.to_owned(),
+            };
+            all.push(verifier.check(note).map_err(what)?);
+        }
+    }
+    all.sort_by_key(|signed| signed.size);
+    Ok(all)
+}
+
+struct Walk {
+    chain: Chain,
+    checkpoints: VecDeque<Checkpoint>,
+    report: Report,
+    verifier: Verifier,
+    file: PathBuf,
+    line: u64,
+    begun: bool,
+    /// A checkpoint that does not agree. The record behind it may say which one was changed.
+    doubt: Option<Fault>,
+}
+
+impl Walk {
+    fn bad(&self, seq: u64, what: impl Into<String>) -> Fault {
+        Fault::Record {
+            seq,
+            what: what.into(),
+            file: self.file.clone(),
+            line: self.line,
+        }
+    }
+
+    fn read(&self, source: io::Error) -> Fault {
+        let path = self.file.clone();
+        ReadError::Read { path, source }.into()
+    }
+
+    fn file_holds(
+        &mut self,
+        last_file: bool,
+        wanted: &mut Option<&mut Wanted>,
+    ) -> Result<(), Fault> {
+        let mut lines = Lines::open(&self.file).map_err(|error| self.read(error))?;
+        loop {
+            self.line += 1;
+            let seq = self.chain.next();
+            let line = match lines.next_line().map_err(|error| self.read(error))? {
+                Next::Line(line) => line,
+                Next::TooLong => return Err(self.bad(seq, "it is longer than a record can be")),
+                Next::Unended(_) if !last_file => {
+                    return Err(self.bad(seq, "the file ends within it"));
+                }
+                Next::Unended(rest) => {
+                    self.report.unended = rest.len();
+                    return Ok(());
+                }
+                Next::End if self.line == 1 && !last_file => {
+                    return Err(self.bad(seq, "its file is empty"));
+                }
+                Next::End => return Ok(()),
+            };
+            if !self.begun {
+                self.begin(line)?;
+                if let Some(Some((ranges, collector))) = wanted {
+                    *collector = Some(Collector::new(std::mem::take(ranges), &self.chain.tree));
+                }
+            }
+            let seq = self.chain.next();
+            if let Err(misfit) = self.chain.fits(line) {
+                let line = line.to_vec();
+                let after = match lines.next_line() {
+                    Ok(Next::Line(after)) => Some(after.to_vec()),
+                    _ => None,
+                };
+                return Err(self.misfit(misfit, &line, after.as_deref()));
+            }
+            if let Some(doubt) = self.doubt.take() {
+                return Err(doubt);
+            }
+            // Where two lines became one, the head is whole and the rest is not.
+            if serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err() {
+                return Err(self.bad(seq, "it is not JSON"));
+            }
+            if self.line == 1 {
+                self.segment(line)?;
+            }
+            if let Some(Some((_, Some(collector)))) = wanted {
+                collector.leaf(seq, tree::leaf_hash(line));
+            }
+            self.report.closed = false;
+            let head = self.chain.follow(line);
+            if let Ok(head) = head
+                && let Some((_, "stop", _)) = line::time_and_event(head.rest)
+            {
+                self.report.closed = true;
+            }
+            self.signed();
+        }
+    }
+
+    /// Begins at the first record that is there.
+    fn begin(&mut self, line: &[u8]) -> Result<(), Fault> {
+        let fault = "the log does not begin with the record of a file's start";
+        let (chain, _) = Chain::at_segment(line).ok_or_else(|| self.bad(0, fault))?;
+        let first = chain.next();
+        (self.chain, self.begun) = (chain, true);
+        self.report.first = first;
+        while self
+            .checkpoints
+            .front()
+            .is_some_and(|signed| signed.size < first)
+        {
+            self.checkpoints.pop_front();
+            self.report.unchecked += 1;
+        }
+        self.signed();
+        Ok(())
+    }
+
+    /// Checks what a file says of the log so far.
+    fn segment(&self, line: &[u8]) -> Result<(), Fault> {
+        let seq = self.chain.next();
+        let Some((chain, segment)) = Chain::at_segment(line) else {
+            return Err(self.bad(seq, "a file begins with it, and it does not say so"));
+        };
+        if segment.format != FORMAT {
+            let what = format!(
+                "its format is {}; this program reads {FORMAT}",
+                segment.format
+            );
+            return Err(self.bad(seq, what));
+        }
+        if chain.tree != self.chain.tree {
+            return Err(self.bad(
+                seq,
+                "the tree it names is not that of the records before it",
+            ));
+        }
+        let name = self.file.file_name().and_then(|name| name.to_str());
+        let named = name.and_then(|name| name.rsplit('.').nth(1)?.parse::<u64>().ok());
+        if named.is_some_and(|named| named != seq) {
+            return Err(self.bad(seq, "its file is named after another record"));
+        }
+        if segment.key != self.verifier.to_text() {
+            return Err(self.bad(
+                seq,
+                "it names another key than the one the log is checked with",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Compares the tree with the checkpoints of its present size.
+    fn signed(&mut self) {
+        let size = self.chain.next();
+        let mut root = None;
+        while self
+            .checkpoints
+            .front()
+            .is_some_and(|signed| signed.size == size)
+        {
+            let Some(signed) = self.checkpoints.pop_front() else {
+                return;
+            };
+            if *root.get_or_insert_with(|| self.chain.tree.root()) != signed.root {
+                let from = self.report.signed.max(self.report.first);
+                let what = format!(
+                    "a checkpoint signed other records {from} to {}; which of them was \
+                     rewritten cannot be told, the links between them hold",
+                    size.saturating_sub(1)
+                );
+                self.doubt = Some(self.bad(from, what));
+                return;
+            }
+            self.report.signed = size;
+            self.report.checkpoints += 1;
+        }
+    }
+
+    /// Says which record is the first bad one where a line does not continue the log.
+    fn misfit(&self, misfit: Misfit, line: &[u8], after: Option<&[u8]>) -> Fault {
+        let seq = self.chain.next();
+        match misfit {
+            Misfit::Form => self.bad(seq, "it does not have the form of a record"),
+            Misfit::Seq(found) if found > seq => {
+                self.bad(seq, format!("record {found} stands in its place"))
+            }
+            Misfit::Seq(found) => self.bad(seq, format!("record {found} stands there once more")),
+            Misfit::Prev if self.is_of_another_log(line) => {
+                self.bad(seq, "its file is of another log")
+            }
+            Misfit::Prev if seq > self.report.first && self.is_intact(line, after) => self.bad(
+                seq - 1,
+                "it was changed: the next record has the hash of another one",
+            ),
+            Misfit::Prev => self.bad(seq, "it was changed, or is of another log"),
+        }
+    }
+
+    fn is_of_another_log(&self, line: &[u8]) -> bool {
+        let segment = Chain::at_segment(line).filter(|_| self.line == 1);
+        segment.is_some_and(|(_, segment)| segment.key != self.verifier.to_text())
+    }
+
+    /// Whether a line that names another predecessor than the one before it is as it was
+    /// written: what comes after it, or what it says itself, tells.
+    fn is_intact(&self, line: &[u8], after: Option<&[u8]>) -> bool {
+        if let Some(after) = after.and_then(line::head) {
+            return after.prev == tree::line_hash(line);
+        }
+        match serde_json::from_slice::<Stopped>(line) {
+            // A log's last record holds the tree before it.
+            Ok(stopped) => stopped.tree.frontier().as_ref() != Some(&self.chain.tree),
+            Err(_) => false,
+        }
+    }
+
+    fn end(mut self) -> Result<Report, Fault> {
+        if let Some(doubt) = self.doubt {
+            return Err(doubt);
+        }
+        let next = self.chain.next();
+        if let Some(signed) = self.checkpoints.front() {
+            let what = format!(
+                "it is missing: the log ends with {next} records, and a checkpoint signed {}",
+                signed.size
+            );
+            return Err(self.bad(next, what));
+        }
+        if self.report.signed == 0 {
+            return Err(self.bad(
+                self.report.first,
+                "no checkpoint signs it or any other record",
+            ));
+        }
+        if self.report.closed && self.report.signed < next && self.report.unended == 0 {
+            let what = "the log was closed after it, and the checkpoint of that is missing";
+            return Err(self.bad(self.report.signed, what));
+        }
+        self.report.next = next;
+        self.report.open = self.chain.open.len();
+        self.report.end = self.chain.tree;
+        Ok(self.report)
+    }
+}
