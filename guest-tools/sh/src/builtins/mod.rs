@@ -1,6 +1,7 @@
 //! Builtin commands.
 
 mod control;
+mod declaration;
 mod declare;
 mod directories;
 mod echo;
@@ -13,6 +14,7 @@ mod settings;
 mod test;
 mod time;
 mod traps;
+mod unset;
 
 pub use control::exec;
 pub use declare::declare;
@@ -97,7 +99,7 @@ const TABLE: &[(&str, Builtin)] = &[
     ("ulimit", settings::ulimit),
     ("umask", settings::umask),
     ("unalias", settings::unalias),
-    ("unset", declare::unset),
+    ("unset", unset::unset),
     ("wait", jobs::wait),
 ];
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use brush_parser::ast as grammar;
 
-use super::reader::{Piece, Pieces};
+use super::build::{Piece, Pieces};
 use super::{Mode, assignment, word};
 use crate::{
     arithmetic::Arithmetic,

@@ -6,9 +6,11 @@
 
 mod assignment;
 mod brace;
+mod build;
 mod condition;
 mod lower;
 mod parameter;
+mod place;
 mod reader;
 mod scan;
 mod word;
