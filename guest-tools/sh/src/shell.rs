@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     ast::{Bytes, Command},
+    builtins::Completions,
     execute::{Run, Unwind},
     jobs::Job,
     known,
@@ -69,6 +70,7 @@ pub struct Shell {
     pub shopt: u64,
     pub functions: Map<Bytes, Function>,
     pub aliases: Aliases,
+    pub completions: Completions,
     pub traps: Traps,
     pub jobs: Vec<Job>,
     /// The jobs are the parent's: they can be listed, not waited for.
@@ -143,6 +145,7 @@ impl Shell {
             shopt: shopt_at_start(),
             functions: Map::default(),
             aliases: Aliases::default(),
+            completions: Completions::default(),
             traps: Traps::default(),
             jobs: Vec::new(),
             jobs_inherited: false,
@@ -304,7 +307,6 @@ impl Shell {
         Settings {
             extended_patterns: self.shopt & shopt::EXTGLOB != 0,
             braces: self.options.braceexpand,
-            posix: self.options.posix,
         }
     }
 

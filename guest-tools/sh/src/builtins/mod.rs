@@ -1,5 +1,6 @@
 //! Builtin commands.
 
+mod completion;
 mod control;
 mod declaration;
 mod declare;
@@ -16,6 +17,7 @@ mod time;
 mod traps;
 mod unset;
 
+pub use completion::Completions;
 pub use control::exec;
 pub use declare::declare;
 pub use settings::apply_set;
@@ -53,8 +55,9 @@ const TABLE: &[(&str, Builtin)] = &[
     ("caller", control::caller),
     ("cd", directories::change),
     ("command", lookup::command),
-    ("compgen", lookup::compgen),
-    ("complete", settings::nothing),
+    ("compgen", completion::compgen),
+    ("complete", completion::complete),
+    ("compopt", completion::compopt),
     ("continue", control::continue_loop),
     ("declare", declare::plain),
     ("dirs", directories::list),

@@ -18,6 +18,7 @@ mod word;
 pub use assignment::{elements, parse as parse_assignment, split as split_assignment, subscript};
 pub(self) use lower::lower;
 pub use reader::{Aliases, Reader, SyntaxError, parse_all};
+pub use scan::split_at;
 pub use word::{Mode, ansi_quoted, compile, number, parts, push_character};
 
 /// Settings that change how text is read.
@@ -25,7 +26,6 @@ pub use word::{Mode, ansi_quoted, compile, number, parts, push_character};
 pub struct Settings {
     pub extended_patterns: bool,
     pub braces: bool,
-    pub posix: bool,
 }
 
 /// Removes quotes from a literal, as for a here-document's tag.

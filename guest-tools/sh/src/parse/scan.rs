@@ -373,3 +373,27 @@ pub fn name(text: &[u8], at: usize) -> usize {
     }
     at + text[at..].iter().take_while(|&&b| is_name_byte(b)).count()
 }
+
+/// Splits at `delimiters` that no quote or expansion hides; `None` when one of those has no end.
+pub fn split_at(text: &[u8], delimiters: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut out = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    while let Some(&byte) = text.get(at) {
+        at = match byte {
+            b'\\' => at + 2,
+            b'\'' => single_quote(text, at + 1)?,
+            b'"' => double_quote(text, at + 1)?,
+            b'`' => backquote(text, at + 1)?,
+            b'$' => dollar(text, at, false)?,
+            _ if delimiters.contains(&byte) => {
+                out.push(text[start..at].to_vec());
+                start = at + 1;
+                start
+            }
+            _ => at + 1,
+        };
+    }
+    out.push(text.get(start..).unwrap_or_default().to_vec());
+    out.retain(|word| !word.is_empty());
+    Some(out)
+}

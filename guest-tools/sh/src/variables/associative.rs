@@ -47,11 +47,16 @@ impl Associative {
             buckets *= 4;
         }
         let mut list: Vec<_> = self.entries.iter().collect();
-        list.sort_by_key(|(key, (sequence, _))| (hash(key) & (buckets - 1), u64::MAX - sequence));
+        list.sort_by_key(|(key, (sequence, _))| (bucket(key, buckets), u64::MAX - sequence));
         list.into_iter()
             .map(|(key, (_, value))| (key, value))
             .collect()
     }
+}
+
+/// The bucket of bash's hash table that a key falls into; `buckets` is a power of two.
+pub fn bucket(key: &[u8], buckets: u32) -> u32 {
+    hash(key) & (buckets - 1)
 }
 
 fn hash(key: &[u8]) -> u32 {

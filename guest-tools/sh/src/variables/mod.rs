@@ -7,7 +7,7 @@ mod scope;
 
 use std::collections::BTreeMap;
 
-pub use associative::Associative;
+pub use associative::{Associative, bucket};
 
 use crate::{ast::Bytes, known, names::Symbol, shell::Shell};
 
