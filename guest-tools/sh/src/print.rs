@@ -2,7 +2,7 @@
 
 use crate::{
     ast::{
-        AssignedValue, Assignment, CaseEnd, Command, Item, Kind, List, Pipeline, Redirect,
+        AssignedValue, Assignment, CaseEnd, Command, Element, Item, Kind, List, Pipeline, Redirect,
         RedirectDescriptor, RedirectKind, Simple,
     },
     shell::{Function, FunctionBody},
@@ -414,20 +414,23 @@ fn assignment(one: &Assignment) -> String {
     out.push_str(if one.append { "+=" } else { "=" });
     match &one.value {
         AssignedValue::Scalar(word) => out.push_str(&text(&word.source)),
-        AssignedValue::Array(elements) => {
-            let words: Vec<String> = elements
-                .iter()
-                .map(|element| match &element.subscript {
-                    Some(subscript) => format!(
-                        "[{}]={}",
-                        text(&subscript.key.source),
-                        text(&element.value.source)
-                    ),
-                    None => text(&element.value.source),
-                })
-                .collect();
-            out.push_str(&format!("({})", words.join(" ")));
-        }
+        AssignedValue::Array(list) => out.push_str(&elements(list)),
     }
     out
+}
+
+/// An array's value as text.
+pub fn elements(list: &[Element]) -> String {
+    let words: Vec<String> = list
+        .iter()
+        .map(|element| match &element.subscript {
+            Some(subscript) => format!(
+                "[{}]={}",
+                text(&subscript.key.source),
+                text(&element.value.source)
+            ),
+            None => text(&element.value.source),
+        })
+        .collect();
+    format!("({})", words.join(" "))
 }

@@ -13,7 +13,7 @@ use crate::{
     variables::{Associative, Value, Variable, flag},
 };
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Flags {
     pub(super) set: u16,
     pub(super) clear: u16,
@@ -95,6 +95,15 @@ pub fn declare(shell: &mut Shell, simple: &Simple, arguments: &[Argument]) -> Ru
     }
     let mut status = 0;
     for argument in rest {
+        if let Argument::Array(place) = argument
+            && !flags.global
+            && let Some(assignment) = simple.words[*place].assignment.as_deref()
+            && let Some(reason) = refused_conversion(shell, &name, &flags, assignment.name)
+        {
+            // Found while the value is assigned, so the command line ends here.
+            shell.complain(format_args!("{reason}"));
+            return Err(Unwind::Discard(1));
+        }
         match one(shell, simple, &name, &flags, argument) {
             Ok(code) => status |= code,
             Err(Unwind::Discard(code)) => status |= code,
@@ -307,26 +316,27 @@ fn change(
     let old = shell.variable(name).map_or(0, |v| v.flags);
     let assigns = value.is_some() || matches!(argument, Argument::Array(_));
     let text = shown(name.text());
+    let own;
+    let flags = if command == b"readonly" {
+        own = readonly_flags(flags, old, assigns);
+        &own
+    } else {
+        flags
+    };
     if old & flag::READONLY != 0 && (assigns || flags.clear & flag::READONLY != 0) {
         shell.builtin_error(command, format_args!("{text}: readonly variable"));
         return Ok(1);
     }
-    if flags.set & flag::ASSOCIATIVE != 0 && old & flag::INDEXED != 0 {
-        shell.builtin_error(
-            command,
-            format_args!("{text}: cannot convert indexed to associative array"),
-        );
+    if let Some(reason) = refused_conversion(shell, command, flags, name) {
+        shell.builtin_error(command, format_args!("{reason}"));
         return Ok(1);
     }
-    if flags.set & flag::INDEXED != 0 && old & flag::ASSOCIATIVE != 0 {
-        shell.builtin_error(
-            command,
-            format_args!("{text}: cannot convert associative to indexed array"),
-        );
-        return Ok(1);
-    }
+    let target = value.clone().or_else(|| match old & flag::NAMEREF {
+        0 => shell.variable(name).and_then(|v| v.scalar().cloned()),
+        _ => None,
+    });
     if flags.set & flag::NAMEREF != 0
-        && let Some(target) = &value
+        && let Some(target) = &target
     {
         if target == name.text() && shell.function_depth() == 0 {
             shell.builtin_error(
@@ -364,6 +374,39 @@ fn change(
         shell.slot(name).get_or_insert_default().flags |= flag::READONLY;
     }
     Ok(0)
+}
+
+/// Why an array of the other kind cannot become what `flags` ask for.
+fn refused_conversion(
+    shell: &Shell,
+    command: &[u8],
+    flags: &Flags,
+    name: Symbol,
+) -> Option<String> {
+    let local = shell.function_depth() > 0 && !flags.global && !shell.is_local(name);
+    if command == b"readonly" || local {
+        return None;
+    }
+    let old = shell.variable(name).map_or(0, |variable| variable.flags);
+    let (from, to) = if flags.set & flag::ASSOCIATIVE != 0 && old & flag::INDEXED != 0 {
+        ("indexed", "associative")
+    } else if flags.set & flag::INDEXED != 0 && old & flag::ASSOCIATIVE != 0 {
+        ("associative", "indexed")
+    } else {
+        return None;
+    };
+    let name = shown(name.text());
+    Some(format!("{name}: cannot convert {from} to {to} array"))
+}
+
+/// `readonly -a` makes an array only of what it assigns, and converts none.
+fn readonly_flags(flags: &Flags, old: u16, assigns: bool) -> Flags {
+    let arrays = flag::INDEXED | flag::ASSOCIATIVE;
+    let mut own = flags.clone();
+    if !assigns || old & arrays != 0 {
+        own.set &= !arrays;
+    }
+    own
 }
 
 fn set_flags(shell: &mut Shell, flags: &Flags, name: Symbol, has_subscript: bool) {

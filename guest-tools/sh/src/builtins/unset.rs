@@ -70,7 +70,8 @@ fn unset_one(shell: &mut Shell, mode: u8, word: &[u8]) -> Run<i32> {
     }
     let open = word.iter().position(|&b| b == b'[');
     let base = &word[..open.unwrap_or(word.len())];
-    if !is_name(base) {
+    let unclosed = open.is_some() && word.last() != Some(&b']');
+    if !is_name(base) || unclosed {
         if mode == b' ' {
             // It may be a function's name.
             shell.functions.remove(word);

@@ -334,6 +334,11 @@ impl Shell {
     }
 
     fn define_function(&mut self, name: &[u8], body: &Rc<Command>) -> Run<i32> {
+        if name.iter().any(|b| b"$`'\"\\".contains(b)) {
+            let text = String::from_utf8_lossy(name).into_owned();
+            self.complain(format_args!("`{text}': not a valid identifier"));
+            return Ok(1);
+        }
         if let Some(old) = self.functions.get(name)
             && old.readonly
         {

@@ -4,7 +4,7 @@ use std::{io, rc::Rc};
 
 use super::{Run, Unwind, redirect::DescriptorMap};
 use crate::{
-    ast::{AssignedValue, Assignment, Bytes, Command, Simple},
+    ast::{Assignment, Bytes, Command, Simple},
     builtins::{self, Builtin},
     known,
     shell::{Shell, reason},
@@ -137,15 +137,9 @@ impl Shell {
     pub fn command_environment(&mut self, assignments: &[Assignment]) -> Run<Vec<Bytes>> {
         let mut environment = self.environment();
         for assignment in assignments {
-            let AssignedValue::Scalar(word) = &assignment.value else {
+            let Some(value) = self.temporary_value(assignment)? else {
                 continue;
             };
-            let mut value = self.expand_single(word)?;
-            if assignment.append {
-                let mut old = self.get_text(assignment.name);
-                old.extend(value);
-                value = old;
-            }
             if self.options.xtrace {
                 let quoted = crate::quote::when_needed(&value);
                 self.trace(&[assignment.name.text(), b"=", &quoted].concat());

@@ -157,23 +157,35 @@ impl Shell {
     }
 
     fn assign_temporary(&mut self, assignment: &Assignment) -> Run<()> {
-        if let AssignedValue::Array(_) = assignment.value {
-            return self.perform_assignment(assignment, true);
-        }
-        let AssignedValue::Scalar(word) = &assignment.value else {
+        let Some(value) = self.temporary_value(assignment)? else {
             return Ok(());
         };
-        let mut value = self.expand_single(word)?;
-        if assignment.append {
-            let mut old = self.get_text(assignment.name);
-            old.extend(value);
-            value = old;
-        }
         if self.options.xtrace {
             let text = [assignment.name.text(), b"=", &quote::when_needed(&value)].concat();
             self.trace(&text);
         }
         self.set_temporary(assignment.name, value)
+    }
+
+    /// The value that an assignment before a command gives; a list is its own text there, and
+    /// elements cannot be set.
+    pub fn temporary_value(&mut self, assignment: &Assignment) -> Run<Option<Bytes>> {
+        if let Some(subscript) = &assignment.subscript {
+            let name = String::from_utf8_lossy(assignment.name.text()).into_owned();
+            let key = String::from_utf8_lossy(&subscript.key.source).into_owned();
+            self.complain(format_args!("`{name}[{key}]': not a valid identifier"));
+            return Ok(None);
+        }
+        let value = match &assignment.value {
+            AssignedValue::Scalar(word) => self.expand_single(word)?,
+            AssignedValue::Array(elements) => crate::print::elements(elements).into_bytes(),
+        };
+        if !assignment.append {
+            return Ok(Some(value));
+        }
+        let mut old = self.get_text(assignment.name);
+        old.extend(value);
+        Ok(Some(old))
     }
 
     fn run_words(

@@ -76,7 +76,7 @@ impl Shell {
             Operation::Bad => {
                 let text = String::from_utf8_lossy(&parameter.source).into_owned();
                 self.complain(format_args!("${{{text}}}: bad substitution"));
-                return Err(Unwind::Discard(1));
+                return Err(self.assignment_failed(Unwind::Discard(1)));
             }
             Operation::Names { star } => {
                 let ParameterName::Variable(prefix) = parameter.name else {

@@ -84,6 +84,8 @@ pub(super) struct Build<'a> {
     /// A command's first word, or an assignment before it, may come next.
     pub(super) command_word: bool,
     pub(super) function_body: bool,
+    /// The command is one whose arguments may be array values.
+    pub(super) takes_arrays: bool,
     pub(super) here_documents: Vec<HereDocument>,
     /// A here-document was ended by the end of the text.
     pub(super) open_document: bool,
@@ -152,6 +154,7 @@ impl Build<'_> {
         self.reserved = true;
         self.command_word = true;
         self.function_body = false;
+        self.takes_arrays = false;
         self.expect = Expect::Anything;
     }
 

@@ -1,6 +1,7 @@
 //! Words: where one ends, whether it is an alias, and which place it has in its command.
 
 use super::{
+    assignment,
     build::{Build, CaseState, Expect, Level, Piece},
     condition,
     reader::{Reader, SyntaxError},
@@ -10,6 +11,18 @@ use crate::{
     ast::{Bytes, RedirectDescriptor},
     names::is_name,
 };
+
+/// Commands whose arguments may be `name=(values)`.
+const TAKES_ARRAYS: [&[u8]; 8] = [
+    b"alias",
+    b"declare",
+    b"eval",
+    b"export",
+    b"let",
+    b"local",
+    b"readonly",
+    b"typeset",
+];
 
 impl Reader {
     pub(super) fn word(&mut self, build: &mut Build<'_>) -> Result<bool, SyntaxError> {
@@ -88,7 +101,8 @@ impl Reader {
     fn word_end(&self, build: &Build<'_>) -> Result<usize, SyntaxError> {
         let mut from = self.at;
         let name_end = scan::name(&self.source, self.at);
-        if (build.command_word || build.expect == Expect::Anything)
+        let arrays = build.command_word || build.takes_arrays;
+        if build.command_word
             && name_end > self.at
             && self.source.get(name_end) == Some(&b'[')
             && let Some(end) = scan::brackets(&self.source, name_end + 1)
@@ -104,7 +118,12 @@ impl Reader {
                     .ok_or_else(|| self.unterminated(')'));
             }
         }
-        let end = scan::word(&self.source, from, true).ok_or_else(|| self.open_quote(from))?;
+        let end = if arrays {
+            scan::word(&self.source, from, true)
+        } else {
+            scan::word_without_array(&self.source, from)
+        };
+        let end = end.ok_or_else(|| self.open_quote(from))?;
         Ok(if end == self.at {
             (self.at + 1).min(self.source.len())
         } else {
@@ -127,10 +146,12 @@ impl Reader {
 
     /// Replaces the word by its alias in the text still to be read.
     fn expand_alias(&mut self, build: &Build<'_>, end: usize) -> bool {
-        let after_blank = self
-            .alias_after_blank
-            .is_some_and(|rest| self.remaining() <= rest);
-        if after_blank {
+        let within = std::mem::take(&mut self.alias_goes_on);
+        let after_blank = within
+            || self
+                .alias_after_blank
+                .is_some_and(|rest| self.remaining() <= rest);
+        if after_blank && !within {
             self.alias_after_blank = None;
         }
         let Some(aliases) = build.aliases else {
@@ -162,6 +183,7 @@ impl Reader {
         }
         self.source = [value, &self.source[end..]].concat();
         self.at = 0;
+        self.alias_goes_on = after_blank;
         true
     }
 
@@ -214,10 +236,20 @@ impl Reader {
             return Ok(true);
         }
         let first = build.command_word;
-        let assignment = first && super::assignment::split(&word).is_some();
+        let assignment = first && assignment::split(&word).is_some();
+        if let Some((token, line)) = assignment::stray_operator(&word, line) {
+            return Err(SyntaxError {
+                line,
+                message: format!("syntax error near unexpected token `{token}'"),
+                incomplete: false,
+            });
+        }
         build.reserved = false;
         build.command_word = assignment;
         build.function_body = false;
+        if first && !assignment {
+            build.takes_arrays = TAKES_ARRAYS.contains(&word.as_slice());
+        }
         build.piece_word(Piece::Word(word), line);
         if first && !assignment {
             self.maybe_function(build);

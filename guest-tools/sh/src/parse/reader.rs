@@ -36,6 +36,8 @@ pub struct Reader {
     pub(super) first_line: u32,
     pub(super) active_aliases: Vec<(Bytes, usize)>,
     pub(super) alias_after_blank: Option<usize>,
+    /// The next word stands first in an alias that was expanded because of a blank before it.
+    pub(super) alias_goes_on: bool,
 }
 
 impl Reader {
@@ -47,6 +49,7 @@ impl Reader {
             first_line: line,
             active_aliases: Vec::new(),
             alias_after_blank: None,
+            alias_goes_on: false,
         }
     }
 
@@ -102,6 +105,7 @@ impl Reader {
             reserved: true,
             command_word: true,
             function_body: false,
+            takes_arrays: false,
             here_documents: Vec::new(),
             open_document: false,
             aliases,

@@ -306,8 +306,18 @@ fn note_word(word: &[u8], levels: &mut Vec<Level>, command_start: &mut bool) {
     ) && *command_start;
 }
 
-/// At the beginning of a word: past it. With `groups`, `@(..)` and the like belong to the word.
-pub fn word(text: &[u8], mut at: usize, groups: bool) -> Option<usize> {
+/// At the beginning of a word: past it. With `groups`, `@(..)`, `=(..)` and the like belong to
+/// the word.
+pub fn word(text: &[u8], at: usize, groups: bool) -> Option<usize> {
+    word_with(text, at, groups, groups)
+}
+
+/// Past a word that may not hold an array's value, so that it ends before `=(`.
+pub fn word_without_array(text: &[u8], at: usize) -> Option<usize> {
+    word_with(text, at, true, false)
+}
+
+fn word_with(text: &[u8], mut at: usize, groups: bool, arrays: bool) -> Option<usize> {
     let start = at;
     while let Some(&byte) = text.get(at) {
         match byte {
@@ -324,7 +334,7 @@ pub fn word(text: &[u8], mut at: usize, groups: bool) -> Option<usize> {
                 let array = at > start && text[at - 1] == b'=';
                 if groups && group {
                     at = pattern_group(text, at + 1)?;
-                } else if groups && array {
+                } else if arrays && array {
                     at = parentheses(text, at + 1)?;
                 } else {
                     break;

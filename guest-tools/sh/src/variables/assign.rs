@@ -50,6 +50,11 @@ impl Shell {
                     // The first assignment to a reference without a target gives it one.
                     return self.set_reference(name, value);
                 }
+                if self.is_circular(name) {
+                    let text = String::from_utf8_lossy(name.text()).into_owned();
+                    self.complain(format_args!("warning: {text}: circular name reference"));
+                    return Err(Unwind::Discard(1));
+                }
                 self.follow(name)
             }
             _ => (name, None),

@@ -25,6 +25,7 @@ impl Shell {
             if let Some(open) = target.iter().position(|&b| b == b'[') {
                 let subscript = target[open + 1..target.len().max(open + 2) - 1].to_vec();
                 let (base, _) = self.follow(intern(&target[..open]));
+                let subscript = self.reference_subscript(subscript);
                 return (base, Some(subscript));
             }
             if !is_name(&target) {
@@ -39,6 +40,33 @@ impl Shell {
         let text = String::from_utf8_lossy(name.text()).into_owned();
         self.complain(format_args!("warning: {text}: circular name reference"));
         (name, None)
+    }
+
+    /// The subscript a reference names, its quotes and expansions done.
+    fn reference_subscript(&mut self, text: Bytes) -> Bytes {
+        if !text.iter().any(|b| b"$`'\"\\".contains(b)) {
+            return text;
+        }
+        let subscript = crate::parse::subscript(&text, self.line, self.settings());
+        self.expand_single(&subscript.key).unwrap_or(text)
+    }
+
+    /// Whether following references from `name` leads back to it.
+    pub fn is_circular(&self, name: Symbol) -> bool {
+        let mut current = name;
+        for _ in 0..16 {
+            let Some(variable) = self.variable(current) else {
+                return false;
+            };
+            let Some(target) = variable.scalar().filter(|target| is_name(target)) else {
+                return false;
+            };
+            if variable.flags & flag::NAMEREF == 0 || intern(target) == current {
+                return false;
+            }
+            current = intern(target);
+        }
+        true
     }
 
     /// The value of a variable read without a subscript.
