@@ -67,7 +67,6 @@ pub enum Kind {
     },
     Condition {
         condition: Condition,
-        text: Bytes,
     },
     Function {
         name: Bytes,
@@ -255,12 +254,14 @@ pub enum CaseChange {
 
 #[derive(Debug)]
 pub enum Condition {
+    Group(Box<Condition>),
     And(Box<Condition>, Box<Condition>),
     Or(Box<Condition>, Box<Condition>),
     Not(Box<Condition>),
     Word(Word),
     Unary(u8, Word),
-    Binary(ConditionOperator, Word, Word),
+    /// The operator as written, for listings and traces.
+    Binary(ConditionOperator, &'static str, Word, Word),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

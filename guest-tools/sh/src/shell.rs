@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     ast::{Bytes, Command},
-    builtins::Completions,
+    builtins::{Completions, HashedPlace},
     execute::{Run, Unwind},
     jobs::Job,
     known,
@@ -79,13 +79,15 @@ pub struct Shell {
     pub line: u32,
     pub cwd: Bytes,
     pub directory_stack: Vec<Bytes>,
-    pub hashed: Map<Bytes, Bytes>,
+    pub hashed: Map<Bytes, HashedPlace>,
     pub disabled_builtins: BTreeSet<Bytes>,
     /// Programs started now are background jobs.
     pub in_background: bool,
     pub last_background: Option<system::Pid>,
     pub shell_pid: system::Pid,
     pub subshell_depth: u32,
+    /// How many of those processes are only a pipeline's simple command, which bash does not count.
+    pub stage_depth: u32,
     pub seconds_base: i64,
     pub random: u32,
     pub getopts: Getopts,
@@ -159,6 +161,7 @@ impl Shell {
             last_background: None,
             shell_pid: system::identity().0,
             subshell_depth: 0,
+            stage_depth: 0,
             seconds_base: now,
             random: 0,
             getopts: Getopts::default(),
@@ -202,6 +205,7 @@ impl Shell {
         text(self, known::OPTIND, "1", 0);
         text(self, known::OPTERR, "1", 0);
         text(self, known::PS4, "+ ", 0);
+        text(self, known::PATH, "/bin", 0);
         text(
             self,
             known::PPID,

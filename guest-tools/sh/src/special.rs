@@ -46,6 +46,14 @@ pub fn is_array(name: Symbol) -> bool {
     )
 }
 
+/// Arrays that only the shell fills.
+pub fn refuses_values(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"FUNCNAME" | b"BASH_SOURCE" | b"BASH_LINENO" | b"GROUPS"
+    )
+}
+
 fn now_micros() -> u128 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -118,7 +126,7 @@ impl Shell {
                 Some(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000).into_bytes())
             }
             known::BASHPID => number(i64::from(system::identity().0)),
-            known::BASH_SUBSHELL => number(i64::from(self.subshell_depth)),
+            known::BASH_SUBSHELL => number(i64::from(self.subshell_depth - self.stage_depth)),
             known::BASH_COMMAND => Some(self.current_command_text()),
             known::SHELLOPTS => {
                 let names: Vec<&str> = crate::options::OPTIONS
@@ -205,7 +213,7 @@ impl Shell {
                 return self
                     .hashed
                     .iter()
-                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .map(|(k, v)| (k.clone(), v.path.clone()))
                     .collect();
             }
             _ => self.dynamic_value(name).into_iter().collect(),

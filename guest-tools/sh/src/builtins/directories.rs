@@ -285,6 +285,19 @@ pub fn push(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     if quiet {
         rest.remove(0);
     }
+    let turns = |word: &[u8]| word.len() > 1 && number(&word[1..]).is_some();
+    if let Some([b'-', letter, ..]) = rest.first().map(|word| word.as_slice())
+        && !turns(rest[0])
+    {
+        let text = format!("-{}", char::from(*letter));
+        shell.builtin_error(b"pushd", format_args!("{text}: invalid number"));
+        shell.write_error(b"pushd: usage: pushd [-n] [+N | -N | dir]\n");
+        return Ok(2);
+    }
+    if rest.len() > 1 {
+        shell.builtin_error(b"pushd", format_args!("too many arguments"));
+        return Ok(1);
+    }
     let old = shell.cwd.clone();
     let mut all = stack(shell);
     match rest.first() {

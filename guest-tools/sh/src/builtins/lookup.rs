@@ -1,4 +1,4 @@
-//! `type`, `command`, `builtin`, `hash`, `enable`, `help`.
+//! `type`, `command`, `builtin`, `enable`, `help`.
 
 use super::{find, names, shown};
 use crate::{
@@ -180,7 +180,7 @@ fn describe(shell: &mut Shell, name: &[u8], style: Style, every: bool) -> bool {
     if found && !every {
         return true;
     }
-    let hashed = shell.hashed.get(name).cloned();
+    let hashed = shell.hashed_path(name);
     let paths = if name.contains(&b'/') {
         let executable = system::stat(name, true).is_ok_and(|s| s.is_file() && s.mode & 0o111 != 0);
         if executable {
@@ -268,67 +268,6 @@ pub fn kind(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
                 let text = shown(name);
                 shell.builtin_error(b"type", format_args!("{text}: not found"));
             }
-        }
-    }
-    Ok(status)
-}
-
-pub fn hash(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
-    let mut rest = &words[1..];
-    match rest.first().map(Vec::as_slice) {
-        Some(b"-r") => {
-            shell.hashed.clear();
-            return Ok(0);
-        }
-        Some(b"-d") => {
-            for name in &rest[1..] {
-                shell.hashed.remove(name);
-            }
-            return Ok(0);
-        }
-        Some(b"-p") => {
-            if let (Some(path), Some(name)) = (rest.get(1), rest.get(2)) {
-                shell.hashed.insert(name.clone(), path.clone());
-            }
-            return Ok(0);
-        }
-        Some(b"-t") => {
-            let mut status = 0;
-            for name in &rest[1..] {
-                match shell.hashed.get(name).cloned() {
-                    Some(path) => {
-                        shell.write_out(&[path.as_slice(), b"\n"].concat());
-                    }
-                    None => {
-                        let text = shown(name);
-                        shell.builtin_error(b"hash", format_args!("{text}: not found"));
-                        status = 1;
-                    }
-                }
-            }
-            return Ok(status);
-        }
-        Some(b"--") => rest = &rest[1..],
-        _ => {}
-    }
-    if rest.is_empty() {
-        if shell.hashed.is_empty() {
-            shell.write_out(b"hash: hash table empty\n");
-            return Ok(0);
-        }
-        let mut out = String::from("hits\tcommand\n");
-        for path in shell.hashed.values() {
-            out.push_str(&format!("   1\t{}\n", shown(path)));
-        }
-        shell.write_out(out.as_bytes());
-        return Ok(0);
-    }
-    let mut status = 0;
-    for name in rest {
-        if find(name).is_none() && shell.find_program(name).is_none() {
-            let text = shown(name);
-            shell.builtin_error(b"hash", format_args!("{text}: not found"));
-            status = 1;
         }
     }
     Ok(status)

@@ -7,6 +7,7 @@ mod declare;
 mod directories;
 mod echo;
 mod getopts;
+mod hash;
 mod jobs;
 mod lookup;
 mod printf;
@@ -20,6 +21,7 @@ mod unset;
 pub use completion::Completions;
 pub use control::exec;
 pub use declare::declare;
+pub use hash::Place as HashedPlace;
 pub use settings::apply_set;
 pub use time::format_time;
 
@@ -71,7 +73,7 @@ const TABLE: &[(&str, Builtin)] = &[
     ("false", control::no),
     ("fg", jobs::foreground),
     ("getopts", getopts::getopts),
-    ("hash", lookup::hash),
+    ("hash", hash::hash),
     ("help", lookup::help),
     ("history", settings::nothing),
     ("jobs", jobs::list),

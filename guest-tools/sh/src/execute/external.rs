@@ -37,11 +37,11 @@ impl Shell {
         if name.contains(&b'/') {
             return Some(name.to_vec());
         }
-        if let Some(path) = self.hashed.get(name) {
-            return Some(path.clone());
+        if let Some(path) = self.hashed_path(name) {
+            return Some(path);
         }
         let path = self.search_path(name)?;
-        self.hashed.insert(name.to_vec(), path.clone());
+        self.remember_path(name, path.clone(), 1);
         Some(path)
     }
 
@@ -92,10 +92,9 @@ impl Shell {
         if sets_path {
             // The program is looked up along the PATH it will have.
             return self.with_redirects(&command.redirects, |shell| {
-                let hashed = std::mem::take(&mut shell.hashed);
                 let answer =
                     shell.with_temporary(&simple.assignments, |shell| shell.run_program(words));
-                shell.hashed = hashed;
+                shell.hashed.clear();
                 answer
             });
         }
@@ -140,10 +139,6 @@ impl Shell {
             let Some(value) = self.temporary_value(assignment)? else {
                 continue;
             };
-            if self.options.xtrace {
-                let quoted = crate::quote::when_needed(&value);
-                self.trace(&[assignment.name.text(), b"=", &quoted].concat());
-            }
             let prefix = [assignment.name.text(), b"="].concat();
             environment.retain(|entry| !entry.starts_with(&prefix));
             environment.push([prefix, value].concat());

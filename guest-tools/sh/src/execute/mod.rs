@@ -160,9 +160,11 @@ impl Shell {
 
     /// Runs a pipeline; `ignore`: its failure is looked at by `&&` or `||`.
     pub fn run_pipeline(&mut self, pipeline: &Pipeline, ignore: bool) -> Run<i32> {
-        let ignored = ignore || pipeline.negated;
+        // A `set -e` that comes within a negated command counts in it.
+        let watched = self.options.errexit || self.traps.get(traps::ERR).is_some();
+        let ignored = ignore || (pipeline.negated && watched);
         self.errexit_ignored += usize::from(ignored);
-        if ignored || pipeline.timed.is_some() {
+        if ignored || pipeline.negated || pipeline.timed.is_some() {
             self.tail = false;
         }
         let start = pipeline
@@ -186,7 +188,7 @@ impl Shell {
             return Ok(self.status);
         }
         self.status = status;
-        if status != 0 && !ignored && pipeline.commands.len() > 1 {
+        if status != 0 && !ignored && !pipeline.negated && pipeline.commands.len() > 1 {
             self.failed(status)?;
         }
         Ok(status)

@@ -47,6 +47,10 @@ impl Shell {
         let mut answer_here = None;
         for (place, stage) in stages.iter().enumerate() {
             let last = place + 1 == count;
+            if let Kind::Simple(_) = stage.kind {
+                self.line = stage.line;
+                self.before_command(stage)?;
+            }
             let (next_input, output) = if last {
                 (None, None)
             } else {
@@ -128,6 +132,11 @@ impl Shell {
         }
         let stage = Rc::clone(stage);
         self.fork_subshell(move |shell| {
+            if let Kind::Simple(simple) = &stage.kind {
+                let calls = simple.words.first().and_then(|word| word.constant.as_ref());
+                let function = calls.is_some_and(|name| shell.functions.contains_key(name));
+                shell.stage_depth += u32::from(!function);
+            }
             if let Some(input) = input {
                 let _ = system::duplicate_to(input, 0);
                 system::close(input);

@@ -199,6 +199,16 @@ impl Shell {
                     };
                     out.extend(crate::builtins::format_time(format, None));
                 }
+                b'D' if text.get(at) == Some(&b'{') => {
+                    let rest = &text[at + 1..];
+                    let length = rest.iter().position(|&b| b == b'}').unwrap_or(rest.len());
+                    let format: &[u8] = match &rest[..length] {
+                        b"" => b"%H:%M:%S",
+                        format => format,
+                    };
+                    plain(&crate::builtins::format_time(format, None), &mut out);
+                    at = (at + length + 2).min(text.len());
+                }
                 other => out.extend_from_slice(&[b'\\', other]),
             }
         }

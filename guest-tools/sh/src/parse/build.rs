@@ -21,7 +21,7 @@ pub(super) enum Piece {
     },
     Arithmetic(Bytes),
     ArithmeticFor(Bytes),
-    Condition(Option<Condition>, Bytes),
+    Condition(Option<Condition>),
     /// The name of a `for` (false) or `select` (true).
     LoopName(Bytes, bool),
 }

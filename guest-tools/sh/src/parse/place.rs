@@ -75,9 +75,8 @@ impl Reader {
         let start = self.at;
         match condition::parse(&self.source, self.at, build.pieces.settings) {
             Ok((condition, end)) => {
-                let text = self.take_until(end);
-                let text = text[..text.len() - 2].trim_ascii().to_vec();
-                build.wrapped(Piece::Condition(Some(condition), text), line);
+                self.take_until(end);
+                build.wrapped(Piece::Condition(Some(condition)), line);
                 Ok(true)
             }
             Err(condition::Fault::End) => {

@@ -150,6 +150,18 @@ impl Reader {
                 {
                     place -= 1;
                 }
+                // Nothing stands between `if` and `then`: the latter is to blame.
+                let mark = |at: usize| match list.get(at) {
+                    Some((Piece::Mark(text), _)) => *text,
+                    _ => "",
+                };
+                let bare = |opener: &str, end: &str| {
+                    matches!(opener, "if" | "elif" | "while" | "until")
+                        && matches!(end, "then" | "do")
+                };
+                if place > 1 && bare(mark(place - 2), mark(place - 1)) {
+                    place -= 1;
+                }
                 let (piece, line) = &list[place];
                 Err(unexpected(piece, *line, &self.source))
             }

@@ -16,6 +16,8 @@ pub enum Mode {
     Plain,
     /// The value of an assignment: a tilde also counts after `:`.
     Assignment,
+    /// A pattern in which a leading tilde stands for itself.
+    AnchoredPattern,
     /// Between double quotes.
     Quoted,
     /// The word of `${x:-word}` between double quotes.
@@ -28,7 +30,7 @@ pub enum Mode {
 
 impl Mode {
     fn is_quoted(self) -> bool {
-        !matches!(self, Self::Plain | Self::Assignment)
+        !matches!(self, Self::Plain | Self::Assignment | Self::AnchoredPattern)
     }
 }
 
@@ -101,6 +103,9 @@ struct Parser<'a> {
     settings: Settings,
     parts: Vec<Part>,
     literal: Bytes,
+    /// Where the value of an argument like `name=value` begins; tildes count there as in an
+    /// assignment.
+    value: Option<usize>,
 }
 
 /// Parses `text` into parts.
@@ -117,14 +122,20 @@ pub fn parts(text: &[u8], mode: Mode, line: u32, settings: Settings) -> Vec<Part
         settings,
         parts: Vec::new(),
         literal: Bytes::new(),
+        value: None,
     };
+    if mode == Mode::Plain && text.contains(&b'~') {
+        parser.value = assignment::split(text).map(|parts| parts.value);
+    }
     parser.run();
     parser.parts
 }
 
 impl Parser<'_> {
     fn run(&mut self) {
-        self.tilde();
+        if self.mode != Mode::AnchoredPattern {
+            self.tilde();
+        }
         while let Some(&byte) = self.text.get(self.at) {
             match byte {
                 b'\\' => self.backslash(),
@@ -148,7 +159,14 @@ impl Parser<'_> {
                     });
                     self.at = end;
                 }
-                b':' if self.mode == Mode::Assignment => {
+                b'=' if self.value == Some(self.at + 1) => {
+                    self.literal.push(b'=');
+                    self.at += 1;
+                    self.tilde();
+                }
+                b':' if self.value.is_some_and(|value| self.at >= value)
+                    || self.mode == Mode::Assignment =>
+                {
                     self.literal.push(b':');
                     self.at += 1;
                     self.tilde();
@@ -206,7 +224,7 @@ impl Parser<'_> {
             return;
         }
         let rest = &self.text[self.at + 1..];
-        let stop = |b: u8| b == b'/' || (b == b':' && self.mode == Mode::Assignment);
+        let stop = |b: u8| matches!(b, b'/' | b':');
         let length = rest.iter().position(|&b| stop(b)).unwrap_or(rest.len());
         let user = &rest[..length];
         let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'.');
@@ -220,7 +238,7 @@ impl Parser<'_> {
     fn backslash(&mut self) {
         let next = self.peek(1);
         let special = match self.mode {
-            Mode::Plain | Mode::Assignment => true,
+            Mode::Plain | Mode::Assignment | Mode::AnchoredPattern => true,
             Mode::Quoted => matches!(next, Some(b'$' | b'`' | b'"' | b'\\' | b'\n')),
             Mode::QuotedWord => matches!(next, Some(b'$' | b'`' | b'"' | b'\\' | b'\n' | b'}')),
             Mode::HereDocument => matches!(next, Some(b'$' | b'`' | b'\\' | b'\n')),
@@ -316,11 +334,11 @@ impl Parser<'_> {
                 self.at = end;
             }
             Some(b'{') => {
-                let quoted = self.mode.is_quoted();
+                let mode = self.mode;
                 let here = self.mode == Mode::HereDocument;
                 let end = self.end(scan::braces(self.text, self.at + 2, here));
                 let inner = self.inner(self.at + 2, end);
-                let parameter = parameter::parse(inner, quoted, self.line_here(), self.settings);
+                let parameter = parameter::parse(inner, mode, self.line_here(), self.settings);
                 self.push(Part::Parameter(Box::new(parameter)));
                 self.at = end;
             }
@@ -422,7 +440,10 @@ pub fn ansi_quoted(text: &[u8]) -> Bytes {
             }
             b'c' => {
                 if let Some(&control) = text.get(at) {
-                    out.push(control.to_ascii_uppercase() ^ 0x40);
+                    out.push(match control {
+                        b'?' => 0x7f,
+                        _ => control & 0x1f,
+                    });
                     at += 1;
                 }
             }
