@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     ast::{Bytes, Command},
-    builtins::{Completions, HashedPlace},
+    builtins::{Completions, HashedPlace, History, Limit},
     execute::{Run, Unwind},
     jobs::Job,
     known,
@@ -71,6 +71,11 @@ pub struct Shell {
     pub functions: Map<Bytes, Function>,
     pub aliases: Aliases,
     pub completions: Completions,
+    pub history: History,
+    /// What `ulimit` set, by letter.
+    pub limits: Vec<(u8, Limit)>,
+    /// Processes of `>( )`, which get to the end of their input before the call ends.
+    pub writers: Vec<system::Pid>,
     pub traps: Traps,
     pub jobs: Vec<Job>,
     /// The jobs are the parent's: they can be listed, not waited for.
@@ -148,6 +153,9 @@ impl Shell {
             functions: Map::default(),
             aliases: Aliases::default(),
             completions: Completions::default(),
+            history: History::default(),
+            limits: Vec::new(),
+            writers: Vec::new(),
             traps: Traps::default(),
             jobs: Vec::new(),
             jobs_inherited: false,

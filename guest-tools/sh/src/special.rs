@@ -74,7 +74,12 @@ impl Shell {
                 flags: flag::DYNAMIC | flag::HOOKED | flag::STANDING | array | readonly,
             });
         }
-        for name in [known::OPTIND, known::PATH, known::POSIXLY_CORRECT] {
+        for name in [
+            known::OPTIND,
+            known::PATH,
+            known::POSIXLY_CORRECT,
+            known::HISTFILESIZE,
+        ] {
             self.slot(name).get_or_insert_default().flags |= flag::HOOKED;
         }
     }
@@ -240,6 +245,12 @@ impl Shell {
             }
             known::PATH => {
                 self.hashed.clear();
+                return true;
+            }
+            known::HISTFILESIZE => {
+                if let Some(lines) = number.and_then(|lines| usize::try_from(lines).ok()) {
+                    self.truncate_history_file(lines);
+                }
                 return true;
             }
             known::POSIXLY_CORRECT => {

@@ -350,6 +350,13 @@ pub fn push(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
 
 pub fn pop(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     let rest: Vec<&Bytes> = words[1..].iter().filter(|word| *word != b"-n").collect();
+    if let Some(word) = rest.first()
+        && !matches!(word.first(), Some(b'+' | b'-'))
+    {
+        let text = shown(word);
+        shell.builtin_error(b"popd", format_args!("{text}: invalid argument"));
+        return Ok(2);
+    }
     let mut all = stack(shell);
     if all.len() < 2 {
         shell.builtin_error(b"popd", format_args!("directory stack empty"));
@@ -357,17 +364,10 @@ pub fn pop(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     }
     let place = match rest.first() {
         None => 0,
-        Some(word) if matches!(word.first(), Some(b'+' | b'-')) => {
-            match place(shell, b"popd", word) {
-                Some(place) => place,
-                None => return Ok(1),
-            }
-        }
-        Some(word) => {
-            let text = shown(word);
-            shell.builtin_error(b"popd", format_args!("{text}: invalid argument"));
-            return Ok(2);
-        }
+        Some(word) => match place(shell, b"popd", word) {
+            Some(place) => place,
+            None => return Ok(1),
+        },
     };
     let old = shell.cwd.clone();
     all.remove(place);

@@ -8,7 +8,9 @@ mod directories;
 mod echo;
 mod getopts;
 mod hash;
+mod history;
 mod jobs;
+mod limits;
 mod lookup;
 mod printf;
 mod read;
@@ -22,6 +24,8 @@ pub use completion::Completions;
 pub use control::exec;
 pub use declare::declare;
 pub use hash::Place as HashedPlace;
+pub use history::History;
+pub use limits::Limit;
 pub use settings::apply_set;
 pub use time::format_time;
 
@@ -71,11 +75,12 @@ const TABLE: &[(&str, Builtin)] = &[
     ("exit", control::exit),
     ("export", declare::plain),
     ("false", control::no),
+    ("fc", history::fix),
     ("fg", jobs::foreground),
     ("getopts", getopts::getopts),
     ("hash", hash::hash),
     ("help", lookup::help),
-    ("history", settings::nothing),
+    ("history", history::history),
     ("jobs", jobs::list),
     ("kill", jobs::kill),
     ("let", control::evaluate),
@@ -101,7 +106,7 @@ const TABLE: &[(&str, Builtin)] = &[
     ("true", control::yes),
     ("type", lookup::kind),
     ("typeset", declare::plain),
-    ("ulimit", settings::ulimit),
+    ("ulimit", limits::ulimit),
     ("umask", settings::umask),
     ("unalias", settings::unalias),
     ("unset", unset::unset),

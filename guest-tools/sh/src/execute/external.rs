@@ -45,6 +45,11 @@ impl Shell {
         Some(path)
     }
 
+    /// Whether a program of that name is there, which is no use of it yet.
+    pub fn has_program(&mut self, name: &[u8]) -> bool {
+        name.contains(&b'/') || self.hashed.contains_key(name) || self.search_path(name).is_some()
+    }
+
     /// The first executable file called `name` along PATH.
     pub fn search_path(&mut self, name: &[u8]) -> Option<Bytes> {
         self.search_path_all(name).into_iter().next()
@@ -264,6 +269,7 @@ impl Shell {
     fn may_become(&self) -> bool {
         self.jobs.is_empty()
             && self.process_ends.is_empty()
+            && self.writers.is_empty()
             && self.traps.actions.iter().all(Option::is_none)
     }
 
@@ -324,9 +330,11 @@ impl Shell {
             );
             return Err(126);
         }
-        let given = self
-            .find_program(&words[0])
-            .unwrap_or_else(|| path.to_vec());
+        let given = match self.hashed.get(&words[0]) {
+            Some(place) => place.path.clone(),
+            None if words[0].contains(&b'/') => words[0].clone(),
+            None => path.to_vec(),
+        };
         let mut arguments = vec![b"bash".to_vec(), given];
         arguments.extend(words[1..].iter().cloned());
         self.launch(b"/bin/bash", &arguments, environment, map, replace)

@@ -186,8 +186,7 @@ impl Shell {
         let Some(name) = &simple.words[0].constant else {
             return false;
         };
-        matches!(self.look_up_command(name, true), Lookup::External)
-            && self.find_program(name).is_some()
+        matches!(self.look_up_command(name, true), Lookup::External) && self.has_program(name)
     }
 
     fn start_plain(

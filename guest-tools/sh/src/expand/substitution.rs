@@ -243,6 +243,9 @@ impl Shell {
         system::close(theirs);
         if let Ok(pid) = pid {
             self.last_background = Some(pid);
+            if write {
+                self.writers.push(pid);
+            }
         }
         // Numbered from 63 downwards, as bash does.
         let free = (10..64)

@@ -175,6 +175,8 @@ impl Shell {
                 b'v' => out.extend_from_slice(b"5.2"),
                 b'V' => out.extend_from_slice(b"5.2.0"),
                 b'j' => out.extend(self.jobs.len().to_string().bytes()),
+                b'!' => out.extend(self.history.next_number().to_string().bytes()),
+                b'#' => out.push(b'1'),
                 b'[' | b']' => {}
                 b'l' => out.extend_from_slice(b"tty"),
                 b'0'..=b'7' => {
