@@ -46,14 +46,6 @@ pub fn is_array(name: Symbol) -> bool {
     )
 }
 
-/// Arrays that only the shell fills.
-pub fn refuses_values(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"FUNCNAME" | b"BASH_SOURCE" | b"BASH_LINENO" | b"GROUPS"
-    )
-}
-
 fn now_micros() -> u128 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -82,6 +74,15 @@ impl Shell {
         ] {
             self.slot(name).get_or_insert_default().flags |= flag::HOOKED;
         }
+    }
+
+    /// Arrays that only the shell fills, until a script unsets them.
+    pub fn refuses_values(&self, name: &[u8]) -> bool {
+        let own: [&[u8]; 4] = [b"FUNCNAME", b"BASH_SOURCE", b"BASH_LINENO", b"GROUPS"];
+        own.contains(&name)
+            && self
+                .variable(crate::names::intern(name))
+                .is_some_and(|variable| variable.flags & flag::DYNAMIC != 0)
     }
 
     /// After an assignment or at the end of a scope: what the locale variables say.

@@ -380,20 +380,25 @@ impl Shell {
 
     /// The call ends with this process, so what is about to end by itself gets the time to.
     fn let_finish(&mut self) {
-        let writers = std::mem::take(&mut self.writers);
-        if !writers.is_empty() {
-            // They read until nobody can write to them any more.
-            for descriptor in 0..64 {
-                system::close(descriptor);
-            }
-            wait_for(&writers, WRITERS_TIME);
-        }
+        self.let_writers_finish();
         self.look_at_jobs();
         let running = self.jobs.iter().filter(|job| job.status().is_none());
         let jobs: Vec<_> = running.flat_map(|job| job.pids.clone()).collect();
         if !self.jobs_inherited {
             wait_for(&jobs, JOBS_TIME);
         }
+    }
+
+    /// Closes everything, for `>( )` reads until nobody can write any more, and waits for it.
+    pub fn let_writers_finish(&mut self) {
+        let writers = std::mem::take(&mut self.writers);
+        if writers.is_empty() {
+            return;
+        }
+        for descriptor in 0..64 {
+            system::close(descriptor);
+        }
+        wait_for(&writers, WRITERS_TIME);
     }
 
     /// What must happen before this process becomes another program.

@@ -484,7 +484,7 @@ pub fn mapfile(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         .get(at)
         .cloned()
         .unwrap_or_else(|| b"MAPFILE".to_vec());
-    if crate::special::refuses_values(&array) {
+    if shell.refuses_values(&array) {
         return Ok(1);
     }
     if !is_name(&array) {

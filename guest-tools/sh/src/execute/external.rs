@@ -444,7 +444,9 @@ impl Shell {
             let shell = unsafe { &mut *pointer };
             shell.become_subshell();
             let answer = each(shell);
-            shell.end_process(answer)
+            let status = shell.end_process(answer);
+            shell.let_writers_finish();
+            status
         });
         match answer {
             Ok(pid) => Ok(pid),
@@ -460,6 +462,7 @@ impl Shell {
         self.subshell_depth += 1;
         self.reset_traps();
         self.jobs_inherited = true;
+        self.writers.clear();
         self.capture = None;
         self.tail = false;
         self.options.monitor = false;
