@@ -114,6 +114,8 @@ pub struct Shell {
     pub capture: Option<Bytes>,
     /// The command being run is the last thing this process does.
     pub tail: bool,
+    /// This subshell consists of one simple command.
+    pub sole_command: bool,
     pub umask: u32,
     pub regexes: Vec<(String, bool, regex::Regex)>,
     pub fatal_is_127: bool,
@@ -183,6 +185,7 @@ impl Shell {
             substitution_status: None,
             capture: None,
             tail: false,
+            sole_command: false,
             umask: 0o022,
             regexes: Vec::new(),
             fatal_is_127: false,

@@ -51,9 +51,9 @@ impl Shell {
             }
             AssignedValue::Array(elements) => {
                 if trace {
-                    let words: Vec<&[u8]> = elements.iter().map(|e| &*e.value.source).collect();
-                    let list = words.join(&b' ');
-                    self.trace(&[assignment.name.text(), b"=(", &list, b")"].concat());
+                    let list = crate::print::elements(elements);
+                    let sign: &[u8] = if assignment.append { b"+=" } else { b"=" };
+                    self.trace(&[assignment.name.text(), sign, list.as_bytes()].concat());
                 }
                 if let Some(subscript) = &assignment.subscript {
                     let name = String::from_utf8_lossy(assignment.name.text()).into_owned();

@@ -107,14 +107,16 @@ impl Shell {
             Ok(map) => map,
             Err(status) => return Ok(status),
         };
+        let replace = tail && self.may_become();
         let environment = match self.command_environment(&simple.assignments) {
+            Ok(environment) if replace && self.lowers_level(command) => lower_level(&environment),
             Ok(environment) => environment,
             Err(unwind) => {
                 map.close_opened();
                 return Err(unwind);
             }
         };
-        let answer = self.start(words, &environment, &map, tail);
+        let answer = self.start(words, &environment, &map, replace);
         map.close_opened();
         match answer {
             Ok(pid) => Ok(self.wait_foreground(pid)),
@@ -253,24 +255,25 @@ impl Shell {
             descriptors: &map.pairs,
             ignored_signals,
         };
-        if replace && self.may_become() {
+        if replace {
             self.before_exec();
-            let environment = lower_level(environment);
-            return Err(system::Program {
-                environment: &environment,
-                ..program
-            }
-            .exec());
+            return Err(program.exec());
         }
         program.spawn()
     }
 
     /// True when nothing of this shell is needed after the program.
     fn may_become(&self) -> bool {
-        self.jobs.is_empty()
+        (self.jobs.is_empty() || self.jobs_inherited)
             && self.process_ends.is_empty()
             && self.writers.is_empty()
-            && self.traps.actions.iter().all(Option::is_none)
+            && !self.traps.wait_for_end()
+    }
+
+    /// Whether a program in this shell's place starts with its `SHLVL`. With redirections, bash
+    /// does so only for what is all of a subshell.
+    fn lowers_level(&self, command: &Command) -> bool {
+        command.redirects.is_empty() || self.sole_command
     }
 
     /// `exec`: becomes the program, or ends the shell when it cannot.
@@ -468,6 +471,7 @@ impl Shell {
         self.options.monitor = false;
         self.random = 0;
         self.loop_depth = 0;
+        self.sole_command = false;
     }
 
     /// The status a process ends with after its last command, EXIT trap included.
@@ -520,7 +524,7 @@ fn interpreter(path: &[u8]) -> String {
 }
 
 /// The environment for a program that takes this shell's place, and so its `SHLVL`.
-fn lower_level(environment: &[Bytes]) -> Vec<Bytes> {
+pub fn lower_level(environment: &[Bytes]) -> Vec<Bytes> {
     let mut environment = environment.to_vec();
     for entry in &mut environment {
         let level = entry

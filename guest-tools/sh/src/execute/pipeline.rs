@@ -216,7 +216,10 @@ impl Shell {
             Ok(Err(status)) => return Err(status),
             Err(_) => return Err(1),
         }
-        let environment = self.environment();
+        let mut environment = self.environment();
+        if self.in_background {
+            environment = super::external::lower_level(&environment);
+        }
         let answer = self.start(&words, &environment, &map, false);
         map.close_opened();
         answer
@@ -226,6 +229,7 @@ impl Shell {
         self.tail = false;
         let pid = self.fork_subshell(|shell| {
             shell.tail = true;
+            shell.sole_command = crate::expand::only_simple(list).is_some();
             shell.run_list(list)
         });
         Ok(match pid {

@@ -11,6 +11,7 @@ mod transform;
 pub use fields::{Field, Fields};
 pub use parameter::{Found, Target};
 pub use regex::translate as translate_regex;
+pub use substitution::only_simple;
 
 use crate::{
     ast::{Bytes, Part, Word},

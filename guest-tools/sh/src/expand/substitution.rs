@@ -238,6 +238,8 @@ impl Shell {
                 system::close(theirs);
             }
             shell.close_process_ends(0);
+            shell.tail = true;
+            shell.sole_command = only_simple(&list).is_some();
             shell.run_list(&list)
         });
         system::close(theirs);
@@ -263,7 +265,7 @@ impl Shell {
     }
 }
 
-fn only_simple(list: &List) -> Option<(&crate::ast::Command, &Simple)> {
+pub fn only_simple(list: &List) -> Option<(&crate::ast::Command, &Simple)> {
     let [item] = list.0.as_slice() else {
         return None;
     };
