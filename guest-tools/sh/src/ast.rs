@@ -138,6 +138,19 @@ pub struct Word {
     pub constant: Option<Bytes>,
     /// The word read as `name=value`, for declaration commands.
     pub assignment: Option<Box<Assignment>>,
+    pub brace: Brace,
+}
+
+/// Braces are expanded when a command is read; whether that counts is known when it runs.
+#[derive(Debug, Default)]
+pub enum Brace {
+    /// The word stands for itself.
+    #[default]
+    None,
+    /// The first of the words that braces made, with the word as written.
+    First(Box<Word>),
+    /// A further one of them.
+    Rest,
 }
 
 #[derive(Debug)]

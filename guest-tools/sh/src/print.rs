@@ -2,7 +2,7 @@
 
 use crate::{
     ast::{
-        AssignedValue, Assignment, CaseEnd, Command, Condition, Element, Item, Kind, List,
+        AssignedValue, Assignment, Brace, CaseEnd, Command, Condition, Element, Item, Kind, List,
         Pipeline, Redirect, RedirectDescriptor, RedirectKind, Simple, Word,
     },
     shell::{Function, FunctionBody},
@@ -14,7 +14,17 @@ fn text(bytes: &[u8]) -> String {
 
 /// A word as bash lists it: it has read `$'..'` and `$".."` before it keeps a word.
 fn word(word: &Word) -> String {
+    if let Brace::First(written) = &word.brace {
+        return self::word(written);
+    }
     text(&crate::parse::without_dollar_quotes(&word.source))
+}
+
+/// The words as written, where braces made several of one.
+fn written(words: &[Word]) -> impl Iterator<Item = &Word> {
+    words
+        .iter()
+        .filter(|word| !matches!(word.brace, Brace::Rest))
 }
 
 /// A whole function definition.
@@ -229,7 +239,7 @@ impl Printer {
                     .push_str(&format!("{keyword} {} in ", text(name.text())));
                 match words {
                     Some(words) => {
-                        let words: Vec<String> = words.iter().map(word).collect();
+                        let words: Vec<String> = written(words).map(word).collect();
                         self.out.push_str(&words.join(" "));
                     }
                     None => self.out.push_str("\"$@\""),
@@ -392,7 +402,7 @@ impl Printer {
             space(&mut self.out);
             self.out.push_str(&assignment(one));
         }
-        for word in &simple.words {
+        for word in written(&simple.words) {
             space(&mut self.out);
             self.out.push_str(&self::word(word));
         }

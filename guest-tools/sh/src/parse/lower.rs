@@ -390,6 +390,7 @@ impl Lowering {
                 parts: vec![Part::Quoted(text.clone())],
                 source: text.into(),
                 assignment: None,
+                brace: crate::ast::Brace::None,
             },
             RedirectKind::HereDocument { .. } => {
                 word::compile(&text, Mode::HereDocument, line, settings)

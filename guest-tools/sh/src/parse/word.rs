@@ -2,10 +2,10 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::{Settings, assignment, brace, parameter, scan};
+use super::{Settings, ansi_quoted, assignment, brace, parameter, scan};
 use crate::{
     arithmetic::Arithmetic,
-    ast::{Bytes, Index, Operation, Parameter, ParameterName, Part, Substitution, Word},
+    ast::{Brace, Bytes, Index, Operation, Parameter, ParameterName, Part, Substitution, Word},
     names::{intern, is_name_byte, is_name_start},
 };
 
@@ -43,11 +43,22 @@ pub fn compile_argument(text: &[u8], line: u32, settings: Settings) -> Vec<Word>
         return vec![compile(text, Mode::Plain, line, settings)];
     }
     // A choice that is empty and not quoted is no word at all.
-    brace::expand_braces(text)
+    let expanded = brace::expand_braces(text);
+    if expanded.len() == 1 && expanded[0] == text {
+        return vec![compile(text, Mode::Plain, line, settings)];
+    }
+    let mut words: Vec<Word> = expanded
         .into_iter()
         .filter(|text| !text.is_empty())
         .map(|text| compile(&text, Mode::Plain, line, settings))
-        .collect()
+        .collect();
+    for (place, word) in words.iter_mut().enumerate() {
+        word.brace = match place {
+            0 => Brace::First(Box::new(compile(text, Mode::Plain, line, settings))),
+            _ => Brace::Rest,
+        };
+    }
+    words
 }
 
 /// Parses one word.
@@ -63,6 +74,7 @@ pub fn compile(text: &[u8], mode: Mode, line: u32, settings: Settings) -> Word {
         source: text.into(),
         constant,
         assignment,
+        brace: Brace::None,
     }
 }
 
@@ -386,93 +398,4 @@ impl Parser<'_> {
         self.push(Part::Command(body));
         self.at = end;
     }
-}
-
-/// The bytes that `$'text'` stands for.
-pub fn ansi_quoted(text: &[u8]) -> Bytes {
-    let mut out = Bytes::new();
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        if byte != b'\\' {
-            out.push(byte);
-            at += 1;
-            continue;
-        }
-        at += 1;
-        let Some(&escape) = text.get(at) else {
-            out.push(b'\\');
-            break;
-        };
-        at += 1;
-        match escape {
-            b'n' => out.push(b'\n'),
-            b't' => out.push(b'\t'),
-            b'r' => out.push(b'\r'),
-            b'a' => out.push(7),
-            b'b' => out.push(8),
-            b'e' | b'E' => out.push(27),
-            b'f' => out.push(12),
-            b'v' => out.push(11),
-            b'\\' | b'\'' | b'"' | b'?' => out.push(escape),
-            b'0'..=b'7' => {
-                at -= 1;
-                let (value, used) = number(&text[at..], 8, 3);
-                out.push(value as u8);
-                at += used;
-            }
-            b'x' => {
-                let (value, used) = number(&text[at..], 16, 2);
-                if used == 0 {
-                    out.extend_from_slice(b"\\x");
-                } else {
-                    out.push(value as u8);
-                }
-                at += used;
-            }
-            b'u' | b'U' => {
-                let (value, used) = number(&text[at..], 16, if escape == b'u' { 4 } else { 8 });
-                if used == 0 {
-                    out.extend_from_slice(&[b'\\', escape]);
-                } else {
-                    push_character(&mut out, value);
-                }
-                at += used;
-            }
-            b'c' => {
-                if let Some(&control) = text.get(at) {
-                    out.push(match control {
-                        b'?' => 0x7f,
-                        _ => control & 0x1f,
-                    });
-                    at += 1;
-                }
-            }
-            other => out.extend_from_slice(&[b'\\', other]),
-        }
-    }
-    // A NUL ends the string, as in C.
-    if let Some(end) = out.iter().position(|&b| b == 0) {
-        out.truncate(end);
-    }
-    out
-}
-
-pub fn push_character(out: &mut Bytes, value: u32) {
-    if let Some(character) = char::from_u32(value) {
-        let mut buffer = [0; 4];
-        out.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
-    }
-}
-
-/// Reads at most `most` digits: (value, digits used).
-pub fn number(text: &[u8], base: u32, most: usize) -> (u32, usize) {
-    let mut value = 0u32;
-    let mut used = 0;
-    while used < most
-        && let Some(digit) = text.get(used).and_then(|&b| char::from(b).to_digit(base))
-    {
-        value = value.wrapping_mul(base).wrapping_add(digit);
-        used += 1;
-    }
-    (value, used)
 }
