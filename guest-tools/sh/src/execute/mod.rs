@@ -81,10 +81,6 @@ impl Shell {
                 Ok(None) => break,
                 Err(error) => {
                     self.syntax_error(&error, reader);
-                    let on_top = self.depth == 0 && self.subshell_depth == 0;
-                    if error.in_condition && on_top {
-                        return Ok(status);
-                    }
                     self.status = 2;
                     return Ok(2);
                 }

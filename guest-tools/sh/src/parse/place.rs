@@ -91,7 +91,6 @@ impl Reader {
                     line: line + lines as u32,
                     message: format!("syntax error near `{}'", String::from_utf8_lossy(&token)),
                     incomplete: false,
-                    in_condition: true,
                 })
             }
         }
@@ -242,7 +241,6 @@ impl Reader {
                 line,
                 message: format!("syntax error near unexpected token `{token}'"),
                 incomplete: false,
-                in_condition: false,
             });
         }
         build.reserved = false;

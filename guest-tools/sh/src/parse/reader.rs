@@ -26,8 +26,6 @@ pub struct SyntaxError {
     pub message: String,
     /// More input could make it right.
     pub incomplete: bool,
-    /// It is within `[[ ]]`, where bash stops reading but leaves `$?` as it was.
-    pub in_condition: bool,
 }
 
 /// A script being read.
@@ -180,7 +178,6 @@ impl Reader {
                         line: self.line.saturating_sub(1).max(1),
                         message: "syntax error near unexpected token `newline'".into(),
                         incomplete: false,
-                        in_condition: false,
                     })
                 }
                 _ => Err(self.incomplete("syntax error: unexpected end of file")),
@@ -193,7 +190,6 @@ impl Reader {
             line: self.line,
             message: message.into(),
             incomplete: true,
-            in_condition: false,
         }
     }
 
@@ -248,7 +244,6 @@ impl Reader {
                 line: self.line,
                 message: format!("commands nested more than {MAX_DEPTH} deep"),
                 incomplete: false,
-                in_condition: false,
             });
         }
         match byte {
@@ -476,7 +471,6 @@ impl Reader {
                     line,
                     message: "syntax error near unexpected token `newline'".into(),
                     incomplete: false,
-                    in_condition: false,
                 });
             }
             return Ok(true);
@@ -539,7 +533,6 @@ fn unexpected(piece: &Piece, line: u32, _source: &[u8]) -> SyntaxError {
         line,
         message: format!("syntax error near unexpected token `{token}'"),
         incomplete: false,
-        in_condition: false,
     }
 }
 
