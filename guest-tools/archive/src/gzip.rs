@@ -351,17 +351,13 @@ impl Gzip {
     /// Compresses `source`: how much was read and how much written.
     fn pack(&self, source: File, target: Target, path: Option<&Path>) -> io::Result<(u64, u64)> {
         let mut builder = GzBuilder::new().operating_system(3);
-        if self.names != Some(false)
-            && let Some(path) = path
-        {
+        let facts = source.metadata()?;
+        if self.names != Some(false) && facts.is_file() {
             use std::os::wasi::ffi::OsStrExt;
-            let modified = source.metadata()?.modified()?;
-            let seconds = modified
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default()
-                .as_secs();
+            let since = facts.modified()?.duration_since(UNIX_EPOCH);
+            let seconds = since.unwrap_or_default().as_secs();
             builder = builder.mtime(u32::try_from(seconds).unwrap_or(0));
-            if let Some(name) = path.file_name() {
+            if let Some(name) = path.and_then(Path::file_name) {
                 builder = builder.filename(name.as_bytes());
             }
         }
