@@ -372,6 +372,14 @@ pub fn compare(request: &Request, verdict: &Verdict) -> Result<(), Trouble> {
         let folder = wanted.map_or(&request.folder, |at| &request.names[at].folder);
         let path = folder.join(OsStr::from_bytes(&name));
         let shown = String::from_utf8_lossy(&name).into_owned();
+        if let Err(error) = stat(&path, false) {
+            super::say(&format!(
+                "{shown}: Warning: Cannot stat: {}",
+                reason(&error)
+            ));
+            verdict.differs.set(true);
+            return Ok(());
+        }
         for difference in differences(member, &path) {
             println!("{shown}: {difference}");
             verdict.differs.set(true);
@@ -384,7 +392,8 @@ fn differences(member: &mut Member<'_>, path: &Path) -> Vec<String> {
     let kind = member.header().entry_type();
     let facts = match stat(path, false) {
         Ok(facts) => facts,
-        Err(error) => return vec![format!("Warning: Cannot stat: {}", reason(&error))],
+        // Gone since it was looked for.
+        Err(_) => return vec!["File type differs".to_owned()],
     };
     let mut found = Vec::new();
     if kind.is_symlink() {
