@@ -5,7 +5,7 @@ use std::{
     io::{self, BufReader, BufWriter, Read, Write},
 };
 
-use options::{Grammar, Takes, reason};
+use options::{Grammar, Line, Takes, reason};
 
 use crate::{open, stdin};
 
@@ -59,54 +59,12 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
         println!("strings (hotcell) {}", env!("CARGO_PKG_VERSION"));
         return 0;
     }
-    let digits: String = line
-        .options
-        .iter()
-        .filter_map(|found| char::from_u32(found.code).filter(char::is_ascii_digit))
-        .collect();
-    let text = line.value('n').or((!digits.is_empty()).then_some(digits));
-    let text = text.unwrap_or_else(|| "4".to_owned());
-    let least = match text.parse::<usize>() {
-        Ok(0) | Err(_) => {
-            eprintln!("strings: invalid minimum string length {text}");
+    let settings = match settings(&line) {
+        Ok(settings) => settings,
+        Err(message) => {
+            eprintln!("strings: {message}");
             return 1;
         }
-        Ok(least) => least,
-    };
-    let radix = if line.has('o') { Some('o') } else { None };
-    let radix = line
-        .value('t')
-        .and_then(|text| text.chars().next())
-        .or(radix);
-    if radix.is_some_and(|radix| !"odx".contains(radix)) {
-        eprintln!(
-            "strings: invalid radix '{}': o, d or x",
-            radix.unwrap_or_default()
-        );
-        return 1;
-    }
-    let encoding = line.value('e').unwrap_or_else(|| "s".to_owned());
-    let (width, little, eight_bits) = match encoding.as_str() {
-        "s" => (1, false, false),
-        "S" => (1, false, true),
-        "b" => (2, false, false),
-        "l" => (2, true, false),
-        "B" => (4, false, false),
-        "L" => (4, true, false),
-        _ => {
-            eprintln!("strings: invalid encoding '{encoding}': s, S, b, l, B or L");
-            return 1;
-        }
-    };
-    let settings = Settings {
-        least,
-        radix,
-        names: line.has('f'),
-        separator: line.value('s').map_or(b"\n".to_vec(), String::into_bytes),
-        whitespace: line.has('w'),
-        width,
-        little,
-        eight_bits,
     };
     let mut output = BufWriter::new(io::stdout().lock());
     let mut status = 0;
@@ -125,6 +83,55 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
         status |= report(&name, scanned);
     }
     if output.flush().is_err() { 1 } else { status }
+}
+
+fn settings(line: &Line) -> Result<Settings, String> {
+    let digits: String = line
+        .options
+        .iter()
+        .filter_map(|found| char::from_u32(found.code).filter(char::is_ascii_digit))
+        .collect();
+    let text = line.value('n').or((!digits.is_empty()).then_some(digits));
+    let text = text.unwrap_or_else(|| "4".to_owned());
+    let least = match text.parse::<usize>() {
+        Ok(0) | Err(_) => {
+            return Err(format!("invalid minimum string length {text}"));
+        }
+        Ok(least) => least,
+    };
+    let radix = if line.has('o') { Some('o') } else { None };
+    let radix = line
+        .value('t')
+        .and_then(|text| text.chars().next())
+        .or(radix);
+    if radix.is_some_and(|radix| !"odx".contains(radix)) {
+        return Err(format!(
+            "invalid radix '{}': o, d or x",
+            radix.unwrap_or_default()
+        ));
+    }
+    let encoding = line.value('e').unwrap_or_else(|| "s".to_owned());
+    let (width, little, eight_bits) = match encoding.as_str() {
+        "s" => (1, false, false),
+        "S" => (1, false, true),
+        "b" => (2, false, false),
+        "l" => (2, true, false),
+        "B" => (4, false, false),
+        "L" => (4, true, false),
+        _ => {
+            return Err(format!("invalid encoding '{encoding}': s, S, b, l, B or L"));
+        }
+    };
+    Ok(Settings {
+        least,
+        radix,
+        names: line.has('f'),
+        separator: line.value('s').map_or(b"\n".to_vec(), String::into_bytes),
+        whitespace: line.has('w'),
+        width,
+        little,
+        eight_bits,
+    })
 }
 
 fn report(name: &str, result: io::Result<()>) -> i32 {

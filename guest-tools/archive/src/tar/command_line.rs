@@ -6,161 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use options::{Found, Grammar, Takes};
+use options::Found;
 
 use super::{
     Trouble,
+    grammar::*,
     names::{Exclusion, Renaming},
     stamp,
 };
-
-const WILDCARDS: u32 = 256;
-const NO_WILDCARDS: u32 = 257;
-const EXCLUDE: u32 = 258;
-const EXCLUDE_VCS: u32 = 259;
-const STRIP: u32 = 260;
-const TRANSFORM: u32 = 261;
-const NULL: u32 = 262;
-const NO_NULL: u32 = 263;
-const NO_RECURSION: u32 = 264;
-const OWNER: u32 = 265;
-const GROUP: u32 = 266;
-const NUMERIC: u32 = 267;
-const MTIME: u32 = 268;
-const MODE: u32 = 269;
-const SORT: u32 = 270;
-const SKIP_OLD: u32 = 271;
-const OVERWRITE: u32 = 272;
-const DELETE: u32 = 273;
-const TOTALS: u32 = 274;
-const FORMAT: u32 = 275;
-/// Accepted, and true of what happens anyway.
-const ACCEPTED: u32 = 276;
-const SHOW_NAMES: u32 = 277;
-const RECURSION: u32 = 278;
-const REMOVE: u32 = 279;
-const IGNORE_READ: u32 = 280;
-const HELP: u32 = 281;
-const VERSION: u32 = 282;
-const USAGE: u32 = 283;
-const FOREIGN: u32 = 284;
-const ZSTD: u32 = 285;
-
-const GRAMMAR: Grammar = Grammar {
-    short: "AcdrtuxzjJZaC:vpPOkmhT:X:f:lob:B:nsSWwiUN:I:g:H:K:V:",
-    long: &[
-        ("absolute-names", Takes::Nothing, 'P' as u32),
-        ("acls", Takes::Nothing, ACCEPTED),
-        ("anchored", Takes::Nothing, ACCEPTED),
-        ("append", Takes::Nothing, 'r' as u32),
-        ("auto-compress", Takes::Nothing, 'a' as u32),
-        ("blocking-factor", Takes::Value, 'b' as u32),
-        ("bzip2", Takes::Nothing, 'j' as u32),
-        ("catenate", Takes::Nothing, 'A' as u32),
-        ("compare", Takes::Nothing, 'd' as u32),
-        ("compress", Takes::Nothing, 'Z' as u32),
-        ("concatenate", Takes::Nothing, 'A' as u32),
-        ("create", Takes::Nothing, 'c' as u32),
-        ("delete", Takes::Nothing, DELETE),
-        ("dereference", Takes::Nothing, 'h' as u32),
-        ("diff", Takes::Nothing, 'd' as u32),
-        ("directory", Takes::Value, 'C' as u32),
-        ("exclude", Takes::Value, EXCLUDE),
-        ("exclude-from", Takes::Value, 'X' as u32),
-        ("exclude-vcs", Takes::Nothing, EXCLUDE_VCS),
-        ("extract", Takes::Nothing, 'x' as u32),
-        ("file", Takes::Value, 'f' as u32),
-        ("files-from", Takes::Value, 'T' as u32),
-        ("force-local", Takes::Nothing, ACCEPTED),
-        ("format", Takes::Value, FORMAT),
-        ("full-time", Takes::Nothing, FOREIGN),
-        ("get", Takes::Nothing, 'x' as u32),
-        ("group", Takes::Value, GROUP),
-        ("gunzip", Takes::Nothing, 'z' as u32),
-        ("gzip", Takes::Nothing, 'z' as u32),
-        ("hard-dereference", Takes::Nothing, FOREIGN),
-        ("help", Takes::Nothing, HELP),
-        ("ignore-failed-read", Takes::Nothing, IGNORE_READ),
-        ("ignore-zeros", Takes::Nothing, 'i' as u32),
-        ("keep-old-files", Takes::Nothing, 'k' as u32),
-        ("list", Takes::Nothing, 't' as u32),
-        ("mode", Takes::Value, MODE),
-        ("mtime", Takes::Value, MTIME),
-        ("no-acls", Takes::Nothing, ACCEPTED),
-        ("no-anchored", Takes::Nothing, ACCEPTED),
-        ("no-null", Takes::Nothing, NO_NULL),
-        ("no-overwrite-dir", Takes::Nothing, ACCEPTED),
-        ("no-recursion", Takes::Nothing, NO_RECURSION),
-        ("no-same-owner", Takes::Nothing, ACCEPTED),
-        ("no-same-permissions", Takes::Nothing, ACCEPTED),
-        ("no-selinux", Takes::Nothing, ACCEPTED),
-        ("no-wildcards", Takes::Nothing, NO_WILDCARDS),
-        ("no-xattrs", Takes::Nothing, ACCEPTED),
-        ("null", Takes::Nothing, NULL),
-        ("numeric-owner", Takes::Nothing, NUMERIC),
-        ("one-file-system", Takes::Nothing, ACCEPTED),
-        ("overwrite", Takes::Nothing, OVERWRITE),
-        ("owner", Takes::Value, OWNER),
-        ("preserve-order", Takes::Nothing, ACCEPTED),
-        ("preserve-permissions", Takes::Nothing, 'p' as u32),
-        ("recursion", Takes::Nothing, RECURSION),
-        ("remove-files", Takes::Nothing, REMOVE),
-        ("same-order", Takes::Nothing, ACCEPTED),
-        ("same-owner", Takes::Nothing, ACCEPTED),
-        ("same-permissions", Takes::Nothing, 'p' as u32),
-        ("selinux", Takes::Nothing, ACCEPTED),
-        ("show-stored-names", Takes::Nothing, SHOW_NAMES),
-        ("show-transformed-names", Takes::Nothing, SHOW_NAMES),
-        ("skip-old-files", Takes::Nothing, SKIP_OLD),
-        ("sort", Takes::Value, SORT),
-        ("strip-components", Takes::Value, STRIP),
-        ("to-stdout", Takes::Nothing, 'O' as u32),
-        ("totals", Takes::Nothing, TOTALS),
-        ("touch", Takes::Nothing, 'm' as u32),
-        ("transform", Takes::Value, TRANSFORM),
-        ("ungzip", Takes::Nothing, 'z' as u32),
-        ("unlink-first", Takes::Nothing, 'U' as u32),
-        ("update", Takes::Nothing, 'u' as u32),
-        ("usage", Takes::Nothing, USAGE),
-        ("use-compress-program", Takes::Value, 'I' as u32),
-        ("utc", Takes::Nothing, ACCEPTED),
-        ("verbose", Takes::Nothing, 'v' as u32),
-        ("version", Takes::Nothing, VERSION),
-        ("warning", Takes::Value, ACCEPTED),
-        ("wildcards", Takes::Nothing, WILDCARDS),
-        ("wildcards-match-slash", Takes::Nothing, ACCEPTED),
-        ("xattrs", Takes::Nothing, ACCEPTED),
-        ("xform", Takes::Value, TRANSFORM),
-        ("xz", Takes::Nothing, 'J' as u32),
-        ("zstd", Takes::Nothing, ZSTD),
-    ],
-};
-
-const HELP_TEXT: &str = "Usage: tar [OPTION...] [FILE]...
-  -c, --create              create a new archive
-  -x, --extract             extract files from an archive
-  -t, --list                list the contents of an archive
-  -r, --append              append files to the end of an archive
-  -u, --update              only append files newer than copy in archive
-  -d, --compare             find differences between archive and file system
-      --delete              delete from the archive
-  -f, --file=ARCHIVE        use this archive ('-': standard input or output)
-  -z, --gzip                filter the archive through gzip
-  -a, --auto-compress       use the archive's suffix to choose the compression
-  -C, --directory=DIR       change to DIR
-  -v, --verbose             list the files processed
-  -O, --to-stdout           extract files to standard output
-  -p, --preserve-permissions  extract permissions whatever the umask
-  -m, --touch               don't extract modification times
-  -k, --keep-old-files      don't replace existing files; --skip-old-files: silently
-  -h, --dereference         archive what symbolic links point to
-  -P, --absolute-names      don't strip leading '/' from names
-  -T, --files-from=FILE     take names from FILE (--null: separated by NUL)
-  -X, --exclude-from=FILE   exclude patterns listed in FILE
-      --exclude=PATTERN --exclude-vcs --wildcards --strip-components=NUMBER
-      --transform=EXPRESSION --no-recursion --sort=ORDER --owner --group --numeric-owner
-      --mtime=DATE --mode=CHANGES --totals --remove-files --overwrite --unlink-first
-Archives are written in GNU's format.";
 
 /// The one thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -305,28 +158,38 @@ pub fn read(arguments: Vec<OsString>) -> Result<Option<Request>, Trouble> {
             no_times: letter('m'),
             old: old.unwrap_or(Old::Replace),
         },
-        creation: Creation {
-            dereference: letter('h'),
-            recursion: !has(NO_RECURSION),
-            sorted: match value(SORT).as_deref() {
-                None | Some("none" | "inode") => false,
-                Some("name") => true,
-                Some(other) => {
-                    return Err(Trouble::Usage(format!(
-                        "invalid argument '{other}' for '--sort'"
-                    )));
-                }
-            },
-            remove_files: has(REMOVE),
-            ignore_unreadable: has(IGNORE_READ),
-            owner: value(OWNER).map(|text| identity(&text, true)).transpose()?,
-            group: value(GROUP)
-                .map(|text| identity(&text, false))
-                .transpose()?,
-            modified: value(MTIME).map(|text| stamp::read(&text)).transpose()?,
-            mode: value(MODE),
-        },
+        creation: creation(options)?,
     }))
+}
+
+/// How files go in, by the options.
+fn creation(options: &[Found]) -> Result<Creation, Trouble> {
+    let has = |code: u32| options.iter().any(|found| found.code == code);
+    let value = |code: u32| {
+        let mut matching = options.iter().rev().filter(|found| found.code == code);
+        matching.next().map(Found::text)
+    };
+    Ok(Creation {
+        dereference: has('h' as u32),
+        recursion: !has(NO_RECURSION),
+        sorted: match value(SORT).as_deref() {
+            None | Some("none" | "inode") => false,
+            Some("name") => true,
+            Some(other) => {
+                return Err(Trouble::Usage(format!(
+                    "invalid argument '{other}' for '--sort'"
+                )));
+            }
+        },
+        remove_files: has(REMOVE),
+        ignore_unreadable: has(IGNORE_READ),
+        owner: value(OWNER).map(|text| identity(&text, true)).transpose()?,
+        group: value(GROUP)
+            .map(|text| identity(&text, false))
+            .transpose()?,
+        modified: value(MTIME).map(|text| stamp::read(&text)).transpose()?,
+        mode: value(MODE),
+    })
 }
 
 /// `tar xzf FILE` is `tar -x -z -f FILE`: values of letters follow in the letters' order.

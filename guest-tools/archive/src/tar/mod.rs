@@ -4,6 +4,7 @@ mod archive_file;
 mod command_line;
 mod create;
 mod extract;
+mod grammar;
 mod list;
 mod mode;
 mod names;

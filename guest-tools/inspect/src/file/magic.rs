@@ -107,6 +107,11 @@ fn detailed(start: &[u8]) -> Option<Finding> {
         };
         return Some(Finding::binary(text, "application/wasm"));
     }
+    packed(start)
+}
+
+/// Archives, databases and sound.
+fn packed(start: &[u8]) -> Option<Finding> {
     if let Some(rest) = start.strip_prefix(b"BZh") {
         let size = rest.first().map_or('9', |byte| *byte as char);
         let text = format!("bzip2 compressed data, block size = {size}00k");

@@ -13,7 +13,7 @@ use std::{
 };
 
 use guest_start::file::stat;
-use options::{Grammar, Takes, reason};
+use options::{Grammar, Line, Takes, reason};
 use unicode_width::UnicodeWidthStr;
 
 use crate::stdin;
@@ -93,30 +93,13 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
         println!("file (hotcell) {}", env!("CARGO_PKG_VERSION"));
         return 0;
     }
-    let mut names: Vec<String> = Vec::new();
-    if let Some(list) = line.value('f') {
-        let text = if list == "-" {
-            io::read_to_string(stdin())
-        } else {
-            std::fs::read_to_string(&list)
-        };
-        match text {
-            Ok(text) => names.extend(text.lines().map(str::to_owned)),
-            Err(error) => {
-                eprintln!("file: Cannot open `{list}' ({})", reason(&error));
-                return 1;
-            }
+    let names = match names(&line) {
+        Ok(names) => names,
+        Err(message) => {
+            eprintln!("{message}");
+            return 1;
         }
-    }
-    names.extend(
-        line.operands
-            .iter()
-            .map(|name| name.to_string_lossy().into_owned()),
-    );
-    if names.is_empty() {
-        eprintln!("{USAGE}");
-        return 1;
-    }
+    };
     let answer = match (has(MIME_TYPE), has(MIME_ENCODING)) {
         (true, false) => Answer::MimeType,
         (false, true) => Answer::MimeEncoding,
@@ -164,6 +147,27 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
         }
     }
     0
+}
+
+/// The files to look at: those of a list, then those of the command line.
+fn names(line: &Line) -> Result<Vec<String>, String> {
+    let mut names: Vec<String> = Vec::new();
+    if let Some(list) = line.value('f') {
+        let text = if list == "-" {
+            io::read_to_string(stdin())
+        } else {
+            std::fs::read_to_string(&list)
+        };
+        let text =
+            text.map_err(|error| format!("file: Cannot open `{list}' ({})", reason(&error)))?;
+        names.extend(text.lines().map(str::to_owned));
+    }
+    let operands = line.operands.iter();
+    names.extend(operands.map(|name| name.to_string_lossy().into_owned()));
+    if names.is_empty() {
+        return Err(USAGE.to_owned());
+    }
+    Ok(names)
 }
 
 fn identify(name: &str, follow: bool) -> Finding {
