@@ -13,4 +13,5 @@ mod architecture;
 mod calls;
 mod door;
 mod process;
+mod programs;
 mod run;

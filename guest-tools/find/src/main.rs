@@ -5,7 +5,6 @@ mod evaluate;
 mod execute;
 mod expression;
 mod format;
-mod glob;
 mod mode;
 mod parse;
 mod walk;
