@@ -328,8 +328,8 @@ impl<'a> Machine<'a> {
                     End::Line(to) => Range::To(*to),
                     End::After(0) | End::Multiple(0) => Range::Closed,
                     End::After(count) => Range::To(line + count),
-                    End::Multiple(n) if line.is_multiple_of(*n) => Range::Closed,
-                    End::Multiple(n) => Range::To(line.div_ceil(*n) * n),
+                    // The next multiple, also after a line that is one.
+                    End::Multiple(n) => Range::To((line / n + 1) * n),
                     End::Last if self.input.is_last() => Range::Closed,
                     End::Last | End::Matching(_) => Range::Open,
                 };
