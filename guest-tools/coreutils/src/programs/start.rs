@@ -134,7 +134,9 @@ pub fn env(name: &str, arguments: Vec<OsString>) -> i32 {
     }
     for found in line.options.iter().filter(|found| found.code == 'u' as u32) {
         let unset = OsString::from_vec(found.value.clone().unwrap_or_default());
-        debug(format!("unset:    {}", unset.display()));
+        if !clear {
+            debug(format!("unset:    {}", unset.display()));
+        }
         variables.retain(|(key, _)| *key != unset);
     }
     while let Some((key, value)) = operands.first().and_then(|operand| assignment(operand)) {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use guest_unix::fs::MetadataExt;
-use options::{Grammar, Line, Takes, quote, reason};
+use options::{Grammar, Line, Takes, quote, quote_argument, reason};
 
 use super::{HELP, VERSION, bad_usage, information};
 
@@ -144,7 +144,7 @@ fn job(name: &str, line: &Line) -> Result<Job, String> {
                 part.from_start = text.starts_with('+');
                 let what = if part.bytes { "bytes" } else { "lines" };
                 part.count = super::amount(text.trim_start_matches(['+', '-']))
-                    .ok_or_else(|| format!("invalid number of {what}: {}", quote(&text)))?;
+                    .ok_or_else(|| format!("invalid number of {what}: {}", quote_argument(&text)))?;
             }
             'f' if text == "name" => job.by_name = true,
             'q' => job.headers = false,
@@ -155,7 +155,7 @@ fn job(name: &str, line: &Line) -> Result<Job, String> {
                     .ok()
                     .and_then(|s| Duration::try_from_secs_f64(s).ok());
                 job.interval = seconds
-                    .ok_or_else(|| format!("invalid number of seconds: {}", quote(&text)))?;
+                    .ok_or_else(|| format!("invalid number of seconds: {}", quote_argument(&text)))?;
             }
             'p' => job.pid = text.parse().ok(),
             _ => {}
