@@ -121,6 +121,6 @@ printf 'a\tb\tc\td\te\n' | expand -t 2,5,/3; printf 'a\tb\tc\td\te\n' | expand -
 ### wrong options
 sort -Z 2>&1; head --nope 2>&1; cut -f 2>&1; head --lines 2>&1; nl --number-width 2>&1; head -n x 2>&1; cat --help | head -1
 ### closed input
-cat <&-; echo $?; wc <&-; echo $?; sort <&-; echo $?; tr a b <&-; echo $?
+cat <&-; echo $?; cut -c1 <&-; echo $?; tr a b <&-; echo $?; md5sum <&-; echo $?
 ### env says what it does
 env -v -u FOO A=b echo 'a b' 2>&1; env nosuch 2>&1; timeout 1 nosuch 2>&1; sleep x 2>&1

@@ -82,7 +82,10 @@ impl Execution {
             return path.as_os_str().as_bytes().to_vec();
         }
         let whole = path.as_os_str().as_bytes();
-        let end = whole.iter().rposition(|&byte| byte != b'/').map_or(0, |at| at + 1);
+        let end = whole
+            .iter()
+            .rposition(|&byte| byte != b'/')
+            .map_or(0, |at| at + 1);
         match whole[..end].iter().rposition(|&byte| byte == b'/') {
             _ if end == 0 => b"/".to_vec(),
             Some(at) => [b"./", &whole[at + 1..]].concat(),

@@ -442,8 +442,8 @@ impl Parser {
     }
 
     fn bounded(&self, word: &str, value: &str) -> Parsed {
-        let bound = Bound::parse(value)
-            .ok_or_else(|| format!("invalid argument `{value}' to `{word}'"))?;
+        let bound =
+            Bound::parse(value).ok_or_else(|| format!("invalid argument `{value}' to `{word}'"))?;
         let stamp = match word.as_bytes()[1] {
             b'a' => Stamp::Accessed,
             b'c' => Stamp::Changed,
@@ -537,7 +537,12 @@ fn types(word: &str, value: &str) -> Parsed {
                     "Must separate multiple arguments to {word} using: ','"
                 ));
             }
-            _ => return Err(format!("Unknown argument to {word}: {}", &part[..part.chars().next().map_or(0, char::len_utf8)])),
+            _ => {
+                return Err(format!(
+                    "Unknown argument to {word}: {}",
+                    &part[..part.chars().next().map_or(0, char::len_utf8)]
+                ));
+            }
         }
     }
     Ok(Node::Type {
@@ -562,7 +567,10 @@ fn size(value: &str) -> Parsed {
 }
 
 fn last(value: &str) -> &str {
-    value.char_indices().next_back().map_or("", |(at, _)| &value[at..])
+    value
+        .char_indices()
+        .next_back()
+        .map_or("", |(at, _)| &value[at..])
 }
 
 fn permission(value: &str) -> Parsed {
@@ -583,13 +591,11 @@ fn permission(value: &str) -> Parsed {
 
 fn owner(word: &str, value: &str) -> Parsed {
     if word == "-user" {
-        let id = usr2uid(value).map_err(|_| {
-            format!("{} is not the name of a known user", quote(value))
-        })?;
+        let id = usr2uid(value)
+            .map_err(|_| format!("{} is not the name of a known user", quote(value)))?;
         return Ok(Node::UserId(Bound::Exactly(id.into())));
     }
-    let id = grp2gid(value).map_err(|_| {
-        format!("{} is not the name of an existing group", quote(value))
-    })?;
+    let id = grp2gid(value)
+        .map_err(|_| format!("{} is not the name of an existing group", quote(value)))?;
     Ok(Node::GroupId(Bound::Exactly(id.into())))
 }

@@ -131,8 +131,30 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether `folder` is one of those above it, which is said and fails the search.
+    fn loops(&mut self, folder: &Found<'_>) -> bool {
+        let Some(metadata) = folder.metadata() else {
+            return false;
+        };
+        let key = (metadata.dev(), metadata.ino());
+        let Some((_, above)) = self.ancestors.iter().find(|(known, _)| *known == key) else {
+            return false;
+        };
+        self.state.flush();
+        eprintln!(
+            "find: File system loop detected; {} is part of the same file system loop as {}.",
+            quote_argument(folder.path),
+            quote_argument(above)
+        );
+        self.state.failed = true;
+        true
+    }
+
     fn visit(&mut self, file: Found<'_>) {
         let settings = &self.search.settings;
+        if settings.follow && file.kind.is_dir() && self.loops(&file) {
+            return;
+        }
         let counts = file.depth >= settings.least_depth;
         self.state.prune = false;
         if !settings.depth_first && counts {
@@ -157,16 +179,6 @@ impl Walk<'_> {
                 return;
             };
             let key = (metadata.dev(), metadata.ino());
-            if let Some((_, above)) = self.ancestors.iter().find(|(known, _)| *known == key) {
-                self.state.flush();
-                eprintln!(
-                    "find: File system loop detected; {} is part of the same file system loop as {}.",
-                    quote_argument(folder.path),
-                    quote_argument(above)
-                );
-                self.state.failed = true;
-                return;
-            }
             self.ancestors.push((key, folder.path.to_path_buf()));
         }
         match fs::read_dir(folder.path) {

@@ -130,7 +130,13 @@ fn job(line: Line) -> Result<Job, String> {
         match char::from_u32(found.code).unwrap_or_default() {
             '0' => job.separator = Separator::Byte(0),
             'd' => job.separator = Separator::Byte(delimiter(&text)?),
-            'a' => job.from_file = found.value.clone().filter(|path| path != b"-").map(OsString::from_vec),
+            'a' => {
+                job.from_file = found
+                    .value
+                    .clone()
+                    .filter(|path| path != b"-")
+                    .map(OsString::from_vec)
+            }
             'E' | 'e' => job.end_word = found.value.clone().filter(|word| !word.is_empty()),
             'I' | 'i' => {
                 job.replace = Some(found.value.clone().unwrap_or_else(|| b"{}".to_vec()));
@@ -211,7 +217,9 @@ fn numbered_delimiter(whole: &str, digits: &str, base: u32) -> Result<u8, String
         Some(rest) => (true, rest),
         None => (false, start.strip_prefix('+').unwrap_or(start)),
     };
-    let prefixed = start.strip_prefix("0x").or_else(|| start.strip_prefix("0X"));
+    let prefixed = start
+        .strip_prefix("0x")
+        .or_else(|| start.strip_prefix("0X"));
     let start = prefixed.filter(|_| base == 16).unwrap_or(start);
     let end = start
         .find(|c: char| !c.is_digit(base))
@@ -222,7 +230,11 @@ fn numbered_delimiter(whole: &str, digits: &str, base: u32) -> Result<u8, String
             &start[end..]
         ));
     }
-    let value = if start.is_empty() { Ok(0) } else { u64::from_str_radix(start, base) };
+    let value = if start.is_empty() {
+        Ok(0)
+    } else {
+        u64::from_str_radix(start, base)
+    };
     let value = value.ok().filter(|value| !negative || *value == 0);
     value.and_then(|value| u8::try_from(value).ok()).ok_or_else(|| {
         let most = if base == 16 { "ff" } else { "377" };

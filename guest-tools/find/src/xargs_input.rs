@@ -95,9 +95,7 @@ impl<R: BufRead> Items<R> {
                     let ends_line = !matches!(before, b' ' | b'\t');
                     return Ok(self.unless_end(Item { text, ends_line }));
                 }
-                (State::Plain, b' ' | b'\t')
-                    if self.separator == Separator::Blanks =>
-                {
+                (State::Plain, b' ' | b'\t') if self.separator == Separator::Blanks => {
                     self.first = false;
                     let ends_line = false;
                     return Ok(self.unless_end(Item { text, ends_line }));

@@ -8,8 +8,12 @@ const CLOSED: c_int = 99;
 
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {
-    fn fd_read(descriptor: c_int, buffers: *const libc::iovec, count: usize, read: *mut usize)
-    -> i32;
+    fn fd_read(
+        descriptor: c_int,
+        buffers: *const libc::iovec,
+        count: usize,
+        read: *mut usize,
+    ) -> i32;
 }
 
 // Not by way of libc's own functions: the linker leaves `__real_` names that nothing else needs
@@ -36,7 +40,11 @@ extern "C" fn __wrap_read(descriptor: c_int, buffer: *mut c_void, len: usize) ->
 
 #[unsafe(no_mangle)]
 extern "C" fn __wrap_strerror_r(number: c_int, buffer: *mut c_char, len: usize) -> c_int {
-    let number = if number == CLOSED { libc::EBADF } else { number };
+    let number = if number == CLOSED {
+        libc::EBADF
+    } else {
+        number
+    };
     let text = unsafe { CStr::from_ptr(libc::strerror(number)) }.to_bytes();
     let Some(room) = len.checked_sub(1) else {
         return libc::ERANGE;

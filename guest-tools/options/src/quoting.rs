@@ -22,7 +22,11 @@ pub fn quote_if_needed(name: impl AsRef<OsStr>) -> String {
 #[must_use]
 pub fn quote_argument(argument: impl AsRef<OsStr>) -> String {
     let text = argument.as_ref().to_string_lossy();
-    let (open, close) = if in_c_locale() { ('\'', '\'') } else { ('‘', '’') };
+    let (open, close) = if in_c_locale() {
+        ('\'', '\'')
+    } else {
+        ('‘', '’')
+    };
     let mut out = String::from(open);
     for c in text.chars() {
         match (c, letter(c as u32)) {
@@ -67,7 +71,8 @@ fn is_special(byte: u8) -> bool {
 }
 
 fn quoted(word: &[u8]) -> Vec<u8> {
-    let in_double = |byte: u8| byte == b' ' || byte == b'\'' || !is_special(byte) && !b"{}".contains(&byte);
+    let in_double =
+        |byte: u8| byte == b' ' || byte == b'\'' || !is_special(byte) && !b"{}".contains(&byte);
     if word.contains(&b'\'')
         && word.iter().all(|&byte| in_double(byte))
         && units(word).all(|(_, printable)| printable)

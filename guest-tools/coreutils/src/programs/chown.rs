@@ -61,7 +61,11 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
         Ok(line) => line,
         Err(message) => return bad_usage(name, &message, 1),
     };
-    let what = if name == "chgrp" { "GROUP" } else { "[OWNER][:[GROUP]]" };
+    let what = if name == "chgrp" {
+        "GROUP"
+    } else {
+        "[OWNER][:[GROUP]]"
+    };
     let usage = format!("Usage: {name} [OPTION]... {what} FILE...\n");
     if let Some(status) = information(name, &line, &usage) {
         return status;
@@ -85,7 +89,11 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
         }
     };
     let last = |letters: &str| {
-        let codes = line.options.iter().rev().filter_map(|found| char::from_u32(found.code));
+        let codes = line
+            .options
+            .iter()
+            .rev()
+            .filter_map(|found| char::from_u32(found.code));
         codes.into_iter().find(|code| letters.contains(*code))
     };
     let walk = last("HLP");
@@ -100,7 +108,10 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
         quiet: line.has('f'),
         verbose: line.has('v'),
     };
-    let results = line.operands.iter().map(|file| change.apply(Path::new(file), true));
+    let results = line
+        .operands
+        .iter()
+        .map(|file| change.apply(Path::new(file), true));
     i32::from(results.fold(false, |failed, ok| failed | !ok))
 }
 
@@ -113,8 +124,13 @@ fn missing(line: &Line) -> String {
 
 fn wanted(name: &str, line: &mut Line) -> Result<Owners, String> {
     if let Some(file) = line.value('r') {
-        let metadata = fs::metadata(&file)
-            .map_err(|e| format!("failed to get attributes of {}: {}", quote(&file), reason(&e)))?;
+        let metadata = fs::metadata(&file).map_err(|e| {
+            format!(
+                "failed to get attributes of {}: {}",
+                quote(&file),
+                reason(&e)
+            )
+        })?;
         return Ok(Owners {
             user: Some(metadata.uid()).filter(|_| name != "chgrp"),
             group: Some(metadata.gid()),
@@ -161,8 +177,12 @@ impl Owners {
 
     /// As `-v` shows them: the parts that are given.
     fn show(self, kind: &str) -> String {
-        let user = self.user.map(|id| uid2usr(id).unwrap_or_else(|_| id.to_string()));
-        let group = self.group.map(|id| gid2grp(id).unwrap_or_else(|_| id.to_string()));
+        let user = self
+            .user
+            .map(|id| uid2usr(id).unwrap_or_else(|_| id.to_string()));
+        let group = self
+            .group
+            .map(|id| gid2grp(id).unwrap_or_else(|_| id.to_string()));
         match (user, group) {
             (Some(user), Some(group)) => format!("{user}:{group}"),
             (Some(user), None) => user,
@@ -178,7 +198,14 @@ impl Change<'_> {
     fn apply(&self, path: &Path, named: bool) -> bool {
         let link = match fs::symlink_metadata(path) {
             Ok(link) => link,
-            Err(error) => return self.failed(path, "cannot access", &reason(&error)),
+            Err(error) => {
+                self.failed(path, "cannot access", &reason(&error));
+                if self.verbose {
+                    let (kind, wanted) = (self.kind(), self.wanted.show(self.kind()));
+                    println!("failed to change {kind} of {} to {wanted}", quote(path));
+                }
+                return false;
+            }
         };
         let enter = self.follow_all || named && self.follow_named;
         let through = !self.links_themselves && (!self.recursive || enter);
@@ -201,19 +228,35 @@ impl Change<'_> {
         ok & self.own(path, &metadata)
     }
 
+    fn kind(&self) -> &'static str {
+        if self.name == "chgrp" {
+            "group"
+        } else {
+            "ownership"
+        }
+    }
+
     fn own(&self, path: &Path, metadata: &Metadata) -> bool {
-        let kind = if self.name == "chgrp" { "group" } else { "ownership" };
+        let kind = self.kind();
         let is_retained = !self.from.fit(metadata) || self.wanted.fit(metadata);
         let is_own = metadata.uid() == UID && metadata.gid() == GID;
         let asks = self.wanted.user.is_some() || self.wanted.group.is_some();
         if is_retained && (is_own || !asks || !self.from.fit(metadata)) {
             if self.verbose {
-                let shown = if asks { self.wanted.show(kind) } else { self.has(metadata).show(kind) };
+                let shown = if asks {
+                    self.wanted.show(kind)
+                } else {
+                    self.has(metadata).show(kind)
+                };
                 println!("{kind} of {} retained as {shown}", quote(path));
             }
             return true;
         }
-        let what = if kind == "group" { "changing group of" } else { "changing ownership of" };
+        let what = if kind == "group" {
+            "changing group of"
+        } else {
+            "changing ownership of"
+        };
         self.failed(path, what, "Operation not permitted");
         if self.verbose {
             println!(

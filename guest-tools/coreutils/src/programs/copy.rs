@@ -157,14 +157,28 @@ pub fn inside(target: &Path, source: &Path) -> PathBuf {
 
 /// The operands, without the slashes at their ends when that is asked for.
 pub fn operands(line: &Line) -> Vec<OsString> {
-    let strip = line.options.iter().any(|found| found.code == STRIP_SLASHES.2);
+    let strip = line
+        .options
+        .iter()
+        .any(|found| found.code == STRIP_SLASHES.2);
     let plain = |operand: &OsString| {
         let bytes = operand.as_bytes();
-        let end = bytes.iter().rposition(|&byte| byte != b'/').map_or(1, |at| at + 1);
+        let end = bytes
+            .iter()
+            .rposition(|&byte| byte != b'/')
+            .map_or(1, |at| at + 1);
         OsStr::from_bytes(&bytes[..end.min(bytes.len())]).to_owned()
     };
     let operands = line.operands.iter();
-    operands.map(|operand| if strip { plain(operand) } else { operand.clone() }).collect()
+    operands
+        .map(|operand| {
+            if strip {
+                plain(operand)
+            } else {
+                operand.clone()
+            }
+        })
+        .collect()
 }
 
 /// The option that asks for it.

@@ -72,10 +72,12 @@ fn job(arguments: &[OsString]) -> Result<Option<Job>, String> {
         let Some((key, value)) = text.split_once('=') else {
             return Err(format!("unrecognized operand {}", quote_argument(argument)));
         };
-        let number = || product(value).ok_or_else(|| format!("invalid number: {}", quote_argument(value)));
+        let number =
+            || product(value).ok_or_else(|| format!("invalid number: {}", quote_argument(value)));
         let block = || match number()? {
             0 => Err(format!("invalid number: {}", quote_argument(value))),
-            size => usize::try_from(size).map_err(|_| format!("invalid number: {}", quote_argument(value))),
+            size => usize::try_from(size)
+                .map_err(|_| format!("invalid number: {}", quote_argument(value))),
         };
         let list = || value.split(',').map(str::to_owned).collect::<Vec<_>>();
         match key {

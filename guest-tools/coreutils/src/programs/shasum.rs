@@ -25,7 +25,10 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
             others.push(argument);
         }
     }
-    let Some(algorithm) = ALGORITHMS.iter().find(|known| known.as_bytes() == algorithm) else {
+    let Some(algorithm) = ALGORITHMS
+        .iter()
+        .find(|known| known.as_bytes() == algorithm)
+    else {
         eprintln!(
             "{name}: Unrecognized algorithm {}; known are: {}\nType {name} -h for help",
             OsStr::from_bytes(&algorithm).display(),

@@ -57,7 +57,11 @@ pub fn command(name: &str, arguments: &[OsString], path: &OsStr) -> Result<Comma
 
 /// Says why starting `program` failed; answers the exit status.
 pub fn failed(name: &str, program: &OsStr, error: &std::io::Error) -> i32 {
-    eprintln!("{name}: {}: {}", named_failure(name, program), reason(error));
+    eprintln!(
+        "{name}: {}: {}",
+        named_failure(name, program),
+        reason(error)
+    );
     if error.kind() == std::io::ErrorKind::NotFound {
         NOT_FOUND
     } else {

@@ -76,9 +76,8 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
 
 fn plan(line: &Line) -> Result<Plan, String> {
     let number = match line.value('s') {
-        Some(text) => {
-            signal_number(&text).ok_or_else(|| format!("{}: invalid signal", quote_argument(&text)))?
-        }
+        Some(text) => signal_number(&text)
+            .ok_or_else(|| format!("{}: invalid signal", quote_argument(&text)))?,
         None => signal::TERM,
     };
     let limit = line.operands[0].to_string_lossy();

@@ -165,7 +165,11 @@ impl<'a, W: Write> Formatter<'a, W> {
                 self.other_indent = self.in_column;
             }
             Kind::Tagged if self.other_indent == self.first_indent => {
-                self.other_indent = if self.first_indent == 0 { TAGGED_INDENT } else { 0 };
+                self.other_indent = if self.first_indent == 0 {
+                    TAGGED_INDENT
+                } else {
+                    0
+                };
             }
             Kind::Tagged => {}
             _ => self.other_indent = self.first_indent,
@@ -185,7 +189,9 @@ impl<'a, W: Write> Formatter<'a, W> {
             if !self.at_line_end() {
                 self.write_space(self.in_column.saturating_sub(self.out_column))?;
             }
-            if self.next.is_none() && self.in_column >= self.next_prefix_indent + settings.prefix.len() {
+            if self.next.is_none()
+                && self.in_column >= self.next_prefix_indent + settings.prefix.len()
+            {
                 self.out.write_all(b"\n")?;
             }
         }
@@ -218,8 +224,8 @@ impl<'a, W: Write> Formatter<'a, W> {
             let begin = self.in_column;
             self.skip_space();
             word.space = self.in_column - begin;
-            word.last = self.next.is_none()
-                || word.period && (self.next == Some(b'\n') || word.space > 1);
+            word.last =
+                self.next.is_none() || word.period && (self.next == Some(b'\n') || word.space > 1);
             if self.at_line_end() || self.settings.uniform {
                 word.space = if word.last { 2 } else { 1 };
             }

@@ -79,7 +79,11 @@ pub fn choose_breaks(words: &mut [Word], shape: &Shape) {
     let count = words.len();
     for start in (0..count).rev() {
         let mut best = COST_MAX;
-        let indent = if start == 0 { shape.first_indent } else { shape.other_indent };
+        let indent = if start == 0 {
+            shape.first_indent
+        } else {
+            shape.other_indent
+        };
         let mut length = (indent + words[start].text.len()) as i64;
         let mut end = start;
         loop {
@@ -105,7 +109,9 @@ pub fn choose_breaks(words: &mut [Word], shape: &Shape) {
 }
 
 fn line_cost(words: &[Word], next: usize, length: i64, shape: &Shape) -> i64 {
-    let Some(word) = words.get(next) else { return 0 };
+    let Some(word) = words.get(next) else {
+        return 0;
+    };
     let cost = short(shape.goal as i64 - length);
     if word.next == words.len() {
         cost

@@ -78,7 +78,12 @@ impl Run<'_> {
                     self.failed = true;
                     if !self.settings.quiet {
                         let _ = self.out.flush();
-                        eprintln!("{}: {}: {}", self.name, quote_if_needed(file), reason(&error));
+                        eprintln!(
+                            "{}: {}: {}",
+                            self.name,
+                            quote_if_needed(file),
+                            reason(&error)
+                        );
                     }
                 }
             }
@@ -104,7 +109,9 @@ impl Run<'_> {
     /// The date and the title of a page's head: the file's, or now and no title.
     fn heading(&self, file: Option<&OsStr>, source: &Source) -> Heading {
         let file = file.filter(|file| *file != "-");
-        let time = file.and_then(|_| source.modified()).unwrap_or_else(SystemTime::now);
+        let time = file
+            .and_then(|_| source.modified())
+            .unwrap_or_else(SystemTime::now);
         let format = self.settings.date_format.as_deref();
         let mut date = Vec::new();
         let _ = format_system_time(

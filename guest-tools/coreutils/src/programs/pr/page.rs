@@ -52,7 +52,8 @@ impl<'a> Pages<'a> {
         sources: Vec<Source>,
         heading: Heading,
     ) -> Self {
-        let columns = (0..layout.columns).map(|at| Column::new(if layout.parallel { at } else { 0 }));
+        let columns =
+            (0..layout.columns).map(|at| Column::new(if layout.parallel { at } else { 0 }));
         let columns = columns.collect();
         let mut pages = Self {
             settings,
@@ -260,7 +261,10 @@ impl<'a> Pages<'a> {
         self.write_white_space();
         let page = format!("Page {}", self.page_number);
         let Heading { date, title } = &self.heading;
-        let taken: usize = [date, title, &page].iter().map(|text| text.chars().count()).sum();
+        let taken: usize = [date, title, &page]
+            .iter()
+            .map(|text| text.chars().count())
+            .sum();
         let room = self.settings.width - taken as i64;
         let before = room.max(0) as usize / 2;
         let after = room.max(0) as usize - before;
@@ -284,7 +288,10 @@ impl<'a> Pages<'a> {
                 }
             }
             if self.layout.stored {
-                let open = self.columns.iter_mut().filter(|c| c.status != Status::Closed);
+                let open = self
+                    .columns
+                    .iter_mut()
+                    .filter(|c| c.status != Status::Closed);
                 open.for_each(|column| column.status = Status::OnHold);
             }
             self.reset_status();

@@ -152,10 +152,14 @@ pub fn read(line: &Line) -> Result<(Settings, Vec<OsString>), (String, bool)> {
         }
     }
     if settings.merge && settings.columns.is_some() {
-        return Err(wrong("cannot specify number of columns when printing in parallel"));
+        return Err(wrong(
+            "cannot specify number of columns when printing in parallel",
+        ));
     }
     if settings.merge && settings.across {
-        return Err(wrong("cannot specify both printing across and printing in parallel"));
+        return Err(wrong(
+            "cannot specify both printing across and printing in parallel",
+        ));
     }
     translate_old(&mut settings, &old);
     Ok((settings, files))

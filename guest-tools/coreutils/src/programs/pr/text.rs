@@ -1,9 +1,6 @@
 //! Lines into columns: reading them, storing them, and writing them with their padding.
 
-use super::{
-    column::Status,
-    page::Pages,
-};
+use super::{column::Status, page::Pages};
 
 /// Where the row at hand stands. Blanks, separators and the padding before a column are written
 /// only when text follows.
@@ -80,7 +77,11 @@ impl Pages<'_> {
             Some(byte) => byte,
         };
         let before = self.position.input;
-        let clump = if byte == b'\n' { Vec::new() } else { self.clump(byte) };
+        let clump = if byte == b'\n' {
+            Vec::new()
+        } else {
+            self.clump(byte)
+        };
         if self.too_wide() {
             self.position.input = before;
             return false;
@@ -189,7 +190,9 @@ impl Pages<'_> {
         let line = self.columns[at].current_line;
         self.columns[at].current_line += 1;
         if self.columns[at].status == Status::FormFeed {
-            self.columns.iter_mut().for_each(|column| column.status = Status::OnHold);
+            self.columns
+                .iter_mut()
+                .for_each(|column| column.status = Status::OnHold);
             if self.columns[0].lines_to_print <= 0 {
                 self.row_printed &= self.layout.extremities;
                 return;
@@ -267,7 +270,9 @@ impl Pages<'_> {
         if self.layout.parallel {
             self.columns[at].full_page_printed = false;
         } else {
-            self.columns.iter_mut().for_each(|column| column.full_page_printed = false);
+            self.columns
+                .iter_mut()
+                .for_each(|column| column.full_page_printed = false);
         }
     }
 
@@ -275,8 +280,14 @@ impl Pages<'_> {
         if self.layout.parallel {
             self.columns[at].status = Status::OnHold;
         } else {
-            let status = if self.layout.stored { Status::FormFeed } else { Status::OnHold };
-            self.columns.iter_mut().for_each(|column| column.status = status);
+            let status = if self.layout.stored {
+                Status::FormFeed
+            } else {
+                Status::OnHold
+            };
+            self.columns
+                .iter_mut()
+                .for_each(|column| column.status = status);
         }
         self.columns[at].lines_to_print = 0;
         self.ready = self.ready.saturating_sub(1);
@@ -306,7 +317,11 @@ impl Pages<'_> {
         let (text, width) = if byte == tab.character || byte == b'\t' {
             let size = if byte == tab.character { tab.count } else { 8 };
             let width = tab_width(size, self.position.input);
-            let text = if self.layout.untabify { vec![b' '; width as usize] } else { vec![byte] };
+            let text = if self.layout.untabify {
+                vec![b' '; width as usize]
+            } else {
+                vec![byte]
+            };
             (text, width)
         } else if is_printable(byte) {
             (vec![byte], 1)
@@ -325,11 +340,15 @@ impl Pages<'_> {
     }
 
     fn write_line_number(&mut self) {
-        let Some(number) = self.settings.number else { return };
+        let Some(number) = self.settings.number else {
+            return;
+        };
         let width = usize::try_from(number.count).unwrap_or(0);
         let text = format!("{:>width$}", self.line_number);
         self.line_number += 1;
-        text.bytes().skip(text.len() - width).for_each(|byte| self.emit(byte));
+        text.bytes()
+            .skip(text.len() - width)
+            .for_each(|byte| self.emit(byte));
         if self.columns.len() == 1 {
             self.emit(number.character);
             if number.character == b'\t' {
