@@ -8,6 +8,7 @@ mod format;
 mod glob;
 mod mode;
 mod parse;
+mod value;
 mod walk;
 mod xargs;
 mod xargs_input;
