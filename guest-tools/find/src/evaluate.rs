@@ -12,7 +12,7 @@ use guest_unix::{
     entries::{UID, uid2usr},
     fs::{FileTypeExt, MetadataExt},
 };
-use options::{quote, reason};
+use options::{quote_argument, reason};
 use posix_regex::wildcard;
 
 use crate::{
@@ -291,7 +291,7 @@ fn delete(file: &Found<'_>, state: &mut State<'_>) -> bool {
             state.flush();
             eprintln!(
                 "find: cannot delete {}: {}",
-                quote(file.path),
+                quote_argument(file.path),
                 reason(&error)
             );
             state.failed = true;

@@ -7,6 +7,7 @@ mod expression;
 mod format;
 mod mode;
 mod parse;
+mod value;
 mod walk;
 mod xargs;
 mod xargs_input;
