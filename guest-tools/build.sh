@@ -53,14 +53,18 @@ prepare() {
     echo "$stamp" > patched/stamp
 }
 
-# Builds guests into the target folder $1; paths of this machine stay out of the modules.
+# Builds guests into the target folder $1; paths of this machine stay out of the modules. Each is
+# built by itself: built together, one guest's dependencies would get the features that another
+# asks for, and its bytes would depend on which guests were named beside it.
 build() {
-    local out=$1
+    local out=$1 guest
     shift
     rustup target list --installed | grep -qx "$target" || rustup target add "$target"
-    CARGO_TARGET_DIR=$out cargo build --locked --release --target "$target" \
-        --config "target.$target.rustflags=['--remap-path-prefix=$cargo_home/registry/src=/deps', '--remap-path-prefix=$here=/guest-tools', '--remap-path-prefix=$out=/target']" \
-        "${@/#/--package=}"
+    for guest; do
+        CARGO_TARGET_DIR=$out cargo build --locked --release --target "$target" \
+            --config "target.$target.rustflags=['--remap-path-prefix=$cargo_home/registry/src=/deps', '--remap-path-prefix=$here=/guest-tools', '--remap-path-prefix=$out=/target']" \
+            --package="$guest"
+    done
 }
 
 verify=no

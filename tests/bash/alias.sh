@@ -79,3 +79,7 @@ f
 \f
 ### BASH_ALIASES
 alias k='echo v'; echo "${BASH_ALIASES[k]}"
+### aliases that hold pieces of a loop
+shopt -s expand_aliases
+alias L1='for ' L2='L1 ' n1='i ' n2='n1 ' IN='in '
+L2 n2 IN 1 2; do echo $i; done

@@ -154,3 +154,15 @@ read 'a[1]' <<< hello; echo "${a[1]}"
 declare -a 'a=(1 2)'; echo "${#a[@]}"
 ### export of array stays inside
 a=(1 2); export a; bash -c 'echo "[${a-none}]"'
+### list to an element
+a=(1 2); a[0]=(3 4); echo same
+echo "$? ${a[*]}"
+### empty subscripts
+a[]=x 2>/dev/null; echo same
+echo "${#a[@]}"; b=(5); echo $((b[]+1)) 2>/dev/null
+### operator within a list
+eval 'a=(1 & 2)' 2>/dev/null; echo ${a-none}; eval 'echo a=(1)' 2>/dev/null; echo $?; declare b=(1 2); echo ${#b[@]}
+### quoted default of an empty array
+e=(); set -- "${e[@]+plus}" "${e[@]-minus}"; echo $# "$@"
+### subscripts with IFS empty
+a=(x y z); IFS=; printf '[%s]' ${!a[*]} "${!a[*]}" ${!a[@]}; echo

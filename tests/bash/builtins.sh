@@ -186,3 +186,27 @@ cd -z 2>/dev/null; echo $?; read -z 2>/dev/null; echo $?; declare -z 2>/dev/null
 type -t suspend logout disown fg bg
 ### printf to array of fields
 printf '%-10s|%6s|\n' name size a.txt 12 long-name.txt 3456
+### complete prints what it was told
+complete -o nospace -W 'one two' -P '<' cmd; complete -F make cmd2; complete -p cmd cmd2; complete -r cmd; complete -p cmd 2>/dev/null; echo $?
+### compgen words and filters
+compgen -W 'alpha beta "al ias"' al; compgen -W 'aa ab' -X '&b' a; compgen -A keyword wh; compgen -A nothing 2>/dev/null; echo $?
+### compgen with a function
+pick() { COMPREPLY=(red green); echo "asked for $2"; }; compgen -F pick r 2>/dev/null; echo "${COMPREPLY-none}"
+### compgen of files
+mkdir -p d/sub; touch d/file; compgen -f d/; compgen -d d/; compgen -f d/none; echo $?
+### history from a file
+printf 'one\ntwo\nthree\n' > h; HISTFILE=h; history -r; history 2; history -d 1; history | wc -l; history -s four five; history -w; cat h
+### history wrong argument
+history many 2>/dev/null; echo $?; history -z 2>/dev/null; echo $?
+### hash counts and names
+hash -p /some/where tool; hash -t tool; hash -p /else other; hash -t tool other; hash -d tool; hash -t tool 2>/dev/null; echo $?; hash -r; hash
+### ulimit lowered
+ulimit -S -n 64; ulimit -n; ulimit -S -n 32; ulimit -n
+### mapfile options together
+printf 'a\nb\nc\n' > f; mapfile -tn2 x < f; echo "${x[@]}"; mapfile -ts1 y < f; echo "${y[@]}"; mapfile FUNCNAME < f; echo $?
+### pushd and popd usage
+pushd -q 2>/dev/null; echo $?; pushd a b 2>/dev/null; echo $?; popd word 2>/dev/null; echo $?
+### readonly with array letters
+readonly -a none; declare -p none; readonly -A pair=([k]=v); declare -p pair; a=(1); readonly -A a; echo $?; declare -p a
+### test groups before comparing
+test 1 -eq 1 -a '(' = ')'; echo $?; test '(' = ')'; echo $?

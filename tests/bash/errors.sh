@@ -119,3 +119,6 @@ f 2>&1; (nosuch_e) 2>&1; echo $(nosuch_f 2>&1)
 for i in 1 2 3; do cat none$i 2>/dev/null || echo "miss $i"; done
 ### status of the whole script is that of the last command
 true; false
+### errors stay within eval and source
+f() { eval 'echo ${x!}; echo same
+echo next'; echo after; }; f 2>/dev/null; echo 'echo $((1/0)); echo same' > s; . ./s 2>/dev/null; echo here

@@ -189,3 +189,9 @@ v='  many   spaces  '; echo "[${v//+( )/ }]"; v=foo.tar.gz; echo "${v%%.@(tar|gz
 printf -v line '%*s' 10 ''; echo "${line// /=}"
 ### substring loop
 v=abc; for ((i=0; i<${#v}; i++)); do echo "${v:i:1}"; done
+### tilde in arguments like assignments
+HOME=/h; echo x=~ x=~:~ ~:y 1x=~ --o=~; z=${unset-~:~}; echo "$z"
+### tilde in anchored patterns
+HOME=/h; x=/h/a; echo "${x/#~/Z}" "${x#~}" "${x//~/z}"
+### empty offset
+(s=abc; echo ${s:}) 2>/dev/null; echo $?

@@ -150,3 +150,7 @@ f
 ### keyword function without parens and subshell body
 function f ( echo sub )
 f
+### names with expansions
+$f-g() { :; } 2>/dev/null; echo $?
+### listing of conditions and quotes
+f() { [[ x && ! ( a == b ) ]]; echo $'a\tb' $"c"; }; declare -f f

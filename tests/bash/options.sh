@@ -150,3 +150,7 @@ shopt -s checkwinsize huponexit; echo $?
 shopt -s gnu_errfmt; (nosuchcmd_zz) 2>/dev/null; echo $?
 ### compat ignored
 BASH_COMPAT=5.0; echo $BASH_COMPAT
+### xtrace of declarations
+exec 2>&1; set -x; export one=1; declare -a list=(1 'a b'); V=2 true 2>/dev/null; [[ ! -z x ]]; ((  one = 3 )); for ((i=0;i<1;i++)); do :; done
+### errexit that begins in a negated function
+f() { set -e; false; echo no; }; ! f; echo after

@@ -135,3 +135,7 @@ echo two; echo three' EXIT; :
 trap 'echo once' EXIT INT TERM; kill -TERM $$; echo after
 ### killing waits for status 128 plus
 (kill -TERM $BASHPID) ; echo $?; (kill -9 $BASHPID); echo $?
+### DEBUG for each stage
+trap 'echo d' DEBUG; echo a | cat; trap - DEBUG
+### RETURN after source names the caller
+echo : > s; set -T; f() { . ./s; }; trap 'echo "r ${FUNCNAME[0]-top}"' RETURN; f

@@ -111,3 +111,19 @@ echo 'echo no' > e; ENV=./e bash -c 'echo yes'
 TIMEFORMAT='timed'; { time :; } 2>&1
 ### HISTCONTROL and friends harmless
 HISTCONTROL=ignoreboth HISTSIZE=10; echo $HISTSIZE
+### circular references end the line
+declare -n one=two two=one; one=1; echo same
+echo next $?
+### reference to a quoted key
+declare -A m=(['a b']=c); declare -n r='m["a b"]'; echo "$r"; r=d; echo "${m[a b]}"
+### list before a command is text
+show() { echo "$L"; }; L=(a b) show; echo "${L-none}"
+### readonly under errexit
+set -e
+readonly fixed=1
+fixed=2 2>/dev/null
+echo not reached
+### last argument after assignments
+: a b; x=1; echo "[$_]"; declare -a list=(1 2); echo $_
+### SHLVL of what takes the shell's place
+export SHLVL=3; (bash -c 'echo $SHLVL'); (true; bash -c 'echo $SHLVL' 2>/dev/null); bash -c 'echo $SHLVL' & wait

@@ -13,5 +13,6 @@ mod architecture;
 mod calls;
 mod door;
 mod process;
+mod programs;
 mod run;
 mod telemetry;

@@ -64,3 +64,11 @@ seq 100000 | xargs echo | wc -l; seq 1000 | xargs -n 100 echo | wc -l; seq 10 | 
 touch a; chmod 444 a; find . -name a -readable; find . -name a -writable; find . -name a -executable
 ### xargs quotes trouble
 echo "it's" | xargs; echo $?
+### what is refused
+mkdir d; cd d; for e in -bogus -name '-o -name x' '-name x extra' '-type q' '-type f,' '-size 3q' '( -name x' '-name x )' '!' '-name x -o' '-mtime x' '-user nosuch' '-newer nofile' '-exec'; do find . $e 2>&1; done; ln -s .. up; find -L . 2>&1; echo $?; find nofile 2>&1
+### execdir names
+mkdir d; find / -maxdepth 0 -execdir echo {} \;; find . -maxdepth 0 -execdir echo {} \;; find d -execdir echo {} \;
+### xargs reads words as GNU does
+printf '"" a\nb ""' | xargs -n1 echo -; printf "c '" | xargs echo; printf 'a b \nc\nd\\ \ne\n' | xargs -L1 echo; printf 'a STOP' | xargs -E STOP; printf 'a\0b c\n' | xargs echo 2>/dev/null
+### xargs options
+echo a b c | xargs -n ' +2' echo; printf 'aAb' | xargs -d '\x+0x41' echo; printf 'a\nb\n' | xargs -a - echo; mkdir d; xargs -a d echo x; printf "it's\ta b\n" | xargs -d '\n' -t 2>&1; printf 'abc\n' | xargs -I{} -s 8 echo {} {}; echo $?; xargs -n 0 2>&1 </dev/null; echo $?

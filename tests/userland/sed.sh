@@ -213,3 +213,5 @@ printf 'abc\n' | sed 's/b/\n/;P;D'
 printf 'x\n' | sed 's/x/[\o101\d066\x43]/'
 ### n l 2
 printf 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\\\001\n' | sed -n l
+### flags with blanks, and ranges to a multiple
+echo HeLLo | sed 's/l/x/I g'; echo 121 | sed 's/1/x/ p ;s/2/y/ w out'; cat out; seq 12 | sed -n '4,~4p'; seq 7 | sed '4,~2d'; for f in gg pp '1 2' 0; do echo 1 | sed "s/1/x/$f" 2>&1; done

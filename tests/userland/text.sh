@@ -104,3 +104,23 @@ echo 'Hello World 123' | tr -d '[:space:]'; echo; echo 'Hello' | tr 'A-Za-z' 'N-
 printf 'no newline' | sort; printf 'x' | cut -c1; printf 'a b' | wc -l; printf 'q' | head -1; printf 'q' | tail -1; printf 'z' | uniq
 ### devices
 cat /dev/null; echo $?; cat /dev/null > e; wc -c e; head -c 3 /dev/zero | od -c; head -c 5 /dev/urandom | wc -c; cat /dev/stdin < e; wc -c /dev/null; grep x /dev/null; echo $?; tail -n 1 /dev/null; sort /dev/null; cp /dev/null f2; wc -c < f2
+### pr columns
+seq 9 | pr -t -2; seq 9 | pr -t -3 -a; seq 5 | pr -t -2 -s:; seq 5 | pr -t -2 -S' | '; seq 6 | pr -t -3 -n; seq 7 | pr -t -4 -w 30; printf 'a\tb\nlong enough to be cut off somewhere before its end, surely\nc\n' | pr -t -2
+### pr files side by side
+seq 2 > a; seq 4 > b; pr -m -t a b; pr -m -t -n b a; pr -m -t -J a b; pr -m -t -w 20 a b
+### pr pages
+seq 30 | pr -D D -h head -l 20; seq 30 | pr -D D -h head -l 20 +2; seq 30 | pr -D D -h head --pages=2:2 -l 20 -d; printf 'x\f\ny' | pr -D D -h h -F; seq 8 | pr -t -o 3 -n:3; printf 'a\001\377' | pr -t -v; pr -l x 2>&1; pr -0 2>&1; pr -Z 2>&1; echo $?
+### fmt costs
+w() { echo 'One sentence ends here. Another, with commas; and (parentheses) follows!  It goes on "quoted" for a while.'; printf '\n   indented words in a row\nnext line of words\n\ttabbed words\n'; }; w | fmt -w 30; w | fmt -20; w | fmt -s -w 25; w | fmt -t -w 40; w | fmt -c -w 40; w | fmt -u -w 35 -g 30; printf '> a b c d e f\n> g h\nplain\n' | fmt -p '>' -w 10; seq 2000 | fmt | cksum; fmt -w 20 -g 30 2>&1
+### nl joins blank lines across sections
+printf 'a\n\n\\:\\:\n\nb\n' | nl -ba -l2
+### sort merges without sorting
+printf 'b\na\n' > f; printf 'c\n' > g; sort -m f g; sort -m -u g f g; sort -mr g f; sort -m -o f f g; cat f
+### tabs after the list
+printf 'a\tb\tc\td\te\n' | expand -t 2,5,/3; printf 'a\tb\tc\td\te\n' | expand -t 2,5,+3
+### wrong options
+sort -Z 2>&1; head --nope 2>&1; cut -f 2>&1; head --lines 2>&1; nl --number-width 2>&1; head -n x 2>&1; cat --help | head -1
+### closed input
+cat <&-; echo $?; cut -c1 <&-; echo $?; tr a b <&-; echo $?; md5sum <&-; echo $?
+### env says what it does
+env -v -u FOO A=b echo 'a b' 2>&1; env nosuch 2>&1; timeout 1 nosuch 2>&1; sleep x 2>&1

@@ -12,11 +12,12 @@ use guest_unix::{
     entries::{UID, uid2usr},
     fs::{FileTypeExt, MetadataExt},
 };
-use options::{quote, reason};
+use options::{quote_argument, reason};
+use posix_regex::wildcard;
 
 use crate::{
     expression::{Bound, Node, Permissions, Settings, Sink, Stamp},
-    format, glob,
+    format,
 };
 
 /// A file that was reached.
@@ -131,14 +132,14 @@ pub fn holds(node: &Node, file: &Found<'_>, state: &mut State<'_>) -> bool {
             state.quit = true;
             true
         }
-        Node::Name { glob, ignore_case } => glob::matches(glob, &file.name(), *ignore_case),
+        Node::Name { glob, ignore_case } => wildcard::matches(glob, &file.name(), *ignore_case),
         Node::Path { glob, ignore_case } => {
-            glob::matches(glob, &file.path.to_string_lossy(), *ignore_case)
+            wildcard::matches(glob, &file.path.to_string_lossy(), *ignore_case)
         }
         Node::Regex(matcher) => matcher.is_match(file.path.as_os_str().as_bytes()),
         Node::Type { letters, of_target } => has_type(letters, *of_target, file),
         Node::LinkName { glob, ignore_case } => fs::read_link(file.path)
-            .is_ok_and(|target| glob::matches(glob, &target.to_string_lossy(), *ignore_case)),
+            .is_ok_and(|target| wildcard::matches(glob, &target.to_string_lossy(), *ignore_case)),
         Node::Empty => is_empty(file),
         Node::Print { .. }
         | Node::Printf { .. }
@@ -290,7 +291,7 @@ fn delete(file: &Found<'_>, state: &mut State<'_>) -> bool {
             state.flush();
             eprintln!(
                 "find: cannot delete {}: {}",
-                quote(file.path),
+                quote_argument(file.path),
                 reason(&error)
             );
             state.failed = true;

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, ffi::OsStr, io, os::wasi::ffi::OsStrExt, path::Path};
 
 use guest_start::process::{self, Command, Status};
-use options::{quote, reason};
+use options::{quote_argument, reason};
 
 /// Where a command runs, and whether it is asked for first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +81,16 @@ impl Execution {
         if !self.in_folder() {
             return path.as_os_str().as_bytes().to_vec();
         }
-        let last = path.file_name().unwrap_or(path.as_os_str());
-        [b"./", last.as_bytes()].concat()
+        let whole = path.as_os_str().as_bytes();
+        let end = whole
+            .iter()
+            .rposition(|&byte| byte != b'/')
+            .map_or(0, |at| at + 1);
+        match whole[..end].iter().rposition(|&byte| byte == b'/') {
+            _ if end == 0 => b"/".to_vec(),
+            Some(at) => [b"./", &whole[at + 1..]].concat(),
+            None => [b"./", whole].concat(),
+        }
     }
 
     fn folder<'a>(&self, path: &'a Path) -> Option<&'a Path> {
@@ -127,7 +135,7 @@ fn start(words: &[Vec<u8>], folder: Option<&Path>) -> bool {
     match spawn(words, folder).and_then(process::wait_for) {
         Ok(status) => status == Status::Exited(0),
         Err(error) => {
-            eprintln!("find: {}: {}", quote(program), reason(&error));
+            eprintln!("find: {}: {}", quote_argument(program), reason(&error));
             false
         }
     }

@@ -8,18 +8,15 @@ use std::{
     rc::Rc,
 };
 
-use guest_unix::{
-    entries::{grp2gid, usr2uid},
-    fs::MetadataExt,
-};
-use options::quote;
+use guest_unix::fs::MetadataExt;
+use options::quote_argument as quote;
 use posix_regex::{Matcher, Options, Syntax, translate};
 
 use crate::{
     calendar,
     execute::{Execution, Mode},
-    expression::{Bound, Node, Permissions, Search, Settings, Sink, Stamp},
-    mode,
+    expression::{Bound, Node, Search, Settings, Sink, Stamp},
+    value::{owner, permission, size, types},
 };
 
 struct Parser {
@@ -65,7 +62,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Search, String> {
     if let Some(extra) = parser.words.get(parser.at) {
         return Err(match extra.as_bytes() {
             b")" => "you have too many ')'".to_owned(),
-            _ => format!("paths must precede expression: {}", quote(extra)),
+            _ => format!("paths must precede expression: `{}'", extra.display()),
         });
     }
     if !parser.acts {
@@ -126,8 +123,7 @@ impl Parser {
     fn list(&mut self) -> Parsed {
         let mut left = self.or()?;
         while self.peek() == b"," {
-            self.at += 1;
-            left = Node::List(Box::new(left), Box::new(self.or()?));
+            left = Node::List(Box::new(left), Box::new(self.after(Self::or)?));
         }
         Ok(left)
     }
@@ -135,8 +131,7 @@ impl Parser {
     fn or(&mut self) -> Parsed {
         let mut left = self.and()?;
         while matches!(self.peek(), b"-o" | b"-or") {
-            self.at += 1;
-            left = Node::Or(Box::new(left), Box::new(self.and()?));
+            left = Node::Or(Box::new(left), Box::new(self.after(Self::and)?));
         }
         Ok(left)
     }
@@ -144,25 +139,35 @@ impl Parser {
     fn and(&mut self) -> Parsed {
         let mut left = self.not()?;
         loop {
-            match self.peek() {
-                b"-a" | b"-and" => self.at += 1,
+            let right = match self.peek() {
+                b"-a" | b"-and" => self.after(Self::not)?,
                 b"" | b")" | b"," | b"-o" | b"-or" => return Ok(left),
-                _ => {}
-            }
-            left = Node::And(Box::new(left), Box::new(self.not()?));
+                _ => self.not()?,
+            };
+            left = Node::And(Box::new(left), Box::new(right));
         }
+    }
+
+    /// What follows the operator at hand, read with `read`.
+    fn after(&mut self, read: fn(&mut Self) -> Parsed) -> Parsed {
+        let operator = self.words[self.at].to_string_lossy().into_owned();
+        self.at += 1;
+        if self.at == self.words.len() {
+            return Err(format!("expected an expression after '{operator}'"));
+        }
+        read(self)
     }
 
     fn not(&mut self) -> Parsed {
         match self.peek() {
-            b"!" | b"-not" => {
-                self.at += 1;
-                Ok(Node::Not(Box::new(self.not()?)))
-            }
+            b"!" | b"-not" => Ok(Node::Not(Box::new(self.after(Self::not)?))),
             b"(" => {
                 self.at += 1;
                 if self.peek() == b")" {
                     return Err("invalid expression; empty parentheses are not allowed.".to_owned());
+                }
+                if self.at == self.words.len() {
+                    return Err("invalid expression; expected to find a ')' but didn't see one. Perhaps you need an extra predicate after '('".to_owned());
                 }
                 let inner = self.list()?;
                 if self.peek() != b")" {
@@ -171,10 +176,12 @@ impl Parser {
                 self.at += 1;
                 Ok(inner)
             }
-            b"" => Err(
-                "invalid expression; you have used a binary operator with nothing after it."
-                    .to_owned(),
-            ),
+            operator @ (b"-o" | b"-or" | b"-a" | b"-and" | b",") => Err(format!(
+                "invalid expression; you have used a binary operator '{}' with nothing before it.",
+                String::from_utf8_lossy(operator)
+            )),
+            b")" => Err("invalid expression; you have too many ')'".to_owned()),
+            b"" => Err("invalid expression".to_owned()),
             _ => self.primary(),
         }
     }
@@ -195,7 +202,7 @@ impl Parser {
         let value = self
             .words
             .get(self.at)
-            .ok_or_else(|| format!("missing argument to '{word}'"))?;
+            .ok_or_else(|| format!("missing argument to `{word}'"))?;
         self.at += 1;
         Ok(value.to_string_lossy().into_owned())
     }
@@ -311,13 +318,13 @@ impl Parser {
         let mut words: Vec<Vec<u8>> = Vec::new();
         loop {
             let Some(next) = self.words.get(self.at) else {
-                return Err(format!("missing argument to '{word}'"));
+                return Err(format!("missing argument to `{word}'"));
             };
             self.at += 1;
             let several = next == "+" && words.last().is_some_and(|last| last == b"{}");
             if next == ";" || several {
                 if words.is_empty() {
-                    return Err(format!("invalid argument '{}' to '{word}'", next.display()));
+                    return Err(format!("invalid argument `{}' to `{word}'", next.display()));
                 }
                 if several {
                     words.pop();
@@ -374,9 +381,9 @@ impl Parser {
         ];
         if !known.contains(&word) {
             return Err(if word.starts_with('-') {
-                format!("unknown predicate '{word}'")
+                format!("unknown predicate `{word}'")
             } else {
-                format!("paths must precede expression: {}", quote(word))
+                format!("paths must precede expression: `{word}'")
             });
         }
         let value = self.value(word)?;
@@ -432,8 +439,8 @@ impl Parser {
     }
 
     fn bounded(&self, word: &str, value: &str) -> Parsed {
-        let bound = Bound::parse(value)
-            .ok_or_else(|| format!("non-numeric argument to {word}: {}", quote(value)))?;
+        let bound =
+            Bound::parse(value).ok_or_else(|| format!("invalid argument `{value}' to `{word}'"))?;
         let stamp = match word.as_bytes()[1] {
             b'a' => Stamp::Accessed,
             b'c' => Stamp::Changed,
@@ -457,7 +464,7 @@ impl Parser {
             Some('m') => Some(Stamp::Modified),
             _ => None,
         };
-        let unknown = || format!("unknown predicate '{word}'");
+        let unknown = || format!("invalid predicate `{word}'");
         let mut chars = letters.chars();
         if letters.is_empty() {
             return self.newer_file(Stamp::Modified, &value, Stamp::Modified);
@@ -510,68 +517,4 @@ impl Parser {
         Matcher::new(&pattern, translated.back_references, options)
             .map(|matcher| Node::Regex(Rc::new(matcher)))
     }
-}
-
-fn types(word: &str, value: &str) -> Parsed {
-    let mut letters = Vec::new();
-    for part in value.split(',') {
-        match part {
-            "b" | "c" | "d" | "p" | "f" | "l" | "s" | "D" => letters.extend(part.chars()),
-            _ => return Err(format!("Unknown argument to {word}: {part}")),
-        }
-    }
-    Ok(Node::Type {
-        letters,
-        of_target: word == "-xtype",
-    })
-}
-
-fn size(value: &str) -> Parsed {
-    let (digits, unit) = match value.as_bytes().last() {
-        Some(b'c') => (&value[..value.len() - 1], 1),
-        Some(b'w') => (&value[..value.len() - 1], 2),
-        Some(b'b') => (&value[..value.len() - 1], 512),
-        Some(b'k') => (&value[..value.len() - 1], 1 << 10),
-        Some(b'M') => (&value[..value.len() - 1], 1 << 20),
-        Some(b'G') => (&value[..value.len() - 1], 1 << 30),
-        _ => (value, 512),
-    };
-    let bound =
-        Bound::parse(digits).ok_or_else(|| format!("Invalid argument '{value}' to -size"))?;
-    Ok(Node::Size { bound, unit })
-}
-
-fn permission(value: &str) -> Parsed {
-    let (kind, text) = match value.as_bytes().first() {
-        Some(b'-') => (Permissions::All, &value[1..]),
-        Some(b'/') => (Permissions::Any, &value[1..]),
-        _ => (Permissions::Exactly, value),
-    };
-    match (mode::parse(text, false), mode::parse(text, true)) {
-        (Some(mode), Some(folder_mode)) => Ok(Node::Permission {
-            kind,
-            mode,
-            folder_mode,
-        }),
-        _ => Err(format!("invalid mode {}", quote(value))),
-    }
-}
-
-fn owner(word: &str, value: &str) -> Parsed {
-    if word == "-user" {
-        let id = usr2uid(value).map_err(|_| {
-            format!(
-                "invalid user name or UID argument to -user: {}",
-                quote(value)
-            )
-        })?;
-        return Ok(Node::UserId(Bound::Exactly(id.into())));
-    }
-    let id = grp2gid(value).map_err(|_| {
-        format!(
-            "invalid group name or GID argument to -group: {}",
-            quote(value)
-        )
-    })?;
-    Ok(Node::GroupId(Bound::Exactly(id.into())))
 }

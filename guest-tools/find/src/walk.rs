@@ -5,11 +5,11 @@ use std::{
     ffi::OsString,
     fs::{self, File, FileType},
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use guest_unix::fs::MetadataExt;
-use options::{quote, reason};
+use options::{quote_argument, reason};
 
 use crate::{
     evaluate::{Found, State, holds},
@@ -45,7 +45,7 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
         match File::create(path) {
             Ok(file) => files.push(Box::new(BufWriter::new(file))),
             Err(error) => {
-                eprintln!("find: {}: {}", quote(path), reason(&error));
+                eprintln!("find: {}: {}", quote_argument(path), reason(&error));
                 return 1;
             }
         }
@@ -92,14 +92,14 @@ struct Walk<'a> {
     search: &'a Search,
     state: State<'a>,
     /// Folders on the way down, by device and inode: with `-L` a link can lead back up.
-    ancestors: Vec<(u64, u64)>,
+    ancestors: Vec<((u64, u64), PathBuf)>,
     device: u64,
 }
 
 impl Walk<'_> {
     fn say(&mut self, path: &Path, error: &io::Error) {
         self.state.flush();
-        eprintln!("find: {}: {}", quote(path), reason(error));
+        eprintln!("find: {}: {}", quote_argument(path), reason(error));
         self.state.failed = true;
     }
 
@@ -131,8 +131,30 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether `folder` is one of those above it, which is said and fails the search.
+    fn loops(&mut self, folder: &Found<'_>) -> bool {
+        let Some(metadata) = folder.metadata() else {
+            return false;
+        };
+        let key = (metadata.dev(), metadata.ino());
+        let Some((_, above)) = self.ancestors.iter().find(|(known, _)| *known == key) else {
+            return false;
+        };
+        self.state.flush();
+        eprintln!(
+            "find: File system loop detected; {} is part of the same file system loop as {}.",
+            quote_argument(folder.path),
+            quote_argument(above)
+        );
+        self.state.failed = true;
+        true
+    }
+
     fn visit(&mut self, file: Found<'_>) {
         let settings = &self.search.settings;
+        if settings.follow && file.kind.is_dir() && self.loops(&file) {
+            return;
+        }
         let counts = file.depth >= settings.least_depth;
         self.state.prune = false;
         if !settings.depth_first && counts {
@@ -157,16 +179,7 @@ impl Walk<'_> {
                 return;
             };
             let key = (metadata.dev(), metadata.ino());
-            if self.ancestors.contains(&key) {
-                self.state.flush();
-                eprintln!(
-                    "find: File system loop detected; {} is part of the same file system loop",
-                    quote(folder.path)
-                );
-                self.state.failed = true;
-                return;
-            }
-            self.ancestors.push(key);
+            self.ancestors.push((key, folder.path.to_path_buf()));
         }
         match fs::read_dir(folder.path) {
             Ok(entries) => {

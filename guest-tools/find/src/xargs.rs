@@ -11,7 +11,7 @@ use guest_start::{
     descriptor,
     process::{self, Command, Pid, Status},
 };
-use options::{Grammar, Line, Takes, quote, reason};
+use options::{Grammar, Line, Takes, quote_argument, reason};
 
 use crate::xargs_input::{Items, Separator};
 
@@ -89,7 +89,7 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
             Err(error) => {
                 eprintln!(
                     "xargs: Cannot open input file {}: {}",
-                    quote(path),
+                    quote_argument(path),
                     reason(&error)
                 );
                 return 1;
@@ -126,21 +126,17 @@ fn job(line: Line) -> Result<Job, String> {
     };
     for found in &line.options {
         let text = found.text();
-        let number = |least: usize| {
-            text.parse::<usize>()
-                .ok()
-                .filter(|number| *number >= least)
-                .ok_or_else(|| {
-                    format!(
-                        "invalid number \"{text}\" for -{} option",
-                        char::from_u32(found.code).unwrap_or_default()
-                    )
-                })
-        };
+        let number = |least| number(&text, found.code, least);
         match char::from_u32(found.code).unwrap_or_default() {
             '0' => job.separator = Separator::Byte(0),
             'd' => job.separator = Separator::Byte(delimiter(&text)?),
-            'a' => job.from_file = found.value.clone().map(OsString::from_vec),
+            'a' => {
+                job.from_file = found
+                    .value
+                    .clone()
+                    .filter(|path| path != b"-")
+                    .map(OsString::from_vec)
+            }
             'E' | 'e' => job.end_word = found.value.clone().filter(|word| !word.is_empty()),
             'I' | 'i' => {
                 job.replace = Some(found.value.clone().unwrap_or_else(|| b"{}".to_vec()));
@@ -178,30 +174,74 @@ fn job(line: Line) -> Result<Job, String> {
     Ok(job)
 }
 
+/// A number as `strtol` reads it: after blanks, with or without a sign.
+fn number(text: &str, option: u32, least: usize) -> Result<usize, String> {
+    let option = char::from_u32(option).unwrap_or_default();
+    let advice = "Try 'xargs --help' for more information.";
+    let trimmed = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+    let value: i64 = trimmed
+        .parse()
+        .map_err(|_| format!("invalid number \"{text}\" for -{option} option\n{advice}"))?;
+    usize::try_from(value)
+        .ok()
+        .filter(|value| *value >= least)
+        .ok_or_else(|| format!("value {text} for -{option} option should be >= {least}\n{advice}"))
+}
+
 fn delimiter(text: &str) -> Result<u8, String> {
-    let wrong = || {
-        format!(
-            "Invalid input delimiter specification {text}: the delimiter must be either a single character or an escape sequence starting with \\."
-        )
-    };
     match text.as_bytes() {
         [byte] => Ok(*byte),
-        [b'\\', rest @ ..] => match rest {
-            b"n" => Ok(b'\n'),
-            b"t" => Ok(b'\t'),
-            b"r" => Ok(b'\r'),
-            b"a" => Ok(7),
-            b"b" => Ok(8),
-            b"f" => Ok(12),
-            b"v" => Ok(11),
-            b"\\" => Ok(b'\\'),
-            [b'x', hex @ ..] => {
-                u8::from_str_radix(&String::from_utf8_lossy(hex), 16).map_err(|_| wrong())
-            }
-            octal => u8::from_str_radix(&String::from_utf8_lossy(octal), 8).map_err(|_| wrong()),
-        },
-        _ => Err(wrong()),
+        b"\\n" => Ok(b'\n'),
+        b"\\t" => Ok(b'\t'),
+        b"\\r" => Ok(b'\r'),
+        b"\\a" => Ok(7),
+        b"\\b" => Ok(8),
+        b"\\f" => Ok(12),
+        b"\\v" => Ok(11),
+        b"\\\\" => Ok(b'\\'),
+        [b'\\', b'x', ..] => numbered_delimiter(text, &text[2..], 16),
+        [b'\\', b'0'..=b'9', ..] => numbered_delimiter(text, &text[1..], 8),
+        [b'\\', ..] => Err(format!(
+            "Invalid escape sequence {text} in input delimiter specification."
+        )),
+        _ => Err(format!(
+            "Invalid input delimiter specification {text}: the delimiter must be either a single character or an escape sequence starting with \\."
+        )),
     }
+}
+
+/// Digits as `strtoul` reads them, so that none at all mean 0.
+fn numbered_delimiter(whole: &str, digits: &str, base: u32) -> Result<u8, String> {
+    let start = digits.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+    let (negative, start) = match start.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, start.strip_prefix('+').unwrap_or(start)),
+    };
+    let prefixed = start
+        .strip_prefix("0x")
+        .or_else(|| start.strip_prefix("0X"));
+    let start = prefixed.filter(|_| base == 16).unwrap_or(start);
+    let end = start
+        .find(|c: char| !c.is_digit(base))
+        .unwrap_or(start.len());
+    if end < start.len() || start.is_empty() && !digits.is_empty() {
+        return Err(format!(
+            "Invalid escape sequence {whole} in input delimiter specification; trailing characters {} not recognised.",
+            &start[end..]
+        ));
+    }
+    let value = if start.is_empty() {
+        Ok(0)
+    } else {
+        u64::from_str_radix(start, base)
+    };
+    let value = value.ok().filter(|value| !negative || *value == 0);
+    value.and_then(|value| u8::try_from(value).ok()).ok_or_else(|| {
+        let most = if base == 16 { "ff" } else { "377" };
+        format!(
+            "Invalid escape sequence {whole} in input delimiter specification; character values must not exceed {most}."
+        )
+    })
 }
 
 struct Runner<'a> {
@@ -229,44 +269,64 @@ impl Runner<'_> {
         self.stop.unwrap_or(self.status)
     }
 
-    fn one_by_one(&mut self, mut items: Items<impl io::BufRead>) -> io::Result<()> {
+    fn one_by_one(&mut self, mut items: Items<impl io::BufRead>) -> Result<(), String> {
         let mark = self.job.replace.clone().unwrap_or_default();
         while let Some(item) = items.next()? {
             if self.stop.is_some() {
                 break;
             }
-            let words = self
-                .job
-                .command
-                .iter()
-                .map(|word| replace(word.as_bytes(), &mark, &item.text));
-            self.start(words.collect());
+            let (name, rest) = self.job.command.split_first().ok_or("no command")?;
+            let mut words = vec![name.as_bytes().to_vec()];
+            if name.len() >= self.job.bytes {
+                return Err(
+                    "can not fit single argument within argument list size limit".to_owned(),
+                );
+            }
+            for word in rest {
+                words.push(replace(word.as_bytes(), &mark, &item.text));
+            }
+            if words.iter().any(|word| word.len() >= self.job.bytes) {
+                return Err("command too long".to_owned());
+            }
+            if bytes_of(&words) > self.job.bytes {
+                return Err("argument list too long".to_owned());
+            }
+            self.start(words);
         }
         Ok(())
     }
 
-    fn batches(&mut self, mut items: Items<impl io::BufRead>) -> io::Result<()> {
-        let head: Vec<Vec<u8>> = self
-            .job
-            .command
-            .iter()
-            .map(|word| word.as_bytes().to_vec())
-            .collect();
-        let head_bytes: usize = head.iter().map(|word| word.len() + 1).sum();
+    fn batches(&mut self, mut items: Items<impl io::BufRead>) -> Result<(), String> {
+        let command = self.job.command.iter();
+        let head: Vec<Vec<u8>> = command.map(|word| word.as_bytes().to_vec()).collect();
+        let head_bytes = bytes_of(&head);
+        if head_bytes > self.job.bytes {
+            return Err("can not fit single argument within argument list size limit".to_owned());
+        }
         let (mut words, mut bytes, mut lines, mut any) = (Vec::new(), head_bytes, 0, false);
-        while let Some(item) = items.next()? {
+        loop {
+            let item = match items.next() {
+                Ok(Some(item)) if head_bytes + item.text.len() < self.job.bytes => item,
+                Ok(None) => break,
+                refused => {
+                    // What came before a wrong item still runs.
+                    if !words.is_empty() && self.stop.is_none() && !self.job.exit_on_overflow {
+                        self.start([head, words].concat());
+                    }
+                    return Err(refused
+                        .err()
+                        .unwrap_or_else(|| "argument line too long".to_owned()));
+                }
+            };
             if self.stop.is_some() {
                 return Ok(());
             }
             let length = item.text.len() + 1;
-            if head_bytes + length > self.job.bytes {
-                return Err(io::Error::other("argument line too long"));
-            }
             if bytes + length > self.job.bytes && !words.is_empty() {
                 if self.job.exit_on_overflow
                     && (self.job.arguments.is_some() || self.job.lines.is_some())
                 {
-                    return Err(io::Error::other("argument list too long"));
+                    return Err("argument list too long".to_owned());
                 }
                 self.start([head.clone(), std::mem::take(&mut words)].concat());
                 (bytes, lines, any) = (head_bytes, 0, true);
@@ -320,7 +380,7 @@ impl Runner<'_> {
     fn announced(&self, words: &[Vec<u8>]) -> bool {
         let shown: Vec<_> = words
             .iter()
-            .map(|word| String::from_utf8_lossy(word))
+            .map(|word| String::from_utf8_lossy(&options::shell_escape(word)).into_owned())
             .collect();
         let mut stderr = io::stderr();
         let _ = write!(
@@ -385,6 +445,11 @@ impl Runner<'_> {
             }
         }
     }
+}
+
+/// The size of a command line: its words, each with the NUL that ends it.
+fn bytes_of(words: &[Vec<u8>]) -> usize {
+    words.iter().map(|word| word.len() + 1).sum()
 }
 
 fn replace(word: &[u8], mark: &[u8], text: &[u8]) -> Vec<u8> {

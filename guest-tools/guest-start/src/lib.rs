@@ -9,6 +9,7 @@ pub mod file;
 mod imports;
 pub mod process;
 pub mod signal;
+mod standard_input;
 mod start;
 pub mod state;
 

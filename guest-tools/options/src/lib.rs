@@ -1,7 +1,11 @@
 //! Command lines read as GNU `getopt_long` reads them, and errors worded as glibc words them.
 
+mod quoting;
+
+pub use quoting::{quote, quote_argument, quote_if_needed, shell_escape};
+
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     io,
     os::wasi::ffi::{OsStrExt, OsStringExt},
 };
@@ -225,39 +229,5 @@ pub fn reason(error: &io::Error) -> String {
                 None => text,
             }
         }
-    }
-}
-
-/// `name` in quotes as GNU programs quote file names in messages: 'name', with `'\''` escapes.
-#[must_use]
-pub fn quote(name: impl AsRef<OsStr>) -> String {
-    let text = name.as_ref().to_string_lossy();
-    if text.contains('\'') {
-        if !text.contains(['"', '$', '`', '\\']) {
-            return format!("\"{text}\"");
-        }
-        return format!("'{}'", text.replace('\'', "'\\''"));
-    }
-    format!("'{text}'")
-}
-
-/// `name` quoted only when a shell would need it, as GNU's `quotef`.
-#[must_use]
-pub fn quote_if_needed(name: impl AsRef<OsStr>) -> String {
-    let text = name.as_ref().to_string_lossy();
-    let special = |c: char| c.is_whitespace() || "|&;<>()$`\\\"'*?[#~=%!{}".contains(c);
-    let plain = !text.is_empty()
-        && !text
-            .chars()
-            .any(|c| c.is_whitespace() || "|&;<>()$`\\\"'*?[=^!:".contains(c))
-        && !text.starts_with(['#', '~']);
-    if plain || !text.chars().any(|c| special(c) || c == ':') {
-        if text.is_empty() {
-            "''".to_owned()
-        } else {
-            text.into_owned()
-        }
-    } else {
-        quote(name)
     }
 }

@@ -7,6 +7,7 @@
 mod class;
 mod matcher;
 mod translate;
+pub mod wildcard;
 
 pub use matcher::{Matcher, Options, Span};
 pub use translate::{Syntax, Translated, translate};

@@ -1,5 +1,7 @@
 //! Running a script on every line.
 
+mod address;
+
 use std::{
     ffi::{OsStr, OsString},
     fs,
@@ -16,7 +18,7 @@ use crate::{
     Settings,
     input::Input,
     output::{InPlace, Sink, written_file},
-    script::{Action, Address, Command, End, Expression, Script, Substitution},
+    script::{Action, Script, Substitution},
     substitute::substitute,
 };
 
@@ -293,82 +295,6 @@ impl<'a> Machine<'a> {
             }
         }
         Then::EndCycle
-    }
-
-    fn applies(&mut self, at: usize, command: &Command) -> bool {
-        let guard = &command.guard;
-        let holds = match (&guard.first, &guard.end) {
-            (None, _) => true,
-            (Some(first), None) => self.at_address(first),
-            (Some(first), Some(end)) => self.in_range(at, first, end),
-        };
-        holds != guard.negated
-    }
-
-    fn at_address(&mut self, address: &Address) -> bool {
-        let line = self.input.number;
-        match address {
-            Address::Line(number) => line == *number,
-            Address::Step(first, 0) => line == *first,
-            Address::Step(first, step) => line >= *first && (line - first) % step == 0,
-            Address::Last => self.input.is_last(),
-            Address::Matching(expression) => self.matches(expression),
-        }
-    }
-
-    fn in_range(&mut self, at: usize, first: &Address, end: &End) -> bool {
-        let line = self.input.number;
-        match self.ranges[at] {
-            Range::Closed => {
-                if !self.at_address(first) {
-                    return false;
-                }
-                self.ranges[at] = match end {
-                    End::Line(to) if *to <= line => Range::Closed,
-                    End::Line(to) => Range::To(*to),
-                    End::After(0) | End::Multiple(0) => Range::Closed,
-                    End::After(count) => Range::To(line + count),
-                    End::Multiple(n) if line.is_multiple_of(*n) => Range::Closed,
-                    End::Multiple(n) => Range::To(line.div_ceil(*n) * n),
-                    End::Last if self.input.is_last() => Range::Closed,
-                    End::Last | End::Matching(_) => Range::Open,
-                };
-                true
-            }
-            Range::To(to) => {
-                if line >= to {
-                    self.ranges[at] = Range::Closed;
-                }
-                // A jump over lines may have passed the end: then only the beginning counts.
-                line <= to || self.in_range(at, first, end)
-            }
-            Range::Open => {
-                let over = match end {
-                    End::Last => self.input.is_last(),
-                    End::Matching(expression) => self.matches(expression),
-                    _ => true,
-                };
-                if over {
-                    self.ranges[at] = Range::Closed;
-                }
-                true
-            }
-        }
-    }
-
-    fn matcher(&mut self, expression: &Expression) -> Option<Rc<Matcher>> {
-        if let Expression::Compiled(matcher) = expression {
-            self.last = Some(matcher.clone());
-        }
-        if self.last.is_none() {
-            self.error = Some(io::Error::other("no previous regular expression"));
-        }
-        self.last.clone()
-    }
-
-    fn matches(&mut self, expression: &Expression) -> bool {
-        let matcher = self.matcher(expression);
-        matcher.is_some_and(|matcher| matcher.is_match(&self.pattern))
     }
 
     fn act(&mut self, at: usize, action: &Action) -> Then {

@@ -67,7 +67,6 @@ pub enum Kind {
     },
     Condition {
         condition: Condition,
-        text: Bytes,
     },
     Function {
         name: Bytes,
@@ -139,6 +138,19 @@ pub struct Word {
     pub constant: Option<Bytes>,
     /// The word read as `name=value`, for declaration commands.
     pub assignment: Option<Box<Assignment>>,
+    pub brace: Brace,
+}
+
+/// Braces are expanded when a command is read; whether that counts is known when it runs.
+#[derive(Debug, Default)]
+pub enum Brace {
+    /// The word stands for itself.
+    #[default]
+    None,
+    /// The first of the words that braces made, with the word as written.
+    First(Box<Word>),
+    /// A further one of them.
+    Rest,
 }
 
 #[derive(Debug)]
@@ -255,12 +267,14 @@ pub enum CaseChange {
 
 #[derive(Debug)]
 pub enum Condition {
+    Group(Box<Condition>),
     And(Box<Condition>, Box<Condition>),
     Or(Box<Condition>, Box<Condition>),
     Not(Box<Condition>),
     Word(Word),
     Unary(u8, Word),
-    Binary(ConditionOperator, Word, Word),
+    /// The operator as written, for listings and traces.
+    Binary(ConditionOperator, &'static str, Word, Word),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,14 +2,29 @@
 
 use crate::{
     ast::{
-        AssignedValue, Assignment, CaseEnd, Command, Item, Kind, List, Pipeline, Redirect,
-        RedirectDescriptor, RedirectKind, Simple,
+        AssignedValue, Assignment, Brace, CaseEnd, Command, Condition, Element, Item, Kind, List,
+        Pipeline, Redirect, RedirectDescriptor, RedirectKind, Simple, Word,
     },
     shell::{Function, FunctionBody},
 };
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A word as bash lists it: it has read `$'..'` and `$".."` before it keeps a word.
+fn word(word: &Word) -> String {
+    if let Brace::First(written) = &word.brace {
+        return self::word(written);
+    }
+    text(&crate::parse::without_dollar_quotes(&word.source))
+}
+
+/// The words as written, where braces made several of one.
+fn written(words: &[Word]) -> impl Iterator<Item = &Word> {
+    words
+        .iter()
+        .filter(|word| !matches!(word.brace, Brace::Rest))
 }
 
 /// A whole function definition.
@@ -224,7 +239,7 @@ impl Printer {
                     .push_str(&format!("{keyword} {} in ", text(name.text())));
                 match words {
                     Some(words) => {
-                        let words: Vec<String> = words.iter().map(|w| text(&w.source)).collect();
+                        let words: Vec<String> = written(words).map(word).collect();
                         self.out.push_str(&words.join(" "));
                     }
                     None => self.out.push_str("\"$@\""),
@@ -252,13 +267,11 @@ impl Printer {
                 self.out.push_str("done");
             }
             Kind::Case { subject, items } => {
-                self.out
-                    .push_str(&format!("case {} in ", text(&subject.source)));
+                self.out.push_str(&format!("case {} in ", word(subject)));
                 self.depth += 1;
                 for item in items {
                     self.line();
-                    let patterns: Vec<String> =
-                        item.patterns.iter().map(|p| text(&p.source)).collect();
+                    let patterns: Vec<String> = item.patterns.iter().map(word).collect();
                     self.out.push_str(&format!("{})", patterns.join(" | ")));
                     if item.body.0.is_empty() {
                         self.out.push('\n');
@@ -284,10 +297,10 @@ impl Printer {
             } => {
                 self.out.push_str(&format!("(({}))", text(expression)));
             }
-            Kind::Condition {
-                text: condition, ..
-            } => {
-                self.out.push_str(&format!("[[ {} ]]", text(condition)));
+            Kind::Condition { condition } => {
+                self.out.push_str("[[ ");
+                self.condition(condition);
+                self.out.push_str(" ]]");
             }
             Kind::Function { name, body } => {
                 self.out.push_str(&format!("function {} () ", text(name)));
@@ -305,6 +318,34 @@ impl Printer {
         for redirect in &command.redirects {
             self.redirect(redirect);
         }
+    }
+
+    fn condition(&mut self, condition: &Condition) {
+        let (left, sign, right) = match condition {
+            Condition::And(left, right) => (left, " && ", right),
+            Condition::Or(left, right) => (left, " || ", right),
+            Condition::Not(inner) => {
+                self.out.push_str("! ");
+                return self.condition(inner);
+            }
+            Condition::Group(inner) => {
+                self.out.push_str("( ");
+                self.condition(inner);
+                return self.out.push_str(" )");
+            }
+            Condition::Word(one) => return self.out.push_str(&format!("-n {}", word(one))),
+            Condition::Unary(letter, one) => {
+                let letter = char::from(*letter);
+                return self.out.push_str(&format!("-{letter} {}", word(one)));
+            }
+            Condition::Binary(_, sign, left, right) => {
+                let text = format!("{} {sign} {}", word(left), word(right));
+                return self.out.push_str(&text);
+            }
+        };
+        self.condition(left);
+        self.out.push_str(sign);
+        self.condition(right);
     }
 
     fn if_command(&mut self, branches: &[(List, List)], otherwise: Option<&List>) {
@@ -361,9 +402,9 @@ impl Printer {
             space(&mut self.out);
             self.out.push_str(&assignment(one));
         }
-        for word in &simple.words {
+        for word in written(&simple.words) {
             space(&mut self.out);
-            self.out.push_str(&text(&word.source));
+            self.out.push_str(&self::word(word));
         }
     }
 
@@ -413,21 +454,22 @@ fn assignment(one: &Assignment) -> String {
     }
     out.push_str(if one.append { "+=" } else { "=" });
     match &one.value {
-        AssignedValue::Scalar(word) => out.push_str(&text(&word.source)),
-        AssignedValue::Array(elements) => {
-            let words: Vec<String> = elements
-                .iter()
-                .map(|element| match &element.subscript {
-                    Some(subscript) => format!(
-                        "[{}]={}",
-                        text(&subscript.key.source),
-                        text(&element.value.source)
-                    ),
-                    None => text(&element.value.source),
-                })
-                .collect();
-            out.push_str(&format!("({})", words.join(" ")));
-        }
+        AssignedValue::Scalar(value) => out.push_str(&word(value)),
+        AssignedValue::Array(list) => out.push_str(&elements(list)),
     }
     out
+}
+
+/// An array's value as text.
+pub fn elements(list: &[Element]) -> String {
+    let words: Vec<String> = list
+        .iter()
+        .map(|element| match &element.subscript {
+            Some(subscript) => {
+                format!("[{}]={}", text(&subscript.key.source), word(&element.value))
+            }
+            None => word(&element.value),
+        })
+        .collect();
+    format!("({})", words.join(" "))
 }

@@ -36,6 +36,11 @@ pub fn single(text: &[u8]) -> Bytes {
     if has_control(text) {
         return ansi(text);
     }
+    plain_single(text)
+}
+
+/// `'..'` whatever is in it.
+pub fn plain_single(text: &[u8]) -> Bytes {
     let mut out = vec![b'\''];
     for &byte in text {
         if byte == b'\'' {

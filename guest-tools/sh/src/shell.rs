@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     ast::{Bytes, Command},
+    builtins::{Completions, HashedPlace, History, Limit},
     execute::{Run, Unwind},
     jobs::Job,
     known,
@@ -69,6 +70,12 @@ pub struct Shell {
     pub shopt: u64,
     pub functions: Map<Bytes, Function>,
     pub aliases: Aliases,
+    pub completions: Completions,
+    pub history: History,
+    /// What `ulimit` set, by letter.
+    pub limits: Vec<(u8, Limit)>,
+    /// Processes of `>( )`, which get to the end of their input before the call ends.
+    pub writers: Vec<system::Pid>,
     pub traps: Traps,
     pub jobs: Vec<Job>,
     /// The jobs are the parent's: they can be listed, not waited for.
@@ -77,13 +84,15 @@ pub struct Shell {
     pub line: u32,
     pub cwd: Bytes,
     pub directory_stack: Vec<Bytes>,
-    pub hashed: Map<Bytes, Bytes>,
+    pub hashed: Map<Bytes, HashedPlace>,
     pub disabled_builtins: BTreeSet<Bytes>,
     /// Programs started now are background jobs.
     pub in_background: bool,
     pub last_background: Option<system::Pid>,
     pub shell_pid: system::Pid,
     pub subshell_depth: u32,
+    /// How many of those processes are only a pipeline's simple command, which bash does not count.
+    pub stage_depth: u32,
     pub seconds_base: i64,
     pub random: u32,
     pub getopts: Getopts,
@@ -105,6 +114,8 @@ pub struct Shell {
     pub capture: Option<Bytes>,
     /// The command being run is the last thing this process does.
     pub tail: bool,
+    /// This subshell consists of one simple command.
+    pub sole_command: bool,
     pub umask: u32,
     pub regexes: Vec<(String, bool, regex::Regex)>,
     pub fatal_is_127: bool,
@@ -143,6 +154,10 @@ impl Shell {
             shopt: shopt_at_start(),
             functions: Map::default(),
             aliases: Aliases::default(),
+            completions: Completions::default(),
+            history: History::default(),
+            limits: Vec::new(),
+            writers: Vec::new(),
             traps: Traps::default(),
             jobs: Vec::new(),
             jobs_inherited: false,
@@ -156,6 +171,7 @@ impl Shell {
             last_background: None,
             shell_pid: system::identity().0,
             subshell_depth: 0,
+            stage_depth: 0,
             seconds_base: now,
             random: 0,
             getopts: Getopts::default(),
@@ -169,6 +185,7 @@ impl Shell {
             substitution_status: None,
             capture: None,
             tail: false,
+            sole_command: false,
             umask: 0o022,
             regexes: Vec::new(),
             fatal_is_127: false,
@@ -199,6 +216,7 @@ impl Shell {
         text(self, known::OPTIND, "1", 0);
         text(self, known::OPTERR, "1", 0);
         text(self, known::PS4, "+ ", 0);
+        text(self, known::PATH, "/bin", 0);
         text(
             self,
             known::PPID,
@@ -304,7 +322,6 @@ impl Shell {
         Settings {
             extended_patterns: self.shopt & shopt::EXTGLOB != 0,
             braces: self.options.braceexpand,
-            posix: self.options.posix,
         }
     }
 

@@ -66,9 +66,23 @@ impl Shell {
                 flags: flag::DYNAMIC | flag::HOOKED | flag::STANDING | array | readonly,
             });
         }
-        for name in [known::OPTIND, known::PATH, known::POSIXLY_CORRECT] {
+        for name in [
+            known::OPTIND,
+            known::PATH,
+            known::POSIXLY_CORRECT,
+            known::HISTFILESIZE,
+        ] {
             self.slot(name).get_or_insert_default().flags |= flag::HOOKED;
         }
+    }
+
+    /// Arrays that only the shell fills, until a script unsets them.
+    pub fn refuses_values(&self, name: &[u8]) -> bool {
+        let own: [&[u8]; 4] = [b"FUNCNAME", b"BASH_SOURCE", b"BASH_LINENO", b"GROUPS"];
+        own.contains(&name)
+            && self
+                .variable(crate::names::intern(name))
+                .is_some_and(|variable| variable.flags & flag::DYNAMIC != 0)
     }
 
     /// After an assignment or at the end of a scope: what the locale variables say.
@@ -118,7 +132,7 @@ impl Shell {
                 Some(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000).into_bytes())
             }
             known::BASHPID => number(i64::from(system::identity().0)),
-            known::BASH_SUBSHELL => number(i64::from(self.subshell_depth)),
+            known::BASH_SUBSHELL => number(i64::from(self.subshell_depth - self.stage_depth)),
             known::BASH_COMMAND => Some(self.current_command_text()),
             known::SHELLOPTS => {
                 let names: Vec<&str> = crate::options::OPTIONS
@@ -205,7 +219,7 @@ impl Shell {
                 return self
                     .hashed
                     .iter()
-                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .map(|(k, v)| (k.clone(), v.path.clone()))
                     .collect();
             }
             _ => self.dynamic_value(name).into_iter().collect(),
@@ -232,6 +246,12 @@ impl Shell {
             }
             known::PATH => {
                 self.hashed.clear();
+                return true;
+            }
+            known::HISTFILESIZE => {
+                if let Some(lines) = number.and_then(|lines| usize::try_from(lines).ok()) {
+                    self.truncate_history_file(lines);
+                }
                 return true;
             }
             known::POSIXLY_CORRECT => {

@@ -1,5 +1,7 @@
 //! From the command line to the first command, and from the last one to the end.
 
+use std::time::{Duration, Instant};
+
 use crate::{
     ast::Bytes,
     builtins,
@@ -59,6 +61,9 @@ pub fn run() -> i32 {
     };
     let status = shell.end_process(answer);
     shell.keep_state();
+    if first {
+        shell.let_finish();
+    }
     status
 }
 
@@ -300,6 +305,12 @@ fn run_standard(shell: &mut Shell) -> Run<i32> {
     }
 }
 
+/// How long `>( )` may take for the rest of its input once the script is over.
+const WRITERS_TIME: Duration = Duration::from_secs(2);
+
+/// How long jobs in the background may take to end by themselves.
+const JOBS_TIME: Duration = Duration::from_millis(100);
+
 /// Where a session begins.
 const STANDING_FOLDER: &[u8] = b"/workspace";
 
@@ -367,8 +378,39 @@ impl Shell {
         }
     }
 
+    /// The call ends with this process, so what is about to end by itself gets the time to.
+    fn let_finish(&mut self) {
+        self.let_writers_finish();
+        self.look_at_jobs();
+        let running = self.jobs.iter().filter(|job| job.status().is_none());
+        let jobs: Vec<_> = running.flat_map(|job| job.pids.clone()).collect();
+        if !self.jobs_inherited {
+            wait_for(&jobs, JOBS_TIME);
+        }
+    }
+
+    /// Closes everything, for `>( )` reads until nobody can write any more, and waits for it.
+    pub fn let_writers_finish(&mut self) {
+        let writers = std::mem::take(&mut self.writers);
+        if writers.is_empty() {
+            return;
+        }
+        for descriptor in 0..64 {
+            system::close(descriptor);
+        }
+        wait_for(&writers, WRITERS_TIME);
+    }
+
     /// What must happen before this process becomes another program.
     pub fn before_exec(&mut self) {
         self.keep_state();
+    }
+}
+
+fn wait_for(pids: &[system::Pid], most: Duration) {
+    let end = Instant::now() + most;
+    for pid in pids {
+        // A process that is gone already is no error here.
+        let _ = system::wait(&[*pid], Some(end.saturating_duration_since(Instant::now())));
     }
 }

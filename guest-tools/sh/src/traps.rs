@@ -69,6 +69,23 @@ impl Traps {
     }
 }
 
+impl Traps {
+    /// Whether a trap may still have to run, so that no program can take the shell's place.
+    pub fn wait_for_end(&self) -> bool {
+        self.actions.iter().enumerate().any(|(place, action)| {
+            let Some(action) = action else {
+                return false;
+            };
+            match place {
+                DEBUG => false,
+                ERR | RETURN => self.dormant & (1 << place) == 0,
+                EXIT => !self.inherited,
+                _ => !self.inherited && !action.is_empty(),
+            }
+        })
+    }
+}
+
 /// The place of a signal or condition given by number or name.
 pub fn place(text: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(text).ok()?.to_ascii_uppercase();

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, fs, path::Path};
 
 use guest_unix::fs::MetadataExt;
-use options::{Grammar, Takes, quote, reason};
+use options::{Grammar, Takes, quote, quote_argument, reason};
 use uucore::{fs::display_permissions_unix, mode};
 
 use super::{HELP, VERSION, bad_usage, information};
@@ -75,7 +75,11 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
         change.mode = line.operands.remove(0).to_string_lossy().into_owned();
     }
     if change.exact.is_none() && mode::parse_chmod(0, &change.mode, false, change.umask).is_err() {
-        return bad_usage(name, &format!("invalid mode: {}", quote(&change.mode)), 1);
+        return bad_usage(
+            name,
+            &format!("invalid mode: {}", quote_argument(&change.mode)),
+            1,
+        );
     }
     if line.operands.is_empty() {
         let message = if change.exact.is_some() {

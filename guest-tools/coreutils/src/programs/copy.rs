@@ -1,7 +1,7 @@
 //! Copying one file with its attributes, and backups: what `cp`, `mv` and `install` share.
 
 use std::{
-    ffi::{CString, OsString},
+    ffi::{CString, OsStr, OsString},
     fs::{self, File, Metadata},
     io,
     os::wasi::ffi::OsStrExt,
@@ -9,6 +9,7 @@ use std::{
 };
 
 use guest_unix::fs::MetadataExt;
+use options::{Line, Long, Takes};
 
 /// Sets both times of `path`; `follow` follows a final link.
 ///
@@ -153,6 +154,35 @@ pub fn inside(target: &Path, source: &Path) -> PathBuf {
         None => target.to_path_buf(),
     }
 }
+
+/// The operands, without the slashes at their ends when that is asked for.
+pub fn operands(line: &Line) -> Vec<OsString> {
+    let strip = line
+        .options
+        .iter()
+        .any(|found| found.code == STRIP_SLASHES.2);
+    let plain = |operand: &OsString| {
+        let bytes = operand.as_bytes();
+        let end = bytes
+            .iter()
+            .rposition(|&byte| byte != b'/')
+            .map_or(1, |at| at + 1);
+        OsStr::from_bytes(&bytes[..end.min(bytes.len())]).to_owned()
+    };
+    let operands = line.operands.iter();
+    operands
+        .map(|operand| {
+            if strip {
+                plain(operand)
+            } else {
+                operand.clone()
+            }
+        })
+        .collect()
+}
+
+/// The option that asks for it.
+pub const STRIP_SLASHES: Long = ("strip-trailing-slashes", Takes::Nothing, 'W' as u32);
 
 /// Splits operands into sources and the destination, and whether that is a folder to copy into.
 ///

@@ -6,7 +6,7 @@ use options::{Grammar, Line, Takes, quote};
 
 use super::{
     HELP, VERSION, bad_usage,
-    copy::{Backup, destination, inside},
+    copy::{Backup, STRIP_SLASHES, destination, inside, operands},
     copy_tree::{Clobber, Copier, Follow},
     information,
 };
@@ -33,7 +33,7 @@ const GRAMMAR: Grammar = Grammar {
         ("reflink", Takes::Perhaps, 'F' as u32),
         ("remove-destination", Takes::Nothing, 'M' as u32),
         ("sparse", Takes::Value, 'E' as u32),
-        ("strip-trailing-slashes", Takes::Nothing, 'W' as u32),
+        STRIP_SLASHES,
         ("suffix", Takes::Value, 'S' as u32),
         ("symbolic-link", Takes::Nothing, 's' as u32),
         ("target-directory", Takes::Value, 't' as u32),
@@ -58,7 +58,7 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
     };
     let target = line.value('t');
     let (sources, to, is_folder) =
-        match destination(line.operands.clone(), target.as_deref(), line.has('T')) {
+        match destination(operands(&line), target.as_deref(), line.has('T')) {
             Ok(parts) => parts,
             Err(message) if message.starts_with("target ") => {
                 eprintln!("{name}: {message}");

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use options::{quote, reason};
+use options::{quote, quote_argument, reason};
 
 use super::{amount, bad_usage};
 
@@ -70,12 +70,14 @@ fn job(arguments: &[OsString]) -> Result<Option<Job>, String> {
             return Ok(None);
         }
         let Some((key, value)) = text.split_once('=') else {
-            return Err(format!("unrecognized operand {}", quote(argument)));
+            return Err(format!("unrecognized operand {}", quote_argument(argument)));
         };
-        let number = || product(value).ok_or_else(|| format!("invalid number: {}", quote(value)));
+        let number =
+            || product(value).ok_or_else(|| format!("invalid number: {}", quote_argument(value)));
         let block = || match number()? {
-            0 => Err(format!("invalid number: {}", quote(value))),
-            size => usize::try_from(size).map_err(|_| format!("invalid number: {}", quote(value))),
+            0 => Err(format!("invalid number: {}", quote_argument(value))),
+            size => usize::try_from(size)
+                .map_err(|_| format!("invalid number: {}", quote_argument(value))),
         };
         let list = || value.split(',').map(str::to_owned).collect::<Vec<_>>();
         match key {
@@ -92,7 +94,7 @@ fn job(arguments: &[OsString]) -> Result<Option<Job>, String> {
             "iflag" => job.input_flags = list(),
             "oflag" => job.output_flags = list(),
             "status" => job.status = value.to_owned(),
-            _ => return Err(format!("unrecognized operand {}", quote(argument))),
+            _ => return Err(format!("unrecognized operand {}", quote_argument(argument))),
         }
     }
     let known = [

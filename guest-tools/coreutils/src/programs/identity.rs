@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use guest_unix::entries::{GID, UID, USER, gid2grp, uid2usr, usr2uid};
-use options::{Grammar, Takes, quote};
+use options::{Grammar, Takes, quote, quote_argument};
 
 use super::{HELP, VERSION, bad_usage, information};
 
@@ -36,7 +36,7 @@ pub fn groups(name: &str, arguments: Vec<OsString>) -> i32 {
         match usr2uid(&user).and_then(gid2grp) {
             Ok(group) => println!("{user} : {group}"),
             Err(_) => {
-                eprintln!("{name}: {}: no such user", quote(&*user));
+                eprintln!("{name}: {}: no such user", quote_argument(&*user));
                 status = 1;
             }
         }
@@ -97,7 +97,7 @@ pub fn id(name: &str, arguments: Vec<OsString>) -> i32 {
     for user in users {
         let user = user.to_string_lossy();
         let Ok(uid) = usr2uid(&user).and_then(|uid| uid2usr(uid).map(|_| uid)) else {
-            eprintln!("{name}: {}: no such user", quote(&*user));
+            eprintln!("{name}: {}: no such user", quote_argument(&*user));
             status = 1;
             continue;
         };

@@ -2,14 +2,18 @@
 //! and copies of files.
 
 mod chmod;
+mod chown;
 mod copy;
 mod copy_tree;
 mod cp;
 mod dd;
+mod fmt;
 mod identity;
 mod install;
 mod mv;
+mod pr;
 mod rev;
+mod shasum;
 mod start;
 mod stat;
 mod stat_format;
@@ -25,10 +29,13 @@ type Program = fn(&str, Vec<OsString>) -> i32;
 
 const PROGRAMS: &[(&str, Program)] = &[
     ("arch", uname::arch),
+    ("chgrp", chown::run),
     ("chmod", chmod::run),
+    ("chown", chown::run),
     ("cp", cp::run),
     ("dd", dd::run),
     ("env", start::env),
+    ("fmt", fmt::run),
     ("groups", identity::groups),
     ("hostname", uname::hostname),
     ("id", identity::id),
@@ -37,7 +44,9 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("mv", mv::run),
     ("nice", start::nice),
     ("nohup", start::nohup),
+    ("pr", pr::run),
     ("rev", rev::run),
+    ("shasum", shasum::run),
     ("stat", stat::run),
     ("sync", uname::sync),
     ("tac", tac::run),

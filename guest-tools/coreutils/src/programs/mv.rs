@@ -8,7 +8,7 @@ use guest_unix::fs::MetadataExt;
 
 use super::{
     HELP, VERSION, bad_usage,
-    copy::{Backup, confirmed, destination, inside, same_file},
+    copy::{Backup, STRIP_SLASHES, confirmed, destination, inside, operands, same_file},
     copy_tree::{Clobber, Copier, Follow, is_within},
     information,
 };
@@ -21,7 +21,7 @@ const GRAMMAR: Grammar = Grammar {
         ("interactive", Takes::Nothing, 'i' as u32),
         ("no-clobber", Takes::Nothing, 'n' as u32),
         ("no-target-directory", Takes::Nothing, 'T' as u32),
-        ("strip-trailing-slashes", Takes::Nothing, 'W' as u32),
+        STRIP_SLASHES,
         ("suffix", Takes::Value, 'S' as u32),
         ("target-directory", Takes::Value, 't' as u32),
         ("update", Takes::Perhaps, 'u' as u32),
@@ -53,7 +53,7 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
     };
     let target = line.value('t');
     let (sources, to, is_folder) = match destination(
-        line.operands,
+        operands(&line),
         target.as_deref(),
         line.options.iter().any(|f| f.code == 'T' as u32),
     ) {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use guest_start::{process, process::Command, signal};
-use options::{Grammar, Takes, quote, reason};
+use options::{Grammar, Takes, quote, quote_argument, reason};
 
 use super::{HELP, VERSION, bad_usage, information, timeout::signal_number};
 
@@ -37,7 +37,7 @@ pub fn command(name: &str, arguments: &[OsString], path: &OsStr) -> Result<Comma
         } else {
             "Permission denied"
         };
-        eprintln!("{name}: {}: {why}", quote(&arguments[0]));
+        eprintln!("{name}: {}: {why}", named_failure(name, &arguments[0]));
         return Err(if missing { NOT_FOUND } else { CANNOT_RUN });
     };
     let mut command = Command::new(program);
@@ -57,11 +57,24 @@ pub fn command(name: &str, arguments: &[OsString], path: &OsStr) -> Result<Comma
 
 /// Says why starting `program` failed; answers the exit status.
 pub fn failed(name: &str, program: &OsStr, error: &std::io::Error) -> i32 {
-    eprintln!("{name}: {}: {}", quote(program), reason(error));
+    eprintln!(
+        "{name}: {}: {}",
+        named_failure(name, program),
+        reason(error)
+    );
     if error.kind() == std::io::ErrorKind::NotFound {
         NOT_FOUND
     } else {
         CANNOT_RUN
+    }
+}
+
+/// How `name` names a program it cannot run.
+fn named_failure(name: &str, program: &OsStr) -> String {
+    match name {
+        "nohup" => format!("failed to run command {}", quote(program)),
+        "timeout" => format!("failed to run command {}", quote_argument(program)),
+        _ => quote_argument(program),
     }
 }
 
@@ -115,11 +128,23 @@ pub fn env(name: &str, arguments: Vec<OsString>) -> i32 {
     } else {
         std::env::vars_os().collect()
     };
+    let debug = |text: String| {
+        if line.has('v') {
+            eprintln!("{text}");
+        }
+    };
+    if clear {
+        debug("cleaning environ".to_owned());
+    }
     for found in line.options.iter().filter(|found| found.code == 'u' as u32) {
         let unset = OsString::from_vec(found.value.clone().unwrap_or_default());
+        if !clear {
+            debug(format!("unset:    {}", unset.display()));
+        }
         variables.retain(|(key, _)| *key != unset);
     }
     while let Some((key, value)) = operands.first().and_then(|operand| assignment(operand)) {
+        debug(format!("setenv:   {}={}", key.display(), value.display()));
         match variables.iter_mut().find(|(known, _)| *known == key) {
             Some(entry) => entry.1 = value,
             None => variables.push((key, value)),
@@ -170,7 +195,7 @@ fn ignored_signals(line: &options::Line) -> Result<Vec<u32>, String> {
             'g' => {
                 for word in found.text().split(',').filter(|word| !word.is_empty()) {
                     let number = signal_number(word)
-                        .ok_or_else(|| format!("{}: invalid signal", quote(word)))?;
+                        .ok_or_else(|| format!("{}: invalid signal", quote_argument(word)))?;
                     if [signal::KILL, signal::STOP].contains(&number) {
                         return Err(format!(
                             "failed to set signal action for signal {number}: Invalid argument"
@@ -183,6 +208,17 @@ fn ignored_signals(line: &options::Line) -> Result<Vec<u32>, String> {
         }
     }
     Ok(ignored)
+}
+
+/// What `-v` says before a command runs.
+fn announce(operands: &[OsString], folder: Option<String>) {
+    if let Some(folder) = folder {
+        eprintln!("chdir:    {}", quote(folder));
+    }
+    eprintln!("executing: {}", operands[0].display());
+    for (at, operand) in operands.iter().enumerate() {
+        eprintln!("   arg[{at}]= {}", quote_argument(operand));
+    }
 }
 
 fn run_with(
@@ -202,6 +238,9 @@ fn run_with(
         .iter()
         .find(|(key, _)| key == "PATH")
         .map(|(_, value)| value.clone());
+    if line.has('v') {
+        announce(operands, line.value('C'));
+    }
     let mut command = match command(name, operands, &path.unwrap_or_else(|| "/bin".into())) {
         Ok(command) => command,
         Err(status) => return status,
@@ -234,16 +273,23 @@ fn run_with(
 fn expand_split(arguments: Vec<OsString>) -> Result<Vec<OsString>, String> {
     let mut out = Vec::new();
     let mut rest = arguments.into_iter();
+    let mut debug = false;
     while let Some(argument) = rest.next() {
         let bytes = argument.as_bytes();
+        if bytes.starts_with(b"-vS") {
+            out.push("-v".into());
+        }
+        debug |= bytes.starts_with(b"-v") || bytes == b"--debug";
         let glued = bytes
             .strip_prefix(b"--split-string=")
             .or_else(|| bytes.strip_prefix(b"-vS"))
             .or_else(|| bytes.strip_prefix(b"-S"));
         match glued {
-            Some(text) if !text.is_empty() || bytes.starts_with(b"--") => split(text, &mut out)?,
+            Some(text) if !text.is_empty() || bytes.starts_with(b"--") => {
+                split_into(text, debug, &mut out)?;
+            }
             Some(_) => match rest.next() {
-                Some(text) => split(text.as_bytes(), &mut out)?,
+                Some(text) => split_into(text.as_bytes(), debug, &mut out)?,
                 None => return Err("option requires an argument -- 'S'".to_owned()),
             },
             None if !bytes.starts_with(b"-") || bytes == b"--" => {
@@ -259,6 +305,20 @@ fn expand_split(arguments: Vec<OsString>) -> Result<Vec<OsString>, String> {
         }
     }
     Ok(out)
+}
+
+/// As [`split`], and says what it did.
+fn split_into(text: &[u8], debug: bool, out: &mut Vec<OsString>) -> Result<(), String> {
+    let before = out.len();
+    split(text, out)?;
+    if debug {
+        eprintln!("split -S:  {}", quote_argument(OsStr::from_bytes(text)));
+        for (at, word) in out[before..].iter().enumerate() {
+            let what = if at == 0 { " into:  " } else { "     &  " };
+            eprintln!("{what}  {}", quote_argument(word));
+        }
+    }
+    Ok(())
 }
 
 fn split(text: &[u8], out: &mut Vec<OsString>) -> Result<(), String> {
@@ -352,7 +412,7 @@ pub fn nice(name: &str, arguments: Vec<OsString>) -> i32 {
     if let Some(value) = line.value('n')
         && value.trim().parse::<i64>().is_err()
     {
-        eprintln!("{name}: invalid adjustment {}", quote(&value));
+        eprintln!("{name}: invalid adjustment {}", quote_argument(&value));
         return 125;
     }
     if line.operands.is_empty() {

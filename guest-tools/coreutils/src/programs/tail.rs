@@ -10,7 +10,7 @@ use std::{
 };
 
 use guest_unix::fs::MetadataExt;
-use options::{Grammar, Line, Takes, quote, reason};
+use options::{Grammar, Line, Takes, quote, quote_argument, reason};
 
 use super::{HELP, VERSION, bad_usage, information};
 
@@ -143,8 +143,10 @@ fn job(name: &str, line: &Line) -> Result<Job, String> {
                 part.bytes = letter == 'c';
                 part.from_start = text.starts_with('+');
                 let what = if part.bytes { "bytes" } else { "lines" };
-                part.count = super::amount(text.trim_start_matches(['+', '-']))
-                    .ok_or_else(|| format!("invalid number of {what}: {}", quote(&text)))?;
+                part.count =
+                    super::amount(text.trim_start_matches(['+', '-'])).ok_or_else(|| {
+                        format!("invalid number of {what}: {}", quote_argument(&text))
+                    })?;
             }
             'f' if text == "name" => job.by_name = true,
             'q' => job.headers = false,
@@ -154,8 +156,9 @@ fn job(name: &str, line: &Line) -> Result<Job, String> {
                     .parse::<f64>()
                     .ok()
                     .and_then(|s| Duration::try_from_secs_f64(s).ok());
-                job.interval = seconds
-                    .ok_or_else(|| format!("invalid number of seconds: {}", quote(&text)))?;
+                job.interval = seconds.ok_or_else(|| {
+                    format!("invalid number of seconds: {}", quote_argument(&text))
+                })?;
             }
             'p' => job.pid = text.parse().ok(),
             _ => {}

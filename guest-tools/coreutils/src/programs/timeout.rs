@@ -9,7 +9,7 @@ use guest_start::{
     process::{self, Pid, Status},
     signal,
 };
-use options::{Grammar, Line, Takes, quote};
+use options::{Grammar, Line, Takes, quote_argument};
 
 use super::{HELP, VERSION, bad_usage, information, start};
 
@@ -76,9 +76,8 @@ pub fn run(name: &str, arguments: Vec<OsString>) -> i32 {
 
 fn plan(line: &Line) -> Result<Plan, String> {
     let number = match line.value('s') {
-        Some(text) => {
-            signal_number(&text).ok_or_else(|| format!("{}: invalid signal", quote(&text)))?
-        }
+        Some(text) => signal_number(&text)
+            .ok_or_else(|| format!("{}: invalid signal", quote_argument(&text)))?,
         None => signal::TERM,
     };
     let limit = line.operands[0].to_string_lossy();
@@ -99,7 +98,7 @@ fn plan(line: &Line) -> Result<Plan, String> {
 
 /// Seconds with an optional unit; zero is no limit at all.
 fn duration(text: &str) -> Result<Option<Duration>, String> {
-    let wrong = || format!("invalid time interval {}", quote(text));
+    let wrong = || format!("invalid time interval {}", quote_argument(text));
     let (digits, factor) = match text.as_bytes().last() {
         Some(b's') => (&text[..text.len() - 1], 1.0),
         Some(b'm') => (&text[..text.len() - 1], 60.0),
@@ -136,7 +135,7 @@ fn watch(name: &str, plan: &Plan, child: Pid) -> i32 {
         if plan.verbose {
             eprintln!(
                 "{name}: sending signal {number} to command {}",
-                quote(&plan.program)
+                quote_argument(&plan.program)
             );
         }
         let target = child as i32;

@@ -241,7 +241,15 @@ impl Evaluation<'_> {
     }
 
     fn element(&mut self, name: Symbol, index: &ElementIndex) -> Value {
-        let text = if self.shell.is_associative(name) {
+        let text = if index.key.is_empty() {
+            // bash says it twice, once for each time it looks, and reads nothing.
+            for _ in 0..2 {
+                let name = String::from_utf8_lossy(name.text()).into_owned();
+                self.shell
+                    .complain(format_args!("{name}[]: bad array subscript"));
+            }
+            None
+        } else if self.shell.is_associative(name) {
             let key = self.key(&index.key)?;
             self.shell.get_key(name, &key)
         } else {
@@ -255,6 +263,9 @@ impl Evaluation<'_> {
     }
 
     fn index(&mut self, index: &ElementIndex) -> Value {
+        if index.key.is_empty() {
+            return Err(fault("bad array subscript", b""));
+        }
         match &index.expression {
             Ok(expression) => self.value(expression),
             Err(fault) => Err(Stop::Fault(fault.clone())),

@@ -425,6 +425,7 @@ pub fn literal(text: &[u8]) -> Result<i64, &'static str> {
     if let Some(hash) = text.iter().position(|&b| b == b'#') {
         let base = std::str::from_utf8(&text[..hash])
             .ok()
+            .filter(|base| !base.starts_with('0'))
             .and_then(|t| t.parse::<i64>().ok());
         let Some(base) = base.filter(|base| (2..=64).contains(base)) else {
             return Err("invalid arithmetic base");

@@ -1,23 +1,25 @@
-//! `declare`, `typeset`, `local`, `export`, `readonly`, `unset`.
+//! `declare`, `typeset`, `local`, `export`, `readonly`.
 
-use super::{Argument, shown};
+use super::{
+    Argument,
+    declaration::{list, print_named},
+    shown,
+};
 use crate::{
     ast::{AssignedValue, Bytes, Simple},
     execute::{Run, Unwind},
-    known,
     names::{Symbol, intern, is_name},
-    quote,
     shell::Shell,
     variables::{Associative, Value, Variable, flag},
 };
 
-#[derive(Default)]
-struct Flags {
-    set: u16,
-    clear: u16,
-    print: bool,
+#[derive(Default, Clone)]
+pub(super) struct Flags {
+    pub(super) set: u16,
+    pub(super) clear: u16,
+    pub(super) print: bool,
     functions: bool,
-    function_names: bool,
+    pub(super) function_names: bool,
     global: bool,
     export_functions: bool,
     inherit: bool,
@@ -93,6 +95,15 @@ pub fn declare(shell: &mut Shell, simple: &Simple, arguments: &[Argument]) -> Ru
     }
     let mut status = 0;
     for argument in rest {
+        if let Argument::Array(place) = argument
+            && !flags.global
+            && let Some(assignment) = simple.words[*place].assignment.as_deref()
+            && let Some(reason) = refused_conversion(shell, &name, &flags, assignment.name)
+        {
+            // Found while the value is assigned, so the command line ends here.
+            shell.complain(format_args!("{reason}"));
+            return Err(Unwind::Discard(1));
+        }
         match one(shell, simple, &name, &flags, argument) {
             Ok(code) => status |= code,
             Err(Unwind::Discard(code)) => status |= code,
@@ -305,26 +316,27 @@ fn change(
     let old = shell.variable(name).map_or(0, |v| v.flags);
     let assigns = value.is_some() || matches!(argument, Argument::Array(_));
     let text = shown(name.text());
+    let own;
+    let flags = if command == b"readonly" {
+        own = readonly_flags(flags, old, assigns);
+        &own
+    } else {
+        flags
+    };
     if old & flag::READONLY != 0 && (assigns || flags.clear & flag::READONLY != 0) {
         shell.builtin_error(command, format_args!("{text}: readonly variable"));
         return Ok(1);
     }
-    if flags.set & flag::ASSOCIATIVE != 0 && old & flag::INDEXED != 0 {
-        shell.builtin_error(
-            command,
-            format_args!("{text}: cannot convert indexed to associative array"),
-        );
+    if let Some(reason) = refused_conversion(shell, command, flags, name) {
+        shell.builtin_error(command, format_args!("{reason}"));
         return Ok(1);
     }
-    if flags.set & flag::INDEXED != 0 && old & flag::ASSOCIATIVE != 0 {
-        shell.builtin_error(
-            command,
-            format_args!("{text}: cannot convert associative to indexed array"),
-        );
-        return Ok(1);
-    }
+    let target = value.clone().or_else(|| match old & flag::NAMEREF {
+        0 => shell.variable(name).and_then(|v| v.scalar().cloned()),
+        _ => None,
+    });
     if flags.set & flag::NAMEREF != 0
-        && let Some(target) = &value
+        && let Some(target) = &target
     {
         if target == name.text() && shell.function_depth() == 0 {
             shell.builtin_error(
@@ -362,6 +374,39 @@ fn change(
         shell.slot(name).get_or_insert_default().flags |= flag::READONLY;
     }
     Ok(0)
+}
+
+/// Why an array of the other kind cannot become what `flags` ask for.
+fn refused_conversion(
+    shell: &Shell,
+    command: &[u8],
+    flags: &Flags,
+    name: Symbol,
+) -> Option<String> {
+    let local = shell.function_depth() > 0 && !flags.global && !shell.is_local(name);
+    if command == b"readonly" || local {
+        return None;
+    }
+    let old = shell.variable(name).map_or(0, |variable| variable.flags);
+    let (from, to) = if flags.set & flag::ASSOCIATIVE != 0 && old & flag::INDEXED != 0 {
+        ("indexed", "associative")
+    } else if flags.set & flag::INDEXED != 0 && old & flag::ASSOCIATIVE != 0 {
+        ("associative", "indexed")
+    } else {
+        return None;
+    };
+    let name = shown(name.text());
+    Some(format!("{name}: cannot convert {from} to {to} array"))
+}
+
+/// `readonly -a` makes an array only of what it assigns, and converts none.
+fn readonly_flags(flags: &Flags, old: u16, assigns: bool) -> Flags {
+    let arrays = flag::INDEXED | flag::ASSOCIATIVE;
+    let mut own = flags.clone();
+    if !assigns || old & arrays != 0 {
+        own.set &= !arrays;
+    }
+    own
 }
 
 fn set_flags(shell: &mut Shell, flags: &Flags, name: Symbol, has_subscript: bool) {
@@ -484,116 +529,7 @@ fn export_functions(shell: &mut Shell, rest: &[Argument]) -> i32 {
     status
 }
 
-fn list(shell: &mut Shell, command: &[u8], flags: &Flags) -> Run<i32> {
-    let wanted = flags.set;
-    let mut out = Bytes::new();
-    for name in shell.names() {
-        let Some(variable) = shell.variable(name) else {
-            continue;
-        };
-        if wanted != 0 && variable.flags & wanted != wanted {
-            continue;
-        }
-        if command == b"local" && !shell.is_local(name) {
-            continue;
-        }
-        if flags.print || wanted != 0 {
-            out.extend(shell.declaration(name));
-        } else if !matches!(variable.value, Value::Unset) || variable.flags & flag::DYNAMIC != 0 {
-            out.extend(shell.set_line(name));
-        }
-    }
-    shell.write_out(&out);
-    Ok(0)
-}
-
-fn print_named(shell: &mut Shell, command: &[u8], rest: &[Argument]) -> Run<i32> {
-    let mut status = 0;
-    for argument in rest {
-        let Argument::Text(text) = argument else {
-            continue;
-        };
-        let name = intern(text);
-        if shell.variable(name).is_some() {
-            let line = shell.declaration(name);
-            shell.write_out(&line);
-        } else {
-            let text = shown(text);
-            shell.builtin_error(command, format_args!("{text}: not found"));
-            status = 1;
-        }
-    }
-    Ok(status)
-}
-
 impl Shell {
-    /// True when the running function has made `name` local.
-    pub fn is_local(&self, name: Symbol) -> bool {
-        self.scopes
-            .iter()
-            .rev()
-            .find(|scope| !scope.temporary)
-            .is_some_and(|scope| scope.saved.iter().any(|(saved, _)| *saved == name))
-    }
-
-    /// The line `declare -p` prints.
-    pub fn declaration(&mut self, name: Symbol) -> Bytes {
-        let letters = self.attribute_letters(name);
-        let letters = if letters.is_empty() {
-            "-".to_owned()
-        } else {
-            letters
-        };
-        let mut out = format!("declare -{letters} ").into_bytes();
-        out.extend_from_slice(name.text());
-        let Some(variable) = self.variable(name).cloned() else {
-            return out;
-        };
-        if variable.flags & flag::DYNAMIC != 0 && !crate::special::is_array(name) {
-            let value = self.dynamic_value(name).unwrap_or_default();
-            out.push(b'=');
-            out.extend(quote::double(&value));
-            out.push(b'\n');
-            return out;
-        }
-        match &variable.value {
-            _ if variable.flags & flag::DYNAMIC != 0 => {
-                let items = self.dynamic_items(name);
-                out.extend(array_text(&items, false));
-            }
-            Value::Unset => {}
-            Value::Scalar(text) => {
-                out.push(b'=');
-                out.extend(quote::double(text));
-            }
-            Value::Indexed(_) => {
-                let items = self.items(name);
-                out.extend(array_text(&items, false));
-            }
-            Value::Associative(_) => {
-                let items = self.items(name);
-                out.extend(array_text(&items, true));
-            }
-        }
-        out.push(b'\n');
-        out
-    }
-
-    /// The line `set` prints.
-    pub fn set_line(&mut self, name: Symbol) -> Bytes {
-        let mut out = name.text().to_vec();
-        let array = self.variable(name).is_some_and(Variable::is_array);
-        if array {
-            let items = self.items(name);
-            out.extend(array_text(&items, self.is_associative(name)));
-        } else {
-            out.push(b'=');
-            out.extend(quote::when_needed(&self.get_text(name)));
-        }
-        out.push(b'\n');
-        out
-    }
-
     /// Sets a variable or element given by name.
     pub fn set_named(&mut self, text: &[u8], value: Bytes) -> Run<()> {
         if let Some(open) = text.iter().position(|&b| b == b'[')
@@ -608,150 +544,4 @@ impl Shell {
         }
         self.set(intern(text), value)
     }
-}
-
-fn array_text(items: &[(Bytes, Bytes)], associative: bool) -> Bytes {
-    let mut out = b"=(".to_vec();
-    for (place, (key, value)) in items.iter().enumerate() {
-        if place > 0 && !associative {
-            out.push(b' ');
-        }
-        out.push(b'[');
-        out.extend(if associative {
-            key_text(key)
-        } else {
-            key.clone()
-        });
-        out.extend_from_slice(b"]=");
-        out.extend(quote::double(value));
-        if associative {
-            out.push(b' ');
-        }
-    }
-    out.push(b')');
-    out
-}
-
-fn key_text(key: &[u8]) -> Bytes {
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_-./:=%+,".contains(b) || *b >= 0x80;
-    if key.iter().all(plain) {
-        key.to_vec()
-    } else {
-        quote::double(key)
-    }
-}
-
-pub fn unset(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
-    let mut mode = b' ';
-    let mut rest = &words[1..];
-    while let Some(word) = rest.first() {
-        match word.as_slice() {
-            b"--" => {
-                rest = &rest[1..];
-                break;
-            }
-            option if option.len() > 1 && option[0] == b'-' => {
-                for &letter in &option[1..] {
-                    if !b"fvn".contains(&letter) {
-                        let usage = "unset [-f] [-v] [-n] [name ...]";
-                        return Ok(shell.bad_option(b"unset", letter, usage));
-                    }
-                    if (mode == b'f' && letter == b'v') || (mode == b'v' && letter == b'f') {
-                        shell.builtin_error(
-                            b"unset",
-                            format_args!("cannot simultaneously unset a function and a variable"),
-                        );
-                        return Ok(1);
-                    }
-                    if mode != b'f' || letter != b'n' {
-                        mode = letter;
-                    }
-                }
-            }
-            _ => break,
-        }
-        rest = &rest[1..];
-    }
-    let mut status = 0;
-    for word in rest {
-        match unset_one(shell, mode, word) {
-            Ok(code) => status |= code,
-            Err(Unwind::Discard(code)) => status |= code,
-            Err(unwind) => return Err(unwind),
-        }
-    }
-    Ok(status)
-}
-
-fn unset_one(shell: &mut Shell, mode: u8, word: &[u8]) -> Run<i32> {
-    if mode == b'f' {
-        if shell
-            .functions
-            .get(word)
-            .is_some_and(|function| function.readonly)
-        {
-            let text = shown(word);
-            shell.builtin_error(
-                b"unset",
-                format_args!("{text}: cannot unset: readonly function"),
-            );
-            return Ok(1);
-        }
-        shell.functions.remove(word);
-        return Ok(0);
-    }
-    let open = word.iter().position(|&b| b == b'[');
-    let base = &word[..open.unwrap_or(word.len())];
-    if !is_name(base) {
-        if mode == b' ' {
-            // It may be a function's name.
-            shell.functions.remove(word);
-            return Ok(0);
-        }
-        let text = shown(word);
-        shell.builtin_error(b"unset", format_args!("`{text}': not a valid identifier"));
-        return Ok(1);
-    }
-    let name = intern(base);
-    let target = if mode == b'n' {
-        (name, None)
-    } else {
-        shell.follow(name)
-    };
-    let readonly = shell
-        .variable(target.0)
-        .is_some_and(|v| v.flags & flag::READONLY != 0);
-    if readonly {
-        let text = shown(base);
-        shell.builtin_error(
-            b"unset",
-            format_args!("{text}: cannot unset: readonly variable"),
-        );
-        return Ok(1);
-    }
-    if let Some(open) = open {
-        let inner = word[open + 1..]
-            .strip_suffix(b"]")
-            .unwrap_or(&word[open + 1..])
-            .to_vec();
-        let key = if matches!(inner.as_slice(), b"@" | b"*") {
-            inner
-        } else {
-            let subscript = crate::parse::subscript(&inner, shell.line, shell.settings());
-            shell.subscript_key(target.0, &subscript)?
-        };
-        shell.unset_element(target.0, &key)?;
-        return Ok(0);
-    }
-    if let Some(subscript) = target.1 {
-        shell.unset_element(target.0, &subscript)?;
-        return Ok(0);
-    }
-    if shell.variable(target.0).is_none() && mode == b' ' {
-        shell.functions.remove(word);
-        return Ok(0);
-    }
-    shell.unset(target.0)?;
-    let _ = known::IFS;
-    Ok(0)
 }

@@ -285,6 +285,19 @@ pub fn push(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     if quiet {
         rest.remove(0);
     }
+    let turns = |word: &[u8]| word.len() > 1 && number(&word[1..]).is_some();
+    if let Some([b'-', letter, ..]) = rest.first().map(|word| word.as_slice())
+        && !turns(rest[0])
+    {
+        let text = format!("-{}", char::from(*letter));
+        shell.builtin_error(b"pushd", format_args!("{text}: invalid number"));
+        shell.write_error(b"pushd: usage: pushd [-n] [+N | -N | dir]\n");
+        return Ok(2);
+    }
+    if rest.len() > 1 {
+        shell.builtin_error(b"pushd", format_args!("too many arguments"));
+        return Ok(1);
+    }
     let old = shell.cwd.clone();
     let mut all = stack(shell);
     match rest.first() {
@@ -337,6 +350,13 @@ pub fn push(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
 
 pub fn pop(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     let rest: Vec<&Bytes> = words[1..].iter().filter(|word| *word != b"-n").collect();
+    if let Some(word) = rest.first()
+        && !matches!(word.first(), Some(b'+' | b'-'))
+    {
+        let text = shown(word);
+        shell.builtin_error(b"popd", format_args!("{text}: invalid argument"));
+        return Ok(2);
+    }
     let mut all = stack(shell);
     if all.len() < 2 {
         shell.builtin_error(b"popd", format_args!("directory stack empty"));
@@ -344,17 +364,10 @@ pub fn pop(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     }
     let place = match rest.first() {
         None => 0,
-        Some(word) if matches!(word.first(), Some(b'+' | b'-')) => {
-            match place(shell, b"popd", word) {
-                Some(place) => place,
-                None => return Ok(1),
-            }
-        }
-        Some(word) => {
-            let text = shown(word);
-            shell.builtin_error(b"popd", format_args!("{text}: invalid argument"));
-            return Ok(2);
-        }
+        Some(word) => match place(shell, b"popd", word) {
+            Some(place) => place,
+            None => return Ok(1),
+        },
     };
     let old = shell.cwd.clone();
     all.remove(place);

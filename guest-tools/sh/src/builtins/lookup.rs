@@ -1,4 +1,4 @@
-//! `type`, `command`, `builtin`, `hash`, `enable`, `help`, `compgen`.
+//! `type`, `command`, `builtin`, `enable`, `help`.
 
 use super::{find, names, shown};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     system,
 };
 
-const KEYWORDS: [&str; 22] = [
+pub const KEYWORDS: [&str; 22] = [
     "if", "then", "else", "elif", "fi", "case", "esac", "for", "select", "while", "until", "do",
     "done", "in", "function", "time", "{", "}", "!", "[[", "]]", "coproc",
 ];
@@ -180,7 +180,7 @@ fn describe(shell: &mut Shell, name: &[u8], style: Style, every: bool) -> bool {
     if found && !every {
         return true;
     }
-    let hashed = shell.hashed.get(name).cloned();
+    let hashed = shell.hashed_path(name);
     let paths = if name.contains(&b'/') {
         let executable = system::stat(name, true).is_ok_and(|s| s.is_file() && s.mode & 0o111 != 0);
         if executable {
@@ -273,67 +273,6 @@ pub fn kind(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     Ok(status)
 }
 
-pub fn hash(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
-    let mut rest = &words[1..];
-    match rest.first().map(Vec::as_slice) {
-        Some(b"-r") => {
-            shell.hashed.clear();
-            return Ok(0);
-        }
-        Some(b"-d") => {
-            for name in &rest[1..] {
-                shell.hashed.remove(name);
-            }
-            return Ok(0);
-        }
-        Some(b"-p") => {
-            if let (Some(path), Some(name)) = (rest.get(1), rest.get(2)) {
-                shell.hashed.insert(name.clone(), path.clone());
-            }
-            return Ok(0);
-        }
-        Some(b"-t") => {
-            let mut status = 0;
-            for name in &rest[1..] {
-                match shell.hashed.get(name).cloned() {
-                    Some(path) => {
-                        shell.write_out(&[path.as_slice(), b"\n"].concat());
-                    }
-                    None => {
-                        let text = shown(name);
-                        shell.builtin_error(b"hash", format_args!("{text}: not found"));
-                        status = 1;
-                    }
-                }
-            }
-            return Ok(status);
-        }
-        Some(b"--") => rest = &rest[1..],
-        _ => {}
-    }
-    if rest.is_empty() {
-        if shell.hashed.is_empty() {
-            shell.write_out(b"hash: hash table empty\n");
-            return Ok(0);
-        }
-        let mut out = String::from("hits\tcommand\n");
-        for path in shell.hashed.values() {
-            out.push_str(&format!("   1\t{}\n", shown(path)));
-        }
-        shell.write_out(out.as_bytes());
-        return Ok(0);
-    }
-    let mut status = 0;
-    for name in rest {
-        if find(name).is_none() && shell.find_program(name).is_none() {
-            let text = shown(name);
-            shell.builtin_error(b"hash", format_args!("{text}: not found"));
-            status = 1;
-        }
-    }
-    Ok(status)
-}
-
 pub fn enable(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     let off = words.iter().any(|word| word == b"-n");
     let chosen: Vec<&Bytes> = words[1..]
@@ -366,6 +305,34 @@ pub fn enable(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     Ok(status)
 }
 
+/// What `help` knows besides builtins.
+const MORE_TOPICS: [&str; 15] = [
+    "%",
+    "((",
+    "[[",
+    "case",
+    "coproc",
+    "for",
+    "for ((",
+    "function",
+    "if",
+    "select",
+    "time",
+    "until",
+    "variables",
+    "while",
+    "{",
+];
+
+pub fn help_topics() -> Vec<Bytes> {
+    let mut topics: Vec<Bytes> = names()
+        .chain(MORE_TOPICS)
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
+    topics.sort();
+    topics
+}
+
 pub fn help(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     let Some(name) = words.iter().skip(1).find(|word| !word.starts_with(b"-")) else {
         let list: Vec<&str> = names().collect();
@@ -384,69 +351,4 @@ pub fn help(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     }
     shell.builtin_error(b"help", format_args!("no help topics match `{text}'."));
     Ok(1)
-}
-
-/// `compgen -A kind`, for what scripts use of it.
-pub fn compgen(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
-    let mut found: Vec<Bytes> = Vec::new();
-    let mut prefix = Bytes::new();
-    let mut rest = words[1..].iter();
-    let mut word_list = None;
-    while let Some(word) = rest.next() {
-        let kind: &[u8] = match word.as_slice() {
-            b"-A" => match rest.next().map(Vec::as_slice) {
-                Some(b"function") => b"-F",
-                Some(b"variable") => b"-v",
-                Some(b"builtin") => b"-b",
-                Some(b"keyword") => b"-k",
-                Some(b"alias") => b"-a",
-                _ => b"",
-            },
-            b"-W" => {
-                word_list = rest.next().cloned();
-                continue;
-            }
-            other => other,
-        };
-        match kind {
-            b"-F" => found.extend(shell.functions.keys().cloned()),
-            b"-v" => found.extend(shell.names().iter().map(|name| name.text().to_vec())),
-            b"-b" => found.extend(names().map(|name| name.as_bytes().to_vec())),
-            b"-k" => found.extend(KEYWORDS.iter().map(|name| name.as_bytes().to_vec())),
-            b"-a" => found.extend(shell.aliases.keys().cloned()),
-            b"-G" => {
-                let pattern = rest.next().cloned().unwrap_or_default();
-                found.extend(shell.glob(&pattern));
-            }
-            b"-f" => found.extend(shell.glob(b"*")),
-            b"-d" => found.extend(shell.glob(b"*/").into_iter().map(|mut path| {
-                path.pop();
-                path
-            })),
-            b"-c" => {
-                found.extend(names().map(|name| name.as_bytes().to_vec()));
-                found.extend(system::list(b"/bin").unwrap_or_default());
-                found.extend(shell.functions.keys().cloned());
-            }
-            b"--" => {}
-            other if !other.starts_with(b"-") => prefix = other.to_vec(),
-            _ => {}
-        }
-    }
-    match word_list {
-        Some(list) => {
-            found.extend(list.split(|b| b.is_ascii_whitespace()).map(<[u8]>::to_vec));
-        }
-        None => found.sort(),
-    }
-    let mut out = Bytes::new();
-    for name in found
-        .into_iter()
-        .filter(|name| !name.is_empty() && name.starts_with(&prefix))
-    {
-        out.extend(name);
-        out.push(b'\n');
-    }
-    shell.write_out(&out);
-    Ok(i32::from(out.is_empty()))
 }

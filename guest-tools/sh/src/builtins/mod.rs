@@ -1,11 +1,16 @@
 //! Builtin commands.
 
+mod completion;
 mod control;
+mod declaration;
 mod declare;
 mod directories;
 mod echo;
 mod getopts;
+mod hash;
+mod history;
 mod jobs;
+mod limits;
 mod lookup;
 mod printf;
 mod read;
@@ -13,9 +18,14 @@ mod settings;
 mod test;
 mod time;
 mod traps;
+mod unset;
 
+pub use completion::Completions;
 pub use control::exec;
 pub use declare::declare;
+pub use hash::Place as HashedPlace;
+pub use history::History;
+pub use limits::Limit;
 pub use settings::apply_set;
 pub use time::format_time;
 
@@ -51,8 +61,9 @@ const TABLE: &[(&str, Builtin)] = &[
     ("caller", control::caller),
     ("cd", directories::change),
     ("command", lookup::command),
-    ("compgen", lookup::compgen),
-    ("complete", settings::nothing),
+    ("compgen", completion::compgen),
+    ("complete", completion::complete),
+    ("compopt", completion::compopt),
     ("continue", control::continue_loop),
     ("declare", declare::plain),
     ("dirs", directories::list),
@@ -64,11 +75,12 @@ const TABLE: &[(&str, Builtin)] = &[
     ("exit", control::exit),
     ("export", declare::plain),
     ("false", control::no),
+    ("fc", history::fix),
     ("fg", jobs::foreground),
     ("getopts", getopts::getopts),
-    ("hash", lookup::hash),
+    ("hash", hash::hash),
     ("help", lookup::help),
-    ("history", settings::nothing),
+    ("history", history::history),
     ("jobs", jobs::list),
     ("kill", jobs::kill),
     ("let", control::evaluate),
@@ -94,10 +106,10 @@ const TABLE: &[(&str, Builtin)] = &[
     ("true", control::yes),
     ("type", lookup::kind),
     ("typeset", declare::plain),
-    ("ulimit", settings::ulimit),
+    ("ulimit", limits::ulimit),
     ("umask", settings::umask),
     ("unalias", settings::unalias),
-    ("unset", declare::unset),
+    ("unset", unset::unset),
     ("wait", jobs::wait),
 ];
 

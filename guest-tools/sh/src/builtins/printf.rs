@@ -228,10 +228,23 @@ impl Output<'_> {
                 self.text(&text, spec);
                 self.stopped = !finished;
             }
-            b'q' | b'Q' => {
+            b'q' => {
                 let value = self.argument().unwrap_or_default();
                 let quoted = quote::backslash(&value);
                 self.text(&quoted, spec);
+            }
+            b'Q' => {
+                // The precision cuts what is quoted, not the quoted text.
+                let value = self.argument().unwrap_or_default();
+                let end = spec
+                    .precision
+                    .map_or(value.len(), |n| text::offset(&value, n));
+                let quoted = quote::backslash(&value[..end]);
+                let whole = Specification {
+                    precision: None,
+                    ..*spec
+                };
+                self.text(&quoted, &whole);
             }
             b'c' => {
                 let value = self.argument().unwrap_or_default();
@@ -361,8 +374,11 @@ impl Output<'_> {
                 _ => hexadecimal(magnitude),
             }
         };
-        if spec.alternate && precision == 0 && letter.to_ascii_lowercase() == b'f' {
+        if spec.alternate && precision == 0 && letter.eq_ignore_ascii_case(&b'f') {
             text.push('.');
+        }
+        if spec.alternate && precision == 0 && letter.eq_ignore_ascii_case(&b'e') {
+            text = text.replacen('e', ".e", 1);
         }
         if upper {
             text = text.to_uppercase();

@@ -446,32 +446,21 @@ pub fn mapfile(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         if word.len() < 2 || word[0] != b'-' {
             break;
         }
-        if word == b"-t" {
+        let mut letters = &word[1..];
+        while let Some(rest) = letters.strip_prefix(b"t") {
             trim = true;
+            letters = rest;
+        }
+        let Some((&letter, joined)) = letters.split_first() else {
             at += 1;
             continue;
-        }
-        let letter = word[1];
-        let value = if word.len() > 2 {
-            word[2..].to_vec()
-        } else {
+        };
+        let value = if joined.is_empty() {
             at += 1;
             words.get(at).cloned().unwrap_or_default()
+        } else {
+            joined.to_vec()
         };
-        if letter == b't' {
-            trim = true;
-            // `-td ''` and the like: the rest are further letters.
-            if let Some((&b'd', rest)) = value.split_first() {
-                delimiter = if rest.is_empty() {
-                    at += 1;
-                    words.get(at).and_then(|w| w.first()).copied().unwrap_or(0)
-                } else {
-                    rest[0]
-                };
-            }
-            at += 1;
-            continue;
-        }
         let count = number(&value);
         match letter {
             b'd' => delimiter = value.first().copied().unwrap_or(0),
@@ -495,6 +484,9 @@ pub fn mapfile(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
         .get(at)
         .cloned()
         .unwrap_or_else(|| b"MAPFILE".to_vec());
+    if shell.refuses_values(&array) {
+        return Ok(1);
+    }
     if !is_name(&array) {
         let text = shown(&array);
         shell.builtin_error(b"mapfile", format_args!("`{text}': not a valid identifier"));
@@ -509,6 +501,10 @@ pub fn mapfile(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     for (place, mut line) in lines.into_iter().enumerate() {
         if trim && line.last() == Some(&delimiter) {
             line.pop();
+        }
+        // A value ends at a NUL, as in C.
+        if let Some(end) = line.iter().position(|&b| b == 0) {
+            line.truncate(end);
         }
         if let Some(callback) = &callback
             && (place + 1) % quantum == 0

@@ -395,54 +395,6 @@ fn symbolic_mask(text: &str, mask: u32) -> Option<u32> {
     Some(!allowed & 0o777)
 }
 
-/// Limits are the call's, set by the operator; a script may look but not change them.
-pub fn ulimit(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
-    let mut value = None;
-    let mut letter = b'f';
-    for word in &words[1..] {
-        if word.first() == Some(&b'-') && word.len() > 1 {
-            for &one in &word[1..] {
-                if !matches!(one, b'S' | b'H') {
-                    letter = one;
-                }
-            }
-        } else {
-            value = Some(word.clone());
-        }
-    }
-    if letter == b'a' {
-        shell.write_out(
-            b"every limit is set by the policy of this call, for all its processes together\n",
-        );
-        return Ok(0);
-    }
-    if !b"bcdefiklmnpqrstuvxPRT".contains(&letter) {
-        return Ok(shell.bad_option(
-            b"ulimit",
-            letter,
-            "ulimit [-SHabcdefiklmnpqrstuvxPRT] [limit]",
-        ));
-    }
-    match value.as_deref() {
-        None => {
-            let text: &[u8] = match letter {
-                b'c' => b"0\n",
-                b'n' => b"1024\n",
-                _ => b"unlimited\n",
-            };
-            shell.write_out(text);
-            Ok(0)
-        }
-        Some(b"unlimited" | b"hard" | b"soft") => Ok(0),
-        Some(value) if super::number(value).is_some() => Ok(0),
-        Some(value) => {
-            let text = shown(value);
-            shell.builtin_error(b"ulimit", format_args!("{text}: invalid number"));
-            Ok(1)
-        }
-    }
-}
-
 pub fn times(shell: &mut Shell, _: &[Bytes]) -> Run<i32> {
     shell.write_out(b"0m0.000s 0m0.000s\n0m0.000s 0m0.000s\n");
     Ok(0)

@@ -148,13 +148,6 @@ impl Parser<'_> {
             self.at += 1;
             return self.term().map(|value| !value);
         }
-        if let Some(operator) = self.peek(1).cloned()
-            && is_binary(&operator)
-            && let Some(right) = self.peek(2).cloned()
-        {
-            self.at += 3;
-            return self.binary(&first, &operator, &right);
-        }
         if first == b"(" {
             self.at += 1;
             let value = self.or()?;
@@ -163,6 +156,13 @@ impl Parser<'_> {
             }
             self.at += 1;
             return Ok(value);
+        }
+        if let Some(operator) = self.peek(1).cloned()
+            && is_binary(&operator)
+            && let Some(right) = self.peek(2).cloned()
+        {
+            self.at += 3;
+            return self.binary(&first, &operator, &right);
         }
         if is_unary(&first)
             && let Some(operand) = self.peek(1).cloned()

@@ -29,9 +29,14 @@ impl Shell {
                     self.trace(&[&name, sign, &quote::when_needed(&value)].concat());
                 }
                 match &assignment.subscript {
-                    None => self.assign(assignment.name, value, assignment.append),
+                    None => self
+                        .assign(assignment.name, value, assignment.append)
+                        .map_err(|unwind| self.assignment_failed(unwind)),
                     Some(subscript) => {
                         let (name, _) = self.follow(assignment.name);
+                        if subscript.key.source.is_empty() {
+                            return self.empty_key(name, b"");
+                        }
                         if self.is_associative(name) {
                             let key = self.expand_single(&subscript.key)?;
                             if key.is_empty() {
@@ -46,13 +51,29 @@ impl Shell {
             }
             AssignedValue::Array(elements) => {
                 if trace {
-                    let words: Vec<&[u8]> = elements.iter().map(|e| &*e.value.source).collect();
-                    let list = words.join(&b' ');
-                    self.trace(&[assignment.name.text(), b"=(", &list, b")"].concat());
+                    let list = crate::print::elements(elements);
+                    let sign: &[u8] = if assignment.append { b"+=" } else { b"=" };
+                    self.trace(&[assignment.name.text(), sign, list.as_bytes()].concat());
+                }
+                if let Some(subscript) = &assignment.subscript {
+                    let name = String::from_utf8_lossy(assignment.name.text()).into_owned();
+                    let key = String::from_utf8_lossy(&subscript.key.source).into_owned();
+                    self.complain(format_args!(
+                        "{name}[{key}]: cannot assign list to array member"
+                    ));
+                    return Err(Unwind::Discard(1));
                 }
                 let (name, _) = self.follow(assignment.name);
                 self.assign_elements(name, elements, assignment.append)
             }
+        }
+    }
+
+    /// An assignment that fails ends a shell under `set -e`, wherever it stands.
+    pub fn assignment_failed(&self, unwind: Unwind) -> Unwind {
+        match unwind {
+            Unwind::Discard(status) if self.options.errexit => Unwind::Exit(status),
+            unwind => unwind,
         }
     }
 

@@ -42,7 +42,7 @@ impl Shell {
             }
             Kind::ArithmeticFor { header, body, .. } => {
                 self.line = command.line;
-                self.run_arithmetic_for(header, body)
+                self.run_arithmetic_for(command.line, header, body)
             }
             Kind::Case { subject, items } => {
                 self.line = command.line;
@@ -52,7 +52,6 @@ impl Shell {
                 self.line = command.line;
                 self.before_command(command)?;
                 if self.options.xtrace {
-                    let text = text.trim_ascii().to_vec();
                     self.trace(&[b"(( ", text.as_slice(), b" ))"].concat());
                 }
                 let outer = std::mem::replace(&mut self.arithmetic_command, "((: ");
@@ -266,14 +265,22 @@ impl Shell {
 
     fn run_arithmetic_for(
         &mut self,
+        line: u32,
         header: &[Option<crate::arithmetic::Arithmetic>; 3],
         body: &List,
     ) -> Run<i32> {
         let value = |shell: &mut Self, place: usize, default: i64| match &header[place] {
-            Some(expression) => match shell.evaluate(expression) {
-                Err(Unwind::Discard(_)) => Ok(None),
-                other => other.map(Some),
-            },
+            Some(expression) => {
+                shell.line = line;
+                if shell.options.xtrace {
+                    let text = expression.text.trim_ascii_start();
+                    shell.trace(&[b"(( ", text, b" ))"].concat());
+                }
+                match shell.evaluate(expression) {
+                    Err(Unwind::Discard(_)) => Ok(None),
+                    other => other.map(Some),
+                }
+            }
             None => Ok(Some(default)),
         };
         self.in_loop(|shell| {
@@ -334,6 +341,11 @@ impl Shell {
     }
 
     fn define_function(&mut self, name: &[u8], body: &Rc<Command>) -> Run<i32> {
+        if name.iter().any(|b| b"$`'\"\\".contains(b)) {
+            let text = String::from_utf8_lossy(name).into_owned();
+            self.complain(format_args!("`{text}': not a valid identifier"));
+            return Ok(1);
+        }
         if let Some(old) = self.functions.get(name)
             && old.readonly
         {

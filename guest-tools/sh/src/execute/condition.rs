@@ -3,7 +3,7 @@
 use super::Run;
 use crate::{
     ast::{Bytes, Condition, ConditionOperator, Word},
-    expand::translate_regex,
+    expand::{Field, translate_regex},
     known,
     options::shopt,
     shell::Shell,
@@ -13,7 +13,7 @@ use crate::{
 impl Shell {
     /// The status of a condition: 0 true, 1 false, 2 a bad expression.
     pub fn run_condition(&mut self, condition: &Condition) -> Run<i32> {
-        match self.condition(condition) {
+        match self.condition(condition, false) {
             Ok(Some(value)) => Ok(i32::from(!value)),
             Ok(None) => Ok(2),
             Err(super::Unwind::Discard(_)) => Ok(1),
@@ -21,36 +21,46 @@ impl Shell {
         }
     }
 
-    fn condition(&mut self, condition: &Condition) -> Run<Option<bool>> {
+    /// `negated`: a `!` stands before it, which a trace shows.
+    fn condition(&mut self, condition: &Condition, negated: bool) -> Run<Option<bool>> {
         Ok(match condition {
-            Condition::And(left, right) => match self.condition(left)? {
-                Some(true) => self.condition(right)?,
+            Condition::And(left, right) => match self.condition(left, false)? {
+                Some(true) => self.condition(right, false)?,
                 other => other,
             },
-            Condition::Or(left, right) => match self.condition(left)? {
-                Some(false) => self.condition(right)?,
+            Condition::Or(left, right) => match self.condition(left, false)? {
+                Some(false) => self.condition(right, false)?,
                 other => other,
             },
-            Condition::Not(inner) => self.condition(inner)?.map(|value| !value),
+            Condition::Not(inner) => self.condition(inner, !negated)?.map(|value| !value),
+            Condition::Group(inner) => self.condition(inner, false)?,
             Condition::Word(word) => {
                 let text = self.expand_single(word)?;
-                self.trace_condition(&[b"-n", &text]);
+                self.trace_condition(negated, &[b"-n", &text]);
                 Some(!text.is_empty())
             }
             Condition::Unary(b'v', word) => {
                 let text = self.expand_single(word)?;
+                self.trace_condition(negated, &[b"-v", &text]);
                 Some(self.variable_test(&text)?)
             }
             Condition::Unary(letter, word) => {
                 let text = self.expand_single(word)?;
-                self.trace_condition(&[&[b'-', *letter], &text]);
+                self.trace_condition(negated, &[&[b'-', *letter], &text]);
                 Some(self.unary_test(*letter, &text)?)
             }
-            Condition::Binary(operator, left, right) => self.binary(*operator, left, right)?,
+            Condition::Binary(operator, sign, left, right) => {
+                let sign = if negated {
+                    format!("! {sign}")
+                } else {
+                    (*sign).to_owned()
+                };
+                self.binary(*operator, &sign, left, right)?
+            }
         })
     }
 
-    fn trace_condition(&mut self, words: &[&[u8]]) {
+    fn trace_condition(&mut self, negated: bool, words: &[&[u8]]) {
         if self.options.xtrace {
             let words: Vec<Bytes> = words
                 .iter()
@@ -62,7 +72,8 @@ impl Shell {
                     }
                 })
                 .collect();
-            let text = [b"[[ ", words.join(&b' ').as_slice(), b" ]]"].concat();
+            let not: &[u8] = if negated { b"! " } else { b"" };
+            let text = [b"[[ ", not, words.join(&b' ').as_slice(), b" ]]"].concat();
             self.trace(&text);
         }
     }
@@ -70,28 +81,45 @@ impl Shell {
     fn binary(
         &mut self,
         operator: ConditionOperator,
+        sign: &str,
         left: &Word,
         right: &Word,
     ) -> Run<Option<bool>> {
         use ConditionOperator as Op;
         let text = self.expand_single(left)?;
+        let trace = |shell: &mut Self, right: &[u8]| {
+            let (negated, sign) = match sign.strip_prefix("! ") {
+                Some(sign) => (true, sign),
+                None => (false, sign),
+            };
+            shell.trace_condition(negated, &[&text, sign.as_bytes(), right]);
+        };
         Ok(Some(match operator {
             Op::Match | Op::NoMatch => {
                 let pattern = self.expand_pattern(right)?;
-                if self.options.xtrace {
-                    let sign: &[u8] = if operator == Op::Match { b"==" } else { b"!=" };
-                    self.trace_condition(&[&text, sign, &pattern]);
-                }
+                trace(self, &pattern);
                 let ignore_case = self.shopt & shopt::NOCASEMATCH != 0;
                 // Groups count here whatever `extglob` says.
                 let pattern = crate::pattern::Pattern::new(&pattern, true, ignore_case);
                 pattern.matches(&text) == (operator == Op::Match)
             }
-            Op::Regex => return self.regex_test(&text, right),
-            Op::Before => text < self.expand_single(right)?,
-            Op::After => text > self.expand_single(right)?,
+            Op::Regex => {
+                let field = self.expand_unsplit(right)?;
+                trace(self, &field.text);
+                return self.regex_test(&text, &field);
+            }
+            Op::Before | Op::After => {
+                let other = self.expand_single(right)?;
+                trace(self, &other);
+                if operator == Op::Before {
+                    text < other
+                } else {
+                    text > other
+                }
+            }
             Op::SameFile | Op::Newer | Op::Older => {
                 let other = self.expand_single(right)?;
+                trace(self, &other);
                 let name: &[u8] = match operator {
                     Op::SameFile => b"-ef",
                     Op::Newer => b"-nt",
@@ -100,8 +128,9 @@ impl Shell {
                 file_comparison(name, &text, &other)
             }
             _ => {
-                let left = self.evaluate_text(&text)?;
                 let other = self.expand_single(right)?;
+                trace(self, &other);
+                let left = self.evaluate_text(&text)?;
                 let right = self.evaluate_text(&other)?;
                 match operator {
                     Op::NumberEqual => left == right,
@@ -115,9 +144,8 @@ impl Shell {
         }))
     }
 
-    fn regex_test(&mut self, text: &[u8], right: &Word) -> Run<Option<bool>> {
-        let field = self.expand_unsplit(right)?;
-        let source = translate_regex(&field);
+    fn regex_test(&mut self, text: &[u8], field: &Field) -> Run<Option<bool>> {
+        let source = translate_regex(field);
         let ignore_case = self.shopt & shopt::NOCASEMATCH != 0;
         let place = self
             .regexes

@@ -4,7 +4,7 @@ use std::{io, rc::Rc};
 
 use super::{Run, Unwind, redirect::DescriptorMap};
 use crate::{
-    ast::{AssignedValue, Assignment, Bytes, Command, Simple},
+    ast::{Assignment, Bytes, Command, Simple},
     builtins::{self, Builtin},
     known,
     shell::{Shell, reason},
@@ -37,12 +37,17 @@ impl Shell {
         if name.contains(&b'/') {
             return Some(name.to_vec());
         }
-        if let Some(path) = self.hashed.get(name) {
-            return Some(path.clone());
+        if let Some(path) = self.hashed_path(name) {
+            return Some(path);
         }
         let path = self.search_path(name)?;
-        self.hashed.insert(name.to_vec(), path.clone());
+        self.remember_path(name, path.clone(), 1);
         Some(path)
+    }
+
+    /// Whether a program of that name is there, which is no use of it yet.
+    pub fn has_program(&mut self, name: &[u8]) -> bool {
+        name.contains(&b'/') || self.hashed.contains_key(name) || self.search_path(name).is_some()
     }
 
     /// The first executable file called `name` along PATH.
@@ -92,10 +97,9 @@ impl Shell {
         if sets_path {
             // The program is looked up along the PATH it will have.
             return self.with_redirects(&command.redirects, |shell| {
-                let hashed = std::mem::take(&mut shell.hashed);
                 let answer =
                     shell.with_temporary(&simple.assignments, |shell| shell.run_program(words));
-                shell.hashed = hashed;
+                shell.hashed.clear();
                 answer
             });
         }
@@ -103,14 +107,16 @@ impl Shell {
             Ok(map) => map,
             Err(status) => return Ok(status),
         };
+        let replace = tail && self.may_become();
         let environment = match self.command_environment(&simple.assignments) {
+            Ok(environment) if replace && self.lowers_level(command) => lower_level(&environment),
             Ok(environment) => environment,
             Err(unwind) => {
                 map.close_opened();
                 return Err(unwind);
             }
         };
-        let answer = self.start(words, &environment, &map, tail);
+        let answer = self.start(words, &environment, &map, replace);
         map.close_opened();
         match answer {
             Ok(pid) => Ok(self.wait_foreground(pid)),
@@ -137,19 +143,9 @@ impl Shell {
     pub fn command_environment(&mut self, assignments: &[Assignment]) -> Run<Vec<Bytes>> {
         let mut environment = self.environment();
         for assignment in assignments {
-            let AssignedValue::Scalar(word) = &assignment.value else {
+            let Some(value) = self.temporary_value(assignment)? else {
                 continue;
             };
-            let mut value = self.expand_single(word)?;
-            if assignment.append {
-                let mut old = self.get_text(assignment.name);
-                old.extend(value);
-                value = old;
-            }
-            if self.options.xtrace {
-                let quoted = crate::quote::when_needed(&value);
-                self.trace(&[assignment.name.text(), b"=", &quoted].concat());
-            }
             let prefix = [assignment.name.text(), b"="].concat();
             environment.retain(|entry| !entry.starts_with(&prefix));
             environment.push([prefix, value].concat());
@@ -259,23 +255,25 @@ impl Shell {
             descriptors: &map.pairs,
             ignored_signals,
         };
-        if replace && self.may_become() {
+        if replace {
             self.before_exec();
-            let environment = lower_level(environment);
-            return Err(system::Program {
-                environment: &environment,
-                ..program
-            }
-            .exec());
+            return Err(program.exec());
         }
         program.spawn()
     }
 
     /// True when nothing of this shell is needed after the program.
     fn may_become(&self) -> bool {
-        self.jobs.is_empty()
+        (self.jobs.is_empty() || self.jobs_inherited)
             && self.process_ends.is_empty()
-            && self.traps.actions.iter().all(Option::is_none)
+            && self.writers.is_empty()
+            && !self.traps.wait_for_end()
+    }
+
+    /// Whether a program in this shell's place starts with its `SHLVL`. With redirections, bash
+    /// does so only for what is all of a subshell.
+    fn lowers_level(&self, command: &Command) -> bool {
+        command.redirects.is_empty() || self.sole_command
     }
 
     /// `exec`: becomes the program, or ends the shell when it cannot.
@@ -335,9 +333,11 @@ impl Shell {
             );
             return Err(126);
         }
-        let given = self
-            .find_program(&words[0])
-            .unwrap_or_else(|| path.to_vec());
+        let given = match self.hashed.get(&words[0]) {
+            Some(place) => place.path.clone(),
+            None if words[0].contains(&b'/') => words[0].clone(),
+            None => path.to_vec(),
+        };
         let mut arguments = vec![b"bash".to_vec(), given];
         arguments.extend(words[1..].iter().cloned());
         self.launch(b"/bin/bash", &arguments, environment, map, replace)
@@ -447,7 +447,9 @@ impl Shell {
             let shell = unsafe { &mut *pointer };
             shell.become_subshell();
             let answer = each(shell);
-            shell.end_process(answer)
+            let status = shell.end_process(answer);
+            shell.let_writers_finish();
+            status
         });
         match answer {
             Ok(pid) => Ok(pid),
@@ -463,11 +465,13 @@ impl Shell {
         self.subshell_depth += 1;
         self.reset_traps();
         self.jobs_inherited = true;
+        self.writers.clear();
         self.capture = None;
         self.tail = false;
         self.options.monitor = false;
         self.random = 0;
         self.loop_depth = 0;
+        self.sole_command = false;
     }
 
     /// The status a process ends with after its last command, EXIT trap included.
@@ -520,7 +524,7 @@ fn interpreter(path: &[u8]) -> String {
 }
 
 /// The environment for a program that takes this shell's place, and so its `SHLVL`.
-fn lower_level(environment: &[Bytes]) -> Vec<Bytes> {
+pub fn lower_level(environment: &[Bytes]) -> Vec<Bytes> {
     let mut environment = environment.to_vec();
     for entry in &mut environment {
         let level = entry

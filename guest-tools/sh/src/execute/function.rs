@@ -60,6 +60,7 @@ impl Shell {
         let hidden = self.hide_traps(traced);
         let debug = self.trap_applies(traps::DEBUG);
         let traced_call = if debug {
+            self.line = body.line;
             self.run_trap(traps::DEBUG)
         } else {
             Ok(())
@@ -119,10 +120,11 @@ impl Shell {
             Err(Unwind::Return(status)) => Ok(status),
             other => other,
         };
+        let frame = self.frames.pop();
         if answer.is_ok() && self.trap_applies(traps::RETURN) {
             self.run_trap(traps::RETURN)?;
         }
-        self.frames.pop();
+        drop(frame);
         if let Some(saved) = saved
             && self.positional == arguments
         {

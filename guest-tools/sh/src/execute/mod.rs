@@ -39,6 +39,26 @@ pub enum Unwind {
 /// Compound commands within each other, over all calls, beyond which the stack would not last.
 const MAX_NESTING: usize = 700;
 
+/// Where a reader stands among calls and loops.
+#[derive(Clone, Copy)]
+struct Level {
+    scopes: usize,
+    frames: usize,
+    errexit_ignored: usize,
+    loop_depth: usize,
+}
+
+impl Level {
+    fn of(shell: &Shell) -> Self {
+        Self {
+            scopes: shell.scopes.len(),
+            frames: shell.frames.len(),
+            errexit_ignored: shell.errexit_ignored,
+            loop_depth: shell.loop_depth,
+        }
+    }
+}
+
 /// The answer of anything that may stop a command.
 pub type Run<T> = Result<T, Unwind>;
 
@@ -50,6 +70,7 @@ impl Shell {
             self.status = 0;
         }
         let mut status = self.status;
+        let level = Level::of(self);
         loop {
             let expand = self.shopt & shopt::EXPAND_ALIASES != 0 || self.options.posix;
             let settings = self.settings();
@@ -77,10 +98,10 @@ impl Shell {
             self.tail = tail && reader.at_end();
             match self.run_list(&list) {
                 Ok(code) => status = code,
-                Err(Unwind::Discard(code)) if self.depth <= 1 => {
+                Err(Unwind::Discard(code)) => {
                     self.status = code;
                     status = code;
-                    self.unwind_to_top();
+                    self.unwind_to(level);
                     if self.subshell_depth > 0 {
                         return Err(Unwind::Exit(code));
                     }
@@ -92,14 +113,14 @@ impl Shell {
         Ok(status)
     }
 
-    /// After an error that went back to the reader: nothing of the command is left.
-    fn unwind_to_top(&mut self) {
-        while !self.scopes.is_empty() {
+    /// After an error that went back to a reader: nothing of the command is left.
+    fn unwind_to(&mut self, level: Level) {
+        while self.scopes.len() > level.scopes {
             self.pop_scope();
         }
-        self.frames.clear();
-        self.errexit_ignored = 0;
-        self.loop_depth = 0;
+        self.frames.truncate(level.frames);
+        self.errexit_ignored = level.errexit_ignored;
+        self.loop_depth = level.loop_depth;
     }
 
     /// Reports an error of syntax, and the line it is in.
@@ -160,9 +181,11 @@ impl Shell {
 
     /// Runs a pipeline; `ignore`: its failure is looked at by `&&` or `||`.
     pub fn run_pipeline(&mut self, pipeline: &Pipeline, ignore: bool) -> Run<i32> {
-        let ignored = ignore || pipeline.negated;
+        // A `set -e` that comes within a negated command counts in it.
+        let watched = self.options.errexit || self.traps.get(traps::ERR).is_some();
+        let ignored = ignore || (pipeline.negated && watched);
         self.errexit_ignored += usize::from(ignored);
-        if ignored || pipeline.timed.is_some() {
+        if ignored || pipeline.negated || pipeline.timed.is_some() {
             self.tail = false;
         }
         let start = pipeline
@@ -186,7 +209,7 @@ impl Shell {
             return Ok(self.status);
         }
         self.status = status;
-        if status != 0 && !ignored && pipeline.commands.len() > 1 {
+        if status != 0 && !ignored && !pipeline.negated && pipeline.commands.len() > 1 {
             self.failed(status)?;
         }
         Ok(status)

@@ -47,6 +47,10 @@ impl Shell {
         let mut answer_here = None;
         for (place, stage) in stages.iter().enumerate() {
             let last = place + 1 == count;
+            if let Kind::Simple(_) = stage.kind {
+                self.line = stage.line;
+                self.before_command(stage)?;
+            }
             let (next_input, output) = if last {
                 (None, None)
             } else {
@@ -128,6 +132,11 @@ impl Shell {
         }
         let stage = Rc::clone(stage);
         self.fork_subshell(move |shell| {
+            if let Kind::Simple(simple) = &stage.kind {
+                let calls = simple.words.first().and_then(|word| word.constant.as_ref());
+                let function = calls.is_some_and(|name| shell.functions.contains_key(name));
+                shell.stage_depth += u32::from(!function);
+            }
             if let Some(input) = input {
                 let _ = system::duplicate_to(input, 0);
                 system::close(input);
@@ -177,8 +186,7 @@ impl Shell {
         let Some(name) = &simple.words[0].constant else {
             return false;
         };
-        matches!(self.look_up_command(name, true), Lookup::External)
-            && self.find_program(name).is_some()
+        matches!(self.look_up_command(name, true), Lookup::External) && self.has_program(name)
     }
 
     fn start_plain(
@@ -208,7 +216,10 @@ impl Shell {
             Ok(Err(status)) => return Err(status),
             Err(_) => return Err(1),
         }
-        let environment = self.environment();
+        let mut environment = self.environment();
+        if self.in_background {
+            environment = super::external::lower_level(&environment);
+        }
         let answer = self.start(&words, &environment, &map, false);
         map.close_opened();
         answer
@@ -218,6 +229,7 @@ impl Shell {
         self.tail = false;
         let pid = self.fork_subshell(|shell| {
             shell.tail = true;
+            shell.sole_command = crate::expand::only_simple(list).is_some();
             shell.run_list(list)
         });
         Ok(match pid {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Lookup, Run, Unwind};
 use crate::{
-    ast::{AssignedValue, Assignment, Bytes, Command, Simple},
+    ast::{AssignedValue, Assignment, Bytes, Command, Element, Simple, Word},
     builtins::{self, Argument},
     known, quote,
     shell::Shell,
@@ -43,9 +43,18 @@ impl Shell {
         Ok(status)
     }
 
+    fn keep_last_argument(&mut self, last: Bytes) {
+        if self.variable(known::UNDERSCORE).is_none() || last.len() < 4096 {
+            let slot = self.slot(known::UNDERSCORE).get_or_insert_default();
+            slot.value = crate::variables::Value::Scalar(last);
+            slot.flags |= crate::variables::flag::STANDING;
+        }
+    }
+
     /// Only assignments, or only redirections.
     fn run_assignments(&mut self, command: &Rc<Command>, simple: &Simple) -> Run<i32> {
         let substitution = self.substitution_status.take();
+        let expanded = !simple.words.is_empty();
         let status = if command.redirects.is_empty() {
             self.assign_all(&simple.assignments)?
         } else {
@@ -53,6 +62,9 @@ impl Shell {
                 shell.assign_all(&simple.assignments)
             })?
         };
+        if !expanded && !simple.assignments.is_empty() {
+            self.keep_last_argument(Bytes::new());
+        }
         Ok(self
             .substitution_status
             .take()
@@ -108,23 +120,92 @@ impl Shell {
         mut arguments: Vec<Argument>,
     ) -> Run<i32> {
         if self.options.xtrace {
-            let words: Vec<Bytes> = arguments
-                .iter()
-                .map(|argument| match argument {
-                    Argument::Text(text) => text.clone(),
-                    Argument::Array(place) => simple.words[*place].source.to_vec(),
-                })
-                .collect();
-            self.trace_words(&words);
+            self.trace_declaration(simple, &arguments)?;
         }
+        let last = match arguments.last() {
+            Some(Argument::Array(place)) => simple.words[*place]
+                .assignment
+                .as_deref()
+                .map_or_else(Bytes::new, |one| one.name.text().to_vec()),
+            Some(Argument::Text(text)) => text.clone(),
+            None => Bytes::new(),
+        };
         while matches!(&arguments[0], Argument::Text(t) if t == b"command" || t == b"builtin") {
             arguments.remove(0);
         }
-        self.with_redirects(&command.redirects, |shell| {
+        let answer = self.with_redirects(&command.redirects, |shell| {
             shell.with_temporary(&simple.assignments, |shell| {
                 builtins::declare(shell, simple, &arguments)
             })
-        })
+        });
+        self.keep_last_argument(last);
+        answer
+    }
+
+    /// The lines of `set -x` for a declaration: arrays first, then the command, then what
+    /// `export` and `readonly` assign.
+    fn trace_declaration(&mut self, simple: &Simple, arguments: &[Argument]) -> Run<()> {
+        let mut words: Vec<Bytes> = Vec::new();
+        for argument in arguments {
+            let place = match argument {
+                Argument::Text(text) => {
+                    words.push(text.clone());
+                    continue;
+                }
+                Argument::Array(place) => *place,
+            };
+            let Some(assignment) = simple.words[place].assignment.as_deref() else {
+                continue;
+            };
+            let AssignedValue::Array(elements) = &assignment.value else {
+                continue;
+            };
+            let sign: &[u8] = if assignment.append { b"+=(" } else { b"=(" };
+            let pure = |one: &Element| {
+                let key = one.subscript.as_ref();
+                crate::parse::is_pure(&one.value.parts)
+                    && key.is_none_or(|key| crate::parse::is_pure(&key.key.parts))
+            };
+            // What has effects is expanded once only, by the assignment itself.
+            let list = if elements.iter().all(pure) {
+                self.traced_elements(elements)?
+            } else {
+                let text = crate::print::elements(elements);
+                text[1..text.len() - 1].as_bytes().to_vec()
+            };
+            self.trace(&[assignment.name.text(), sign, &list, b")"].concat());
+            words.push(assignment.name.text().to_vec());
+        }
+        self.trace_words(&words);
+        if matches!(words[0].as_slice(), b"export" | b"readonly") {
+            for word in &words[1..] {
+                if let Some(split) = crate::parse::split_assignment(word) {
+                    let value = quote::when_needed(&word[split.value..]);
+                    self.trace(&[&word[..split.value], &value].concat());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An array's elements as `declare` is traced with them: expanded and quoted.
+    fn traced_elements(&mut self, elements: &[Element]) -> Run<Bytes> {
+        let mut out: Vec<Bytes> = Vec::new();
+        for element in elements {
+            match &element.subscript {
+                Some(subscript) => {
+                    let key = self.expand_single(&subscript.key)?;
+                    let value = self.expand_single(&element.value)?;
+                    let [key, value] = [key, value].map(|text| quote::plain_single(&text));
+                    out.push([b"[", key.as_slice(), b"]=", &value].concat());
+                }
+                None => {
+                    let values = self.expand_words(std::slice::from_ref(&element.value))?;
+                    out.extend(values.iter().map(|value| quote::plain_single(value)));
+                }
+            }
+        }
+        Ok(out.join(&b' '))
     }
 
     /// Runs `each` with assignments that last as long as it.
@@ -157,23 +238,54 @@ impl Shell {
     }
 
     fn assign_temporary(&mut self, assignment: &Assignment) -> Run<()> {
-        if let AssignedValue::Array(_) = assignment.value {
-            return self.perform_assignment(assignment, true);
-        }
-        let AssignedValue::Scalar(word) = &assignment.value else {
+        let Some(value) = self.temporary_value(assignment)? else {
             return Ok(());
         };
-        let mut value = self.expand_single(word)?;
-        if assignment.append {
-            let mut old = self.get_text(assignment.name);
-            old.extend(value);
-            value = old;
-        }
-        if self.options.xtrace {
-            let text = [assignment.name.text(), b"=", &quote::when_needed(&value)].concat();
-            self.trace(&text);
-        }
         self.set_temporary(assignment.name, value)
+    }
+
+    /// Expands assignments before a command so that they can be traced before it; answers them
+    /// with their values.
+    fn trace_assignments(&mut self, assignments: &[Assignment]) -> Run<Vec<Assignment>> {
+        let mut out = Vec::new();
+        for assignment in assignments {
+            let Some(value) = self.temporary_value(assignment)? else {
+                continue;
+            };
+            let shown = quote::when_needed(&value);
+            self.trace(&[assignment.name.text(), b"=", &shown].concat());
+            out.push(Assignment {
+                name: assignment.name,
+                subscript: None,
+                append: false,
+                value: AssignedValue::Scalar(Word {
+                    constant: Some(value),
+                    ..Word::default()
+                }),
+            });
+        }
+        Ok(out)
+    }
+
+    /// The value that an assignment before a command gives; a list is its own text there, and
+    /// elements cannot be set.
+    pub fn temporary_value(&mut self, assignment: &Assignment) -> Run<Option<Bytes>> {
+        if let Some(subscript) = &assignment.subscript {
+            let name = String::from_utf8_lossy(assignment.name.text()).into_owned();
+            let key = String::from_utf8_lossy(&subscript.key.source).into_owned();
+            self.complain(format_args!("`{name}[{key}]': not a valid identifier"));
+            return Ok(None);
+        }
+        let value = match &assignment.value {
+            AssignedValue::Scalar(word) => self.expand_single(word)?,
+            AssignedValue::Array(elements) => crate::print::elements(elements).into_bytes(),
+        };
+        if !assignment.append {
+            return Ok(Some(value));
+        }
+        let mut old = self.get_text(assignment.name);
+        old.extend(value);
+        Ok(Some(old))
     }
 
     fn run_words(
@@ -183,7 +295,14 @@ impl Shell {
         words: Vec<Bytes>,
         tail: bool,
     ) -> Run<i32> {
+        let resolved;
+        let mut simple = simple;
         if self.options.xtrace {
+            resolved = Simple {
+                assignments: self.trace_assignments(&simple.assignments)?,
+                ..Simple::default()
+            };
+            simple = &resolved;
             self.trace_words(&words);
         }
         let mut words = words;
@@ -229,11 +348,7 @@ impl Shell {
             }
             Lookup::External => self.run_external(command, simple, &words, tail),
         };
-        if self.variable(known::UNDERSCORE).is_none() || last.len() < 4096 {
-            let slot = self.slot(known::UNDERSCORE).get_or_insert_default();
-            slot.value = crate::variables::Value::Scalar(last);
-            slot.flags |= crate::variables::flag::STANDING;
-        }
+        self.keep_last_argument(last);
         answer
     }
 

@@ -203,6 +203,11 @@ impl Fields {
                 .is_some_and(|b| !matches!(b, b' ' | b'\t' | b'\n'))
     }
 
+    /// Whether IFS is set and empty, so that nothing is split.
+    pub fn splits_nowhere(&self) -> bool {
+        self.ifs.is_empty()
+    }
+
     fn piece(&mut self, text: &[u8]) {
         if !text.is_empty() {
             self.literal(text);

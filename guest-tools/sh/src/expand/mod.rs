@@ -11,9 +11,10 @@ mod transform;
 pub use fields::{Field, Fields};
 pub use parameter::{Found, Target};
 pub use regex::translate as translate_regex;
+pub use substitution::only_simple;
 
 use crate::{
-    ast::{Bytes, Part, Word},
+    ast::{Brace, Bytes, Part, Word},
     execute::Run,
     known, pattern,
     shell::Shell,
@@ -38,6 +39,13 @@ impl Shell {
     }
 
     pub fn expand_word_into(&mut self, word: &Word, out: &mut Vec<Bytes>) -> Run<()> {
+        if !self.options.braceexpand {
+            match &word.brace {
+                Brace::First(written) => return self.expand_word_into(written, out),
+                Brace::Rest => return Ok(()),
+                Brace::None => {}
+            }
+        }
         if let Some(constant) = &word.constant {
             out.push(constant.clone());
             return Ok(());

@@ -133,7 +133,11 @@ impl Shell {
             if present {
                 return self.expand_operand(word, place, fields);
             }
-            put(Found::Unset, place, fields);
+            let nothing = match found {
+                Found::List { items, star } if items.is_empty() => Found::List { items, star },
+                _ => Found::Unset,
+            };
+            put(nothing, place, fields);
             return Ok(());
         }
         if present {

@@ -76,7 +76,7 @@ impl Shell {
             Operation::Bad => {
                 let text = String::from_utf8_lossy(&parameter.source).into_owned();
                 self.complain(format_args!("${{{text}}}: bad substitution"));
-                return Err(Unwind::Discard(1));
+                return Err(self.assignment_failed(Unwind::Discard(1)));
             }
             Operation::Names { star } => {
                 let ParameterName::Variable(prefix) = parameter.name else {
@@ -89,7 +89,7 @@ impl Shell {
                         items.push(name.text().to_vec());
                     }
                 }
-                put(Found::List { items, star: *star }, place, fields);
+                put_names(items, *star, b"", place, fields);
                 return Ok(());
             }
             Operation::Keys => {
@@ -98,7 +98,7 @@ impl Shell {
                 };
                 let star = matches!(parameter.index, Index::All { star: true });
                 let items = self.items(name).into_iter().map(|(key, _)| key).collect();
-                put(Found::List { items, star }, place, fields);
+                put_names(items, star, b" ", place, fields);
                 return Ok(());
             }
             _ => {}
@@ -275,6 +275,16 @@ impl Shell {
             .unwrap_or(source.len());
         self.unbound(&source[..end.max(1).min(source.len())])
     }
+}
+
+/// Puts names or subscripts. Unquoted under an empty IFS, bash joins `*` forms of them in a way of
+/// their own.
+fn put_names(items: Vec<Bytes>, star: bool, joiner: &[u8], place: Place, fields: &mut Fields) {
+    if star && !place.quoted && fields.splitting && fields.splits_nowhere() {
+        fields.text(&items.join(joiner), false);
+        return;
+    }
+    put(Found::List { items, star }, place, fields);
 }
 
 /// Puts a value where it stands.

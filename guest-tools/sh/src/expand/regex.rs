@@ -115,7 +115,7 @@ fn inside_bracket(rest: &str, out: &mut String, bracket: &mut Bracket) -> usize 
         // An unknown class is an error, which the unclosed group makes it.
         let name = if KNOWN.contains(&name) { name } else { "(" };
         if name == "(" {
-            out.push_str("](");
+            out.push_str("x](");
         } else {
             out.push_str(&format!("[:{name}:]"));
         }

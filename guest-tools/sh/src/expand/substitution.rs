@@ -238,11 +238,16 @@ impl Shell {
                 system::close(theirs);
             }
             shell.close_process_ends(0);
+            shell.tail = true;
+            shell.sole_command = only_simple(&list).is_some();
             shell.run_list(&list)
         });
         system::close(theirs);
         if let Ok(pid) = pid {
             self.last_background = Some(pid);
+            if write {
+                self.writers.push(pid);
+            }
         }
         // Numbered from 63 downwards, as bash does.
         let free = (10..64)
@@ -260,7 +265,7 @@ impl Shell {
     }
 }
 
-fn only_simple(list: &List) -> Option<(&crate::ast::Command, &Simple)> {
+pub fn only_simple(list: &List) -> Option<(&crate::ast::Command, &Simple)> {
     let [item] = list.0.as_slice() else {
         return None;
     };

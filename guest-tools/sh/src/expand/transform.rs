@@ -175,6 +175,8 @@ impl Shell {
                 b'v' => out.extend_from_slice(b"5.2"),
                 b'V' => out.extend_from_slice(b"5.2.0"),
                 b'j' => out.extend(self.jobs.len().to_string().bytes()),
+                b'!' => out.extend(self.history.next_number().to_string().bytes()),
+                b'#' => out.push(b'1'),
                 b'[' | b']' => {}
                 b'l' => out.extend_from_slice(b"tty"),
                 b'0'..=b'7' => {
@@ -198,6 +200,16 @@ impl Shell {
                         _ => b"%a %b %d",
                     };
                     out.extend(crate::builtins::format_time(format, None));
+                }
+                b'D' if text.get(at) == Some(&b'{') => {
+                    let rest = &text[at + 1..];
+                    let length = rest.iter().position(|&b| b == b'}').unwrap_or(rest.len());
+                    let format: &[u8] = match &rest[..length] {
+                        b"" => b"%H:%M:%S",
+                        format => format,
+                    };
+                    plain(&crate::builtins::format_time(format, None), &mut out);
+                    at = (at + length + 2).min(text.len());
                 }
                 other => out.extend_from_slice(&[b'\\', other]),
             }

@@ -46,7 +46,7 @@ pub fn parse(text: &[u8], line: u32, settings: Settings) -> Option<Assignment> {
         .subscript
         .map(|(start, end)| subscript(&text[start..end], line, settings));
     let is_array = value.first() == Some(&b'(') && value.last() == Some(&b')');
-    let value = if is_array && subscript.is_none() {
+    let value = if is_array {
         AssignedValue::Array(elements(&value[1..value.len() - 1], line, settings))
     } else {
         AssignedValue::Scalar(word::compile(value, Mode::Assignment, line, settings))
@@ -64,6 +64,41 @@ pub fn subscript(text: &[u8], line: u32, settings: Settings) -> Subscript {
         key: word::compile(text, Mode::Assignment, line, settings),
         expression: Arithmetic::compile(text, line, settings),
     }
+}
+
+/// The operator that stands where an element of an array's value should, and its line.
+pub fn stray_operator(text: &[u8], mut line: u32) -> Option<(String, u32)> {
+    let parts = split(text)?;
+    let inner = text[parts.value..].strip_prefix(b"(")?.strip_suffix(b")")?;
+    line += lines(&text[..parts.value]);
+    let mut at = 0;
+    while let Some(&byte) = inner.get(at) {
+        let next = match byte {
+            b' ' | b'\t' | b'\n' => at + 1,
+            b'#' => {
+                at + inner[at..]
+                    .iter()
+                    .position(|&b| b == b'\n')
+                    .unwrap_or(inner.len() - at)
+            }
+            b'\\' if inner.get(at + 1) == Some(&b'\n') => at + 2,
+            b'<' | b'>' if inner.get(at + 1) == Some(&b'(') => element_end(inner, at),
+            b';' | b'&' | b'|' | b'<' | b'>' | b'(' | b')' => {
+                let rest = &inner[at..];
+                let double = rest.len() > 1 && rest[0] == rest[1] && byte != b'(' && byte != b')';
+                let token = &rest[..1 + usize::from(double)];
+                return Some((String::from_utf8_lossy(token).into_owned(), line));
+            }
+            _ => element_end(inner, at),
+        };
+        line += lines(&inner[at..next]);
+        at = next;
+    }
+    None
+}
+
+fn lines(text: &[u8]) -> u32 {
+    text.iter().filter(|&&b| b == b'\n').count() as u32
 }
 
 /// The elements between the parentheses of an array value.

@@ -103,7 +103,7 @@ impl Parser<'_> {
             if !self.takes(b")") {
                 return Err(self.fault());
             }
-            return Ok(inner);
+            return Ok(Condition::Group(Box::new(inner)));
         }
         let first = self.word()?;
         if let [b'-', letter] = *first.source
@@ -112,14 +112,14 @@ impl Parser<'_> {
         {
             return Ok(Condition::Unary(letter, self.word()?));
         }
-        let Some(operator) = self.operator() else {
+        let Some((text, operator)) = self.operator() else {
             return Ok(Condition::Word(first));
         };
         let right = match operator {
             ConditionOperator::Regex => self.regex()?,
             _ => self.word()?,
         };
-        Ok(Condition::Binary(operator, first, right))
+        Ok(Condition::Binary(operator, text, first, right))
     }
 
     fn operand_follows(&mut self) -> bool {
@@ -143,35 +143,35 @@ impl Parser<'_> {
         !is_operator || alone
     }
 
-    fn operator(&mut self) -> Option<ConditionOperator> {
+    fn operator(&mut self) -> Option<(&'static str, ConditionOperator)> {
         use ConditionOperator as Op;
         self.skip_space();
         let rest = &self.text[self.at..];
-        const WORDS: [(&[u8], ConditionOperator); 13] = [
-            (b"==", Op::Match),
-            (b"=~", Op::Regex),
-            (b"=", Op::Match),
-            (b"!=", Op::NoMatch),
-            (b"-eq", Op::NumberEqual),
-            (b"-ne", Op::NumberNotEqual),
-            (b"-lt", Op::NumberLess),
-            (b"-le", Op::NumberLessOrEqual),
-            (b"-gt", Op::NumberGreater),
-            (b"-ge", Op::NumberGreaterOrEqual),
-            (b"-ef", Op::SameFile),
-            (b"-nt", Op::Newer),
-            (b"-ot", Op::Older),
+        const WORDS: [(&str, ConditionOperator); 13] = [
+            ("==", Op::Match),
+            ("=~", Op::Regex),
+            ("=", Op::Match),
+            ("!=", Op::NoMatch),
+            ("-eq", Op::NumberEqual),
+            ("-ne", Op::NumberNotEqual),
+            ("-lt", Op::NumberLess),
+            ("-le", Op::NumberLessOrEqual),
+            ("-gt", Op::NumberGreater),
+            ("-ge", Op::NumberGreaterOrEqual),
+            ("-ef", Op::SameFile),
+            ("-nt", Op::Newer),
+            ("-ot", Op::Older),
         ];
         for (text, operator) in WORDS {
             let blank = matches!(rest.get(text.len()), Some(b' ' | b'\t' | b'\n'));
-            if rest.starts_with(text) && blank {
+            if rest.starts_with(text.as_bytes()) && blank {
                 self.at += text.len();
-                return Some(operator);
+                return Some((text, operator));
             }
         }
         let operator = match rest.first() {
-            Some(b'<') if rest.get(1) != Some(&b'(') => Op::Before,
-            Some(b'>') if rest.get(1) != Some(&b'(') => Op::After,
+            Some(b'<') if rest.get(1) != Some(&b'(') => ("<", Op::Before),
+            Some(b'>') if rest.get(1) != Some(&b'(') => (">", Op::After),
             _ => return None,
         };
         self.at += 1;

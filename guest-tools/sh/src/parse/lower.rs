@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use brush_parser::ast as grammar;
 
-use super::reader::{Piece, Pieces};
+use super::build::{Piece, Pieces};
 use super::{Mode, assignment, word};
 use crate::{
     arithmetic::Arithmetic,
@@ -256,7 +256,7 @@ impl Lowering {
                 Kind::Arithmetic { expression, text }
             }
             Some((Piece::Condition(..), _)) => match self.take(marker + 1) {
-                (Piece::Condition(Some(condition), text), _) => Kind::Condition { condition, text },
+                (Piece::Condition(Some(condition)), _) => Kind::Condition { condition },
                 _ => Kind::Group(List::default()),
             },
             _ => Kind::Group(self.list(group.list)),
@@ -390,6 +390,7 @@ impl Lowering {
                 parts: vec![Part::Quoted(text.clone())],
                 source: text.into(),
                 assignment: None,
+                brace: crate::ast::Brace::None,
             },
             RedirectKind::HereDocument { .. } => {
                 word::compile(&text, Mode::HereDocument, line, settings)
@@ -419,7 +420,8 @@ fn changes(name: Symbol) -> bool {
     )
 }
 
-fn is_pure(parts: &[Part]) -> bool {
+/// Whether expanding these parts changes nothing in the shell.
+pub fn is_pure(parts: &[Part]) -> bool {
     parts.iter().all(|part| match part {
         Part::Literal(_) | Part::Quoted(_) | Part::Tilde(_) => true,
         Part::DoubleQuoted(inner) => is_pure(inner),

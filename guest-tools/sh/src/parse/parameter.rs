@@ -8,7 +8,7 @@ use crate::{
 };
 
 struct Context {
-    quoted: bool,
+    mode: Mode,
     line: u32,
     settings: Settings,
 }
@@ -16,10 +16,10 @@ struct Context {
 impl Context {
     /// The word after an operator such as `:-`.
     fn word(&self, text: &[u8]) -> Word {
-        let mode = if self.quoted {
-            Mode::QuotedWord
-        } else {
-            Mode::Plain
+        let mode = match self.mode {
+            Mode::Plain | Mode::AnchoredPattern => Mode::Plain,
+            Mode::Assignment => Mode::Assignment,
+            _ => Mode::QuotedWord,
         };
         word::compile(text, mode, self.line, self.settings)
     }
@@ -34,9 +34,9 @@ impl Context {
     }
 }
 
-pub fn parse(text: &[u8], quoted: bool, line: u32, settings: Settings) -> Parameter {
+pub fn parse(text: &[u8], mode: Mode, line: u32, settings: Settings) -> Parameter {
     let context = Context {
-        quoted,
+        mode,
         line,
         settings,
     };
@@ -126,6 +126,7 @@ fn operation(rest: &[u8], context: &Context) -> Option<Operation> {
             conditional(second?, true, &rest[2..], context)
         }
         b'-' | b'=' | b'?' | b'+' => conditional(first, false, &rest[1..], context),
+        b':' if rest.len() == 1 => return None,
         b':' => {
             let (offset, length) = split_expressions(&rest[1..]);
             Operation::Substring {
@@ -183,9 +184,13 @@ fn replacement(rest: &[u8], context: &Context) -> Operation {
     let slash = find_slash(text, first);
     let pattern = &text[..slash];
     let replacement = text.get(slash + 1..).unwrap_or_default();
+    let mode = match anchor {
+        Anchor::Start | Anchor::End => Mode::AnchoredPattern,
+        _ => Mode::Plain,
+    };
     Operation::Replace {
         anchor,
-        pattern: context.pattern(pattern),
+        pattern: word::compile(pattern, mode, context.line, context.settings),
         replacement: context.pattern(replacement),
     }
 }

@@ -306,8 +306,18 @@ fn note_word(word: &[u8], levels: &mut Vec<Level>, command_start: &mut bool) {
     ) && *command_start;
 }
 
-/// At the beginning of a word: past it. With `groups`, `@(..)` and the like belong to the word.
-pub fn word(text: &[u8], mut at: usize, groups: bool) -> Option<usize> {
+/// At the beginning of a word: past it. With `groups`, `@(..)`, `=(..)` and the like belong to
+/// the word.
+pub fn word(text: &[u8], at: usize, groups: bool) -> Option<usize> {
+    word_with(text, at, groups, groups)
+}
+
+/// Past a word that may not hold an array's value, so that it ends before `=(`.
+pub fn word_without_array(text: &[u8], at: usize) -> Option<usize> {
+    word_with(text, at, true, false)
+}
+
+fn word_with(text: &[u8], mut at: usize, groups: bool, arrays: bool) -> Option<usize> {
     let start = at;
     while let Some(&byte) = text.get(at) {
         match byte {
@@ -324,7 +334,7 @@ pub fn word(text: &[u8], mut at: usize, groups: bool) -> Option<usize> {
                 let array = at > start && text[at - 1] == b'=';
                 if groups && group {
                     at = pattern_group(text, at + 1)?;
-                } else if groups && array {
+                } else if arrays && array {
                     at = parentheses(text, at + 1)?;
                 } else {
                     break;
@@ -372,4 +382,28 @@ pub fn name(text: &[u8], at: usize) -> usize {
         return at;
     }
     at + text[at..].iter().take_while(|&&b| is_name_byte(b)).count()
+}
+
+/// Splits at `delimiters` that no quote or expansion hides; `None` when one of those has no end.
+pub fn split_at(text: &[u8], delimiters: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut out = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    while let Some(&byte) = text.get(at) {
+        at = match byte {
+            b'\\' => at + 2,
+            b'\'' => single_quote(text, at + 1)?,
+            b'"' => double_quote(text, at + 1)?,
+            b'`' => backquote(text, at + 1)?,
+            b'$' => dollar(text, at, false)?,
+            _ if delimiters.contains(&byte) => {
+                out.push(text[start..at].to_vec());
+                start = at + 1;
+                start
+            }
+            _ => at + 1,
+        };
+    }
+    out.push(text.get(start..).unwrap_or_default().to_vec());
+    out.retain(|word| !word.is_empty());
+    Some(out)
 }

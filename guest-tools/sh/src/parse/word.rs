@@ -2,10 +2,10 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::{Settings, assignment, brace, parameter, scan};
+use super::{Settings, ansi_quoted, assignment, brace, parameter, scan};
 use crate::{
     arithmetic::Arithmetic,
-    ast::{Bytes, Index, Operation, Parameter, ParameterName, Part, Substitution, Word},
+    ast::{Brace, Bytes, Index, Operation, Parameter, ParameterName, Part, Substitution, Word},
     names::{intern, is_name_byte, is_name_start},
 };
 
@@ -16,6 +16,8 @@ pub enum Mode {
     Plain,
     /// The value of an assignment: a tilde also counts after `:`.
     Assignment,
+    /// A pattern in which a leading tilde stands for itself.
+    AnchoredPattern,
     /// Between double quotes.
     Quoted,
     /// The word of `${x:-word}` between double quotes.
@@ -28,7 +30,7 @@ pub enum Mode {
 
 impl Mode {
     fn is_quoted(self) -> bool {
-        !matches!(self, Self::Plain | Self::Assignment)
+        !matches!(self, Self::Plain | Self::Assignment | Self::AnchoredPattern)
     }
 }
 
@@ -41,11 +43,22 @@ pub fn compile_argument(text: &[u8], line: u32, settings: Settings) -> Vec<Word>
         return vec![compile(text, Mode::Plain, line, settings)];
     }
     // A choice that is empty and not quoted is no word at all.
-    brace::expand_braces(text)
+    let expanded = brace::expand_braces(text);
+    if expanded.len() == 1 && expanded[0] == text {
+        return vec![compile(text, Mode::Plain, line, settings)];
+    }
+    let mut words: Vec<Word> = expanded
         .into_iter()
         .filter(|text| !text.is_empty())
         .map(|text| compile(&text, Mode::Plain, line, settings))
-        .collect()
+        .collect();
+    for (place, word) in words.iter_mut().enumerate() {
+        word.brace = match place {
+            0 => Brace::First(Box::new(compile(text, Mode::Plain, line, settings))),
+            _ => Brace::Rest,
+        };
+    }
+    words
 }
 
 /// Parses one word.
@@ -61,6 +74,7 @@ pub fn compile(text: &[u8], mode: Mode, line: u32, settings: Settings) -> Word {
         source: text.into(),
         constant,
         assignment,
+        brace: Brace::None,
     }
 }
 
@@ -101,6 +115,9 @@ struct Parser<'a> {
     settings: Settings,
     parts: Vec<Part>,
     literal: Bytes,
+    /// Where the value of an argument like `name=value` begins; tildes count there as in an
+    /// assignment.
+    value: Option<usize>,
 }
 
 /// Parses `text` into parts.
@@ -117,14 +134,20 @@ pub fn parts(text: &[u8], mode: Mode, line: u32, settings: Settings) -> Vec<Part
         settings,
         parts: Vec::new(),
         literal: Bytes::new(),
+        value: None,
     };
+    if mode == Mode::Plain && text.contains(&b'~') {
+        parser.value = assignment::split(text).map(|parts| parts.value);
+    }
     parser.run();
     parser.parts
 }
 
 impl Parser<'_> {
     fn run(&mut self) {
-        self.tilde();
+        if self.mode != Mode::AnchoredPattern {
+            self.tilde();
+        }
         while let Some(&byte) = self.text.get(self.at) {
             match byte {
                 b'\\' => self.backslash(),
@@ -148,7 +171,14 @@ impl Parser<'_> {
                     });
                     self.at = end;
                 }
-                b':' if self.mode == Mode::Assignment => {
+                b'=' if self.value == Some(self.at + 1) => {
+                    self.literal.push(b'=');
+                    self.at += 1;
+                    self.tilde();
+                }
+                b':' if self.value.is_some_and(|value| self.at >= value)
+                    || self.mode == Mode::Assignment =>
+                {
                     self.literal.push(b':');
                     self.at += 1;
                     self.tilde();
@@ -206,7 +236,7 @@ impl Parser<'_> {
             return;
         }
         let rest = &self.text[self.at + 1..];
-        let stop = |b: u8| b == b'/' || (b == b':' && self.mode == Mode::Assignment);
+        let stop = |b: u8| matches!(b, b'/' | b':');
         let length = rest.iter().position(|&b| stop(b)).unwrap_or(rest.len());
         let user = &rest[..length];
         let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'.');
@@ -220,7 +250,7 @@ impl Parser<'_> {
     fn backslash(&mut self) {
         let next = self.peek(1);
         let special = match self.mode {
-            Mode::Plain | Mode::Assignment => true,
+            Mode::Plain | Mode::Assignment | Mode::AnchoredPattern => true,
             Mode::Quoted => matches!(next, Some(b'$' | b'`' | b'"' | b'\\' | b'\n')),
             Mode::QuotedWord => matches!(next, Some(b'$' | b'`' | b'"' | b'\\' | b'\n' | b'}')),
             Mode::HereDocument => matches!(next, Some(b'$' | b'`' | b'\\' | b'\n')),
@@ -316,11 +346,11 @@ impl Parser<'_> {
                 self.at = end;
             }
             Some(b'{') => {
-                let quoted = self.mode.is_quoted();
+                let mode = self.mode;
                 let here = self.mode == Mode::HereDocument;
                 let end = self.end(scan::braces(self.text, self.at + 2, here));
                 let inner = self.inner(self.at + 2, end);
-                let parameter = parameter::parse(inner, quoted, self.line_here(), self.settings);
+                let parameter = parameter::parse(inner, mode, self.line_here(), self.settings);
                 self.push(Part::Parameter(Box::new(parameter)));
                 self.at = end;
             }
@@ -368,90 +398,4 @@ impl Parser<'_> {
         self.push(Part::Command(body));
         self.at = end;
     }
-}
-
-/// The bytes that `$'text'` stands for.
-pub fn ansi_quoted(text: &[u8]) -> Bytes {
-    let mut out = Bytes::new();
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        if byte != b'\\' {
-            out.push(byte);
-            at += 1;
-            continue;
-        }
-        at += 1;
-        let Some(&escape) = text.get(at) else {
-            out.push(b'\\');
-            break;
-        };
-        at += 1;
-        match escape {
-            b'n' => out.push(b'\n'),
-            b't' => out.push(b'\t'),
-            b'r' => out.push(b'\r'),
-            b'a' => out.push(7),
-            b'b' => out.push(8),
-            b'e' | b'E' => out.push(27),
-            b'f' => out.push(12),
-            b'v' => out.push(11),
-            b'\\' | b'\'' | b'"' | b'?' => out.push(escape),
-            b'0'..=b'7' => {
-                at -= 1;
-                let (value, used) = number(&text[at..], 8, 3);
-                out.push(value as u8);
-                at += used;
-            }
-            b'x' => {
-                let (value, used) = number(&text[at..], 16, 2);
-                if used == 0 {
-                    out.extend_from_slice(b"\\x");
-                } else {
-                    out.push(value as u8);
-                }
-                at += used;
-            }
-            b'u' | b'U' => {
-                let (value, used) = number(&text[at..], 16, if escape == b'u' { 4 } else { 8 });
-                if used == 0 {
-                    out.extend_from_slice(&[b'\\', escape]);
-                } else {
-                    push_character(&mut out, value);
-                }
-                at += used;
-            }
-            b'c' => {
-                if let Some(&control) = text.get(at) {
-                    out.push(control.to_ascii_uppercase() ^ 0x40);
-                    at += 1;
-                }
-            }
-            other => out.extend_from_slice(&[b'\\', other]),
-        }
-    }
-    // A NUL ends the string, as in C.
-    if let Some(end) = out.iter().position(|&b| b == 0) {
-        out.truncate(end);
-    }
-    out
-}
-
-pub fn push_character(out: &mut Bytes, value: u32) {
-    if let Some(character) = char::from_u32(value) {
-        let mut buffer = [0; 4];
-        out.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
-    }
-}
-
-/// Reads at most `most` digits: (value, digits used).
-pub fn number(text: &[u8], base: u32, most: usize) -> (u32, usize) {
-    let mut value = 0u32;
-    let mut used = 0;
-    while used < most
-        && let Some(digit) = text.get(used).and_then(|&b| char::from(b).to_digit(base))
-    {
-        value = value.wrapping_mul(base).wrapping_add(digit);
-        used += 1;
-    }
-    (value, used)
 }

@@ -1,0 +1,137 @@
+//! Programs that a fresh Debian does not have, so that the userland suite cannot ask the system:
+//! the answers here are those of the originals, as they gave them once.
+
+use serde_json::json;
+
+use crate::process::Server;
+
+/// Runs each command in one workspace and compares what it prints.
+#[track_caller]
+fn check(cases: &[(&str, &str)]) {
+    let state = tempfile::tempdir().unwrap();
+    let server = Server::start(state.path());
+    for (command, expected) in cases {
+        let reply = server.execute(&json!({"tool": "bash", "input": {"command": command}}));
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        assert_eq!(reply.body["output"], *expected, "{command}");
+    }
+}
+
+#[test]
+fn bc_calculates_and_truncates_as_gnu_bc() {
+    check(&[
+        (
+            "echo 'scale=2; 10/3; -7/2; 100.50*1.0825' | bc",
+            "3.33\n-3.50\n108.7912\n",
+        ),
+        (
+            "echo '2^100; -2^2; 2^3^2; 7%4; -7%3' | bc",
+            "1267650600228229401496703205376\n4\n512\n3\n-1\n",
+        ),
+        ("echo 'obase=16; 255; ibase=16; FF' | bc", "FF\nFF\n"),
+        (
+            "echo '.5; 0.00; 1.50; 5==5; 3<2' | bc",
+            ".5\n0\n1.50\n1\n0\n",
+        ),
+        (
+            "printf 'define f(n){\\nif(n<=1)return 1;\\nreturn n*f(n-1)\\n}\\nf(20)\\n' | bc",
+            "2432902008176640000\n",
+        ),
+        (
+            "echo 'for(i=0;i<3;i++)a[i]=i*i; a[2]; print \"x\\n\"; length(123.45)' | bc",
+            "4\nx\n5\n",
+        ),
+        (
+            "echo 'scale=10; 4*a(1); e(1); l(2); s(1); c(1)' | bc -l",
+            "3.1415926532\n2.7182818284\n.6931471805\n.8414709848\n.5403023058\n",
+        ),
+        (
+            "echo 'scale=4; sqrt(2)' | bc; echo '3^150' | bc",
+            "1.4142\n36998848503512697292470078245169664418647310038972297381518440530174\\\n8249\n",
+        ),
+        ("echo '1/0' | bc 2>/dev/null; echo $?", "0\n"),
+    ]);
+}
+
+#[test]
+fn xxd_and_hexdump_show_and_revert_bytes() {
+    check(&[
+        (
+            "printf 'Hi there, world!\\n' | xxd",
+            "00000000: 4869 2074 6865 7265 2c20 776f 726c 6421  Hi there, world!\n00000010: 0a                                       .\n",
+        ),
+        (
+            "printf 'Hi' | xxd -p; echo 4869 | xxd -r -p; echo",
+            "4869\nHi\n",
+        ),
+        (
+            "printf 'abc' > b; xxd b | xxd -r; echo; xxd -i b",
+            "abc\nunsigned char b[] = {\n  0x61, 0x62, 0x63\n};\nunsigned int b_len = 3;\n",
+        ),
+        (
+            "printf 'Hi' | hexdump -C",
+            "00000000  48 69                                             |Hi|\n00000002\n",
+        ),
+        (
+            "head -c 64 /dev/zero | hexdump",
+            "0000000 0000 0000 0000 0000 0000 0000 0000 0000\n*\n0000040\n",
+        ),
+        (
+            "printf abc | hexdump -ve '1/1 \"%02x.\"'; echo",
+            "61.62.63.\n",
+        ),
+    ]);
+}
+
+#[test]
+fn column_makes_tables_and_fills_lines() {
+    check(&[
+        (
+            "printf 'a b c\\nfoo bar baz\\n' | column -t",
+            "a    b    c\nfoo  bar  baz\n",
+        ),
+        (
+            "printf 'a,,c\\n1,2,3\\n' | column -t -s, -o '|'",
+            "a| |c\n1|2|3\n",
+        ),
+        (
+            "printf 'x 1\\nyy 22\\n' | column -t -R 2 -N k,v",
+            "k    v\nx    1\nyy  22\n",
+        ),
+        ("printf 'a\\nb\\nc\\n' | column", "a\tb\tc\n"),
+        (
+            "printf 'x 1\\n' | column -J -N k,v",
+            "{\n   \"table\": [\n      {\n         \"k\": \"x\",\n         \"v\": \"1\"\n      }\n   ]\n}\n",
+        ),
+    ]);
+}
+
+#[test]
+fn file_tells_text_scripts_and_common_formats() {
+    check(&[
+        (
+            "echo hi > t; printf '#!/bin/bash\\n' > s; printf '{\"a\": 1}\\n' > j; : > e; mkdir d; ln -s t l; file *",
+            "d: directory\ne: empty\nj: JSON text data\nl: symbolic link to t\ns: Bourne-Again shell script, ASCII text executable\nt: ASCII text\n",
+        ),
+        (
+            "printf 'a\\r\\n' > crlf; printf 'é' > u; printf '\\0\\1' > b; file -b crlf u b",
+            "ASCII text, with CRLF line terminators\nUnicode text, UTF-8 text, with no line terminators\ndata\n",
+        ),
+        (
+            "file --mime-type -b j s b; file -bi t",
+            "application/json\ntext/x-shellscript\napplication/octet-stream\ntext/plain; charset=us-ascii\n",
+        ),
+        (
+            "printf '\\0asm\\1\\0\\0\\0' > w; tar cf a.tar t; file -b w a.tar; file none",
+            "WebAssembly (wasm) binary module version 0x1 (MVP)\nPOSIX tar archive (GNU)\nnone: cannot open `none' (No such file or directory)\n",
+        ),
+    ]);
+}
+
+#[test]
+fn less_prints_files_where_there_is_no_terminal() {
+    check(&[(
+        "printf '1\\n2\\n' > f; less f; less -R < f; cat f | less -S; less none",
+        "1\n2\n1\n2\n1\n2\nnone: No such file or directory\n",
+    )]);
+}
