@@ -145,7 +145,7 @@ printf secret > f; shred -u f; ls
 ### dd
 printf 'hello world' > f; dd if=f of=g bs=1 skip=6 2>/dev/null; cat g; dd if=f bs=5 count=1 2>/dev/null; echo; dd if=/dev/zero of=z bs=1024 count=3 2>/dev/null; stat -c %s z
 ### owners that stay
-touch f; chown nosuch f 2>&1; chgrp nosuch f 2>&1; chown 2>&1; chown root 2>&1; chown "$(id -un)" f; echo $?; chgrp "$(id -gn)" f; echo $?; chown -v "$(id -u):$(id -g)" nofile 2>&1; echo $?
+touch f; chown nosuch f 2>&1; chgrp nosuch f 2>&1; chown 2>&1; chown root 2>&1; chown "$(id -un)" f; echo $?; chgrp "$(id -gn)" f; echo $?; chown "$(id -u):$(id -g)" nofile 2>&1; echo $?
 ### sizes rounded up
 for n in 1023 1025 10241 1047552 1047553 1048577; do head -c $n /dev/zero > f; du -bh f; done
 ### names with escapes
