@@ -25,6 +25,11 @@ const KEYS: &[(&str, Option<&str>, &str)] = &[
         "policy file; without it the embedded default",
     ),
     (
+        "policy_keys",
+        None,
+        "file of public keys; every policy file must be signed by one of them",
+    ),
+    (
         "cache",
         None,
         "folder of compiled guests; without it $XDG_CACHE_HOME/hotcell",
@@ -194,6 +199,7 @@ impl Settings {
                 .path("cache")
                 .unwrap_or_else(|| self.state.join("cache")),
             policy: self.path("policy"),
+            policy_keys: self.path("policy_keys"),
             log: self.read("log", |v| Ok(v.to_owned()))?,
             connections_max: self.read("connections_max", count)?,
             body_bytes_max: self.read("body_bytes_max", |v| {

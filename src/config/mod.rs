@@ -23,6 +23,8 @@ pub struct Config {
     pub state: PathBuf,
     pub cache: PathBuf,
     pub policy: Option<PathBuf>,
+    /// Policy files must be signed by one of the keys in this file.
+    pub policy_keys: Option<PathBuf>,
     pub log: String,
     /// Connections open at once; more wait in the kernel's queue.
     pub connections_max: usize,
