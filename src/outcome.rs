@@ -19,10 +19,15 @@ pub struct Outcome {
     /// [`CHANGED_MAX`], with `changed_more` true past that.
     pub changed: Vec<String>,
     pub changed_more: bool,
+    /// Programs that the policy kept from starting, each with rule, line and reason; at most
+    /// [`DENIED_MAX`].
+    pub denied: Vec<String>,
 }
 
 /// Most changed paths an outcome names. Chosen, not measured.
 pub const CHANGED_MAX: usize = 1_000;
+/// Most denied programs an outcome names. Chosen: a script that tries more has been understood.
+pub const DENIED_MAX: usize = 32;
 
 /// One output stream as kept: the head and, past the limit, the tail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

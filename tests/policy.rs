@@ -123,6 +123,10 @@ fn a_denied_program_answers_126_with_rule_line_and_reason_and_does_not_run() {
         ],
     );
     assert!(place.has("f") && !place.has("g"));
+    let record = std::fs::read_to_string(place.path("state/audit/run.jsonl")).unwrap();
+    let denied =
+        r#""denied":["rm: the policy `t` denies this program: nothing is removed (deny, line 9)"#;
+    says(&record, &[denied]);
     // Its twin.
     assert_eq!(place.bash("touch g").0, 0);
     assert!(place.has("g"));

@@ -57,6 +57,9 @@ pub struct Finished<'a> {
     pub changed: &'a [String],
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub changed_more: bool,
+    /// Programs that the policy kept from starting.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub denied: &'a [String],
 }
 
 /// One record as a line.

@@ -234,6 +234,7 @@ impl Executor {
             usage: outcome.map(|outcome| &outcome.usage),
             changed: outcome.map_or(&[], |outcome| &outcome.changed),
             changed_more: outcome.is_some_and(|outcome| outcome.changed_more),
+            denied: outcome.map_or(&[], |outcome| &outcome.denied),
         });
     }
 }
