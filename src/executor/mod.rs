@@ -168,7 +168,7 @@ impl Executor {
         }
         let outcome = match prepared {
             Prepared::Run(order) => self.cells.run(grant, *order, output.clone()).await?,
-            Prepared::Answered(outcome) => outcome,
+            Prepared::Answered(outcome) => *outcome,
         };
         if let Some(output) = output {
             // What was not output of a guest, such as that there is no such program.
