@@ -16,7 +16,7 @@ use crate::cell::{CellOptions, CellPool, program_names};
 use crate::config::{Config, State, Tokens};
 use crate::executor::{Admission, Executor, TOOLS};
 use crate::http::{self, Connections, Door};
-use crate::policy::{Loader, Policies, Policy, PolicyError, Sources, Vocabulary};
+use crate::policy::{Loader, Policies, Policy, PolicyError, Sources, Vocabulary, sign};
 use crate::session::Sessions;
 use crate::telemetry::{Spans, Telemetry};
 
@@ -165,7 +165,10 @@ pub async fn executor(
     sessions: Sessions,
     calls_max: usize,
 ) -> anyhow::Result<Arc<Executor>> {
-    let policies = Policies::load(sources(config), loader()?)?;
+    let policies = Policies::load(
+        sources(config),
+        signed_loader(config.policy_keys.as_deref())?,
+    )?;
     let options = CellOptions {
         executable,
         cache: config.cache.clone(),
@@ -216,13 +219,32 @@ pub fn loader() -> anyhow::Result<Loader> {
     })
 }
 
-/// Loads the policy file, or the embedded default.
+/// As [`loader`]; files must be signed by one of the keys in `keys`, when it is given.
+///
+/// # Errors
+/// As [`loader`], or the keys cannot be read.
+pub fn signed_loader(keys: Option<&Path>) -> anyhow::Result<Loader> {
+    let mut loader = loader()?;
+    if let Some(path) = keys {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the keys `{}`", path.display()))?;
+        let keys = sign::read_public(&text)
+            .map_err(|fault| anyhow::anyhow!("`{}`: {fault}", path.display()))?;
+        loader.trust = sign::Trust {
+            keys,
+            required: true,
+        };
+    }
+    Ok(loader)
+}
+
+/// Loads the policy file of the configuration, or the embedded default.
 ///
 /// # Errors
 /// When it does not load.
-pub fn load_policy(file: Option<&Path>) -> anyhow::Result<Policy> {
-    let loader = loader()?;
-    let loaded: Result<Policy, PolicyError> = match file {
+pub fn load_policy(config: &Config) -> anyhow::Result<Policy> {
+    let loader = signed_loader(config.policy_keys.as_deref())?;
+    let loaded: Result<Policy, PolicyError> = match &config.policy {
         None => crate::policy::load_default(),
         Some(path) => loader.file(path),
     };
@@ -272,7 +294,7 @@ mod tests {
             let head = "version = 1\nname = \"n\"\ndescription = \"d\"\n";
             let rule = format!("[[deny]]\ntools = [\"{denied}\"]\nreason = \"r\"\n");
             std::fs::write(&file, format!("{head}{rule}")).unwrap();
-            load_policy(Some(&file))
+            loader().and_then(|loader| Ok(loader.file(&file)?))
         };
         assert!(load("bash").is_ok());
         let error = format!("{:#}", load("bsh").unwrap_err());

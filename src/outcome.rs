@@ -19,10 +19,17 @@ pub struct Outcome {
     /// [`CHANGED_MAX`], with `changed_more` true past that.
     pub changed: Vec<String>,
     pub changed_more: bool,
+    /// Programs that the policy kept from starting, each with rule, line and reason; at most
+    /// [`DENIED_MAX`].
+    pub denied: Vec<String>,
 }
 
 /// Most changed paths an outcome names. Chosen, not measured.
 pub const CHANGED_MAX: usize = 1_000;
+/// Most denied programs an outcome names. Chosen: a script that tries more has been understood.
+pub const DENIED_MAX: usize = 32;
+/// Longest text of one of them, in bytes; what is longer is cut. Chosen, not measured.
+pub const DENIED_BYTES_MAX: usize = 1_024;
 
 /// Longest changed path that an outcome names, in bytes: twice what one argument may have, as links
 /// make paths longer. A longer one counts as one of "more".

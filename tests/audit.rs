@@ -65,6 +65,7 @@ fn outcome(id: &str) -> Finished<'_> {
         stderr_bytes: 0,
         changed: Vec::new(),
         changed_more: false,
+        denied: Vec::new(),
     }
 }
 

@@ -1,6 +1,12 @@
 //! What a policy says is what guests meet: each denial is tried from inside a call, and the test
 //! looks on the host whether the forbidden thing happened.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that runs the program fails by panicking"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -117,6 +123,10 @@ fn a_denied_program_answers_126_with_rule_line_and_reason_and_does_not_run() {
         ],
     );
     assert!(place.has("f") && !place.has("g"));
+    let record = std::fs::read_to_string(place.path("state/audit/run.jsonl")).unwrap();
+    let denied =
+        r#""denied":["rm: the policy `t` denies this program: nothing is removed (deny, line 9)"#;
+    says(&record, &[denied]);
     // Its twin.
     assert_eq!(place.bash("touch g").0, 0);
     assert!(place.has("g"));
@@ -395,21 +405,17 @@ fn the_workspace_is_read_only_unless_the_policy_says_otherwise() {
     assert_eq!(place.bash("cat f; echo x > /tmp/y").1, "kept\n");
 }
 
-#[test]
-fn the_commands_check_explain_test_and_compare_files() {
-    let place = Place::new(&format!("{WRITE}{SOME}"));
+/// Runs `hotcell policy` where the shipped policies are.
+fn ask(place: &Place, words: &[&str]) -> (i32, String, String) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
-    let policy = |words: &[&str]| {
-        told(
-            &place
-                .command()
-                .current_dir(&folder)
-                .arg("policy")
-                .args(words)
-                .output()
-                .unwrap(),
-        )
-    };
+    let mut command = place.command();
+    command.current_dir(folder).arg("policy").args(words);
+    told(&command.output().unwrap())
+}
+
+#[test]
+fn every_shipped_policy_passes_every_command() {
+    let place = Place::new(&format!("{WRITE}{SOME}"));
     for name in [
         "default",
         "read-only",
@@ -418,22 +424,25 @@ fn the_commands_check_explain_test_and_compare_files() {
         "locked-down",
     ] {
         let file = format!("{name}.toml");
-        for command in ["check", "test"] {
-            let (code, stdout, stderr) = policy(&[command, &file]);
-            assert_eq!(code, 0, "{command} {file}: {stdout}{stderr}");
+        for words in [
+            &["check", &file] as &[&str],
+            &["test", &file],
+            &["fmt", "--check", &file],
+            &["lint", &file],
+            &["diff", &file, &file],
+        ] {
+            let (code, stdout, stderr) = ask(&place, words);
+            assert_eq!(code, 0, "{words:?}: {stdout}{stderr}");
         }
-        assert_eq!(policy(&["fmt", "--check", &file]).0, 0, "{file}");
-        assert_eq!(policy(&["lint", &file]).0, 0, "{file}");
-        assert_eq!(policy(&["diff", &file, &file]).0, 0, "{file}");
     }
+}
+
+#[test]
+fn explain_names_rule_line_word_and_the_nearest_rule() {
+    let place = Place::new(&format!("{WRITE}{SOME}"));
     let git = |words: &[&str]| {
-        policy(
-            &[
-                &["explain", "coding-agent.toml", "--", "/usr/bin/git"],
-                words,
-            ]
-            .concat(),
-        )
+        let head = ["explain", "coding-agent.toml", "--", "/usr/bin/git"];
+        ask(&place, &[&head, words].concat())
     };
     let (code, stdout, _) = git(&["status", "--short"]);
     assert_eq!(code, 0);
@@ -447,44 +456,59 @@ fn the_commands_check_explain_test_and_compare_files() {
     );
     let (code, stdout, _) = git(&["status", "--sho"]);
     assert_eq!(code, 1);
+    let nearest = "nearest rule: native, line ";
     says(
         &stdout,
-        &[
-            "denied",
-            "nearest rule: native",
-            "word 2 `--sho`",
-            "no such flag",
-        ],
+        &["denied", nearest, "word 2 `--sho`", "no such flag"],
     );
-    let (code, stdout, _) = policy(&["diff", "read-only.toml", "coding-agent.toml"]);
+    let (code, stdout, _) = git(&["push"]);
+    assert_eq!(code, 1);
+    says(&stdout, &["the first word may be status, diff, log"]);
+    assert_eq!(ask(&place, &["explain", "default.toml"]).0, 64);
+    for (form, word, wanted) in [
+        ("--tool", "bash", 0),
+        ("--tool", "python", 1),
+        ("--program", "ls", 0),
+        ("--read", ".git/config", 0),
+        ("--write", ".git/config", 1),
+        ("--request", "GET https://example.org/", 1),
+        ("--request", "GET https://user@example.org/", 1),
+    ] {
+        let (code, stdout, _) = ask(&place, &["explain", "coding-agent.toml", form, word]);
+        assert_eq!(code, wanted, "{form} {word}: {stdout}");
+    }
+}
+
+#[test]
+fn what_a_policy_newly_allows_ends_the_comparison_with_1() {
+    let place = Place::new(&format!("{WRITE}{SOME}"));
+    let (code, stdout, _) = ask(&place, &["diff", "read-only.toml", "coding-agent.toml"]);
     assert_eq!(code, 1);
     says(
         &stdout,
         &[
             "+ tool write",
+            "limit wall 120000 instead of 60000",
             "+ native /usr/bin/git commit",
             "+ write /workspace/OTHER",
         ],
     );
-    assert_eq!(policy(&["diff", "default.toml", "locked-down.toml"]).0, 0);
-    let (code, stdout, _) = policy(&["schema"]);
+    let narrower = ask(&place, &["diff", "default.toml", "locked-down.toml"]);
+    assert_eq!(narrower.0, 0, "{}", narrower.1);
+}
+
+#[test]
+fn a_broken_file_ends_with_64_and_the_schema_is_closed() {
+    let place = Place::new(&format!("{WRITE}{SOME}"));
+    let (code, stdout, _) = ask(&place, &["schema"]);
     let schema: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((code, &schema["additionalProperties"]), (0, &false.into()));
-    std::fs::write(
-        place.path("broken.toml"),
-        "version = 1\nname = \"b\"\ndescripton = \"d\"\n",
-    )
-    .unwrap();
-    let (code, _, stderr) = policy(&["check", place.path("broken.toml").to_str().unwrap()]);
+    let broken = place.path("broken.toml");
+    std::fs::write(&broken, "version = 1\nname = \"b\"\ndescripton = \"d\"\n").unwrap();
+    let (code, _, stderr) = ask(&place, &["check", broken.to_str().unwrap()]);
     assert_eq!(code, 64);
-    says(
-        &stderr,
-        &[
-            "broken.toml: line 3, column 1: `descripton`",
-            "write `description`",
-        ],
-    );
-    assert_eq!(policy(&["explain", "default.toml"]).0, 64);
+    let place = "broken.toml: line 3, column 1: `descripton`";
+    says(&stderr, &[place, "write `description`"]);
 }
 
 #[test]
@@ -512,6 +536,17 @@ fn a_signed_file_is_verified_and_a_record_decided_again() {
     assert_eq!(code, 1);
     says(&stdout, &["not for this text"]);
     assert_eq!(policy(&["check", "policy.toml", "--keys", "key.pub"]).0, 64);
+    // The configuration wants a signature: nothing runs without one.
+    let mut command = place.command();
+    command
+        .env("HOTCELL_POLICY_KEYS", place.path("key.pub"))
+        .args(["run", "--workspace"])
+        .arg(place.path("workspace"))
+        .args(["bash", "touch ran"]);
+    let (code, _, stderr) = told(&command.output().unwrap());
+    assert_eq!(code, 64, "{stderr}");
+    says(&stderr, &["not for this text"]);
+    assert!(!place.has("ran"));
     let (code, stdout, stderr) =
         policy(&["replay", "policy.toml", "--audit", "state/audit/run.jsonl"]);
     assert_eq!(code, 1, "{stderr}");

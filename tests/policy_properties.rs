@@ -1,9 +1,15 @@
-//! Properties of policies over generated ones: a few hundred cases each, or 100,000 with
-//! `HOTCELL_FULL=1`.
+//! Properties of policies over generated ones: a few hundred cases each, 100,000 with
+//! `HOTCELL_FULL=1`, or as many as `PROPTEST_CASES` says.
 
 #![expect(
     clippy::disallowed_methods,
     reason = "the run says by its environment how many cases it wants"
+)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking, and names only the runs it is about"
 )]
 
 #[path = "policy/generated.rs"]
@@ -25,7 +31,11 @@ const NOW: SystemTime = UNIX_EPOCH;
 fn check<S: Strategy>(strategy: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let full = std::env::var("HOTCELL_FULL").is_ok_and(|full| full == "1");
     let config = Config {
-        cases: if full { 100_000 } else { 300 },
+        cases: match std::env::var("PROPTEST_CASES").map(|cases| cases.parse()) {
+            Ok(Ok(cases)) => cases,
+            _ if full => 100_000,
+            _ => 300,
+        },
         failure_persistence: None,
         ..Config::default()
     };

@@ -165,6 +165,9 @@ pub struct Finished<'a> {
     /// More files changed than are named.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub changed_more: bool,
+    /// Programs that the policy kept from starting, each with rule, line and reason.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<Cow<'a, str>>,
 }
 
 /// One path a call changed, as it was found right after the call.

@@ -61,6 +61,7 @@ pub(super) fn outcome(id: &str) -> Finished<'_> {
         stderr_bytes: 0,
         changed: Vec::new(),
         changed_more: false,
+        denied: Vec::new(),
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     pool::{CellError, cell_died},
     wire::WireError,
 };
-use crate::outcome::{CHANGED_MAX, CHANGED_PATH_BYTES_MAX, Outcome};
+use crate::outcome::{CHANGED_MAX, CHANGED_PATH_BYTES_MAX, DENIED_BYTES_MAX, DENIED_MAX, Outcome};
 
 /// Messages that may wait for a cell's socket.
 pub(super) const MESSAGES_MAX: usize = 4_096;
@@ -236,6 +236,12 @@ impl Rights {
                 "an outcome names more changes than it may",
             ));
         }
+        let denied = &outcome.denied;
+        if denied.len() > DENIED_MAX || denied.iter().any(|text| text.len() > DENIED_BYTES_MAX) {
+            return Err(WireError::Broken(
+                "an outcome names more denials than it may",
+            ));
+        }
         Ok(())
     }
 }
@@ -352,6 +358,10 @@ mod tests {
             },
             Outcome {
                 changed: vec!["x".repeat(CHANGED_PATH_BYTES_MAX + 1)],
+                ..Outcome::default()
+            },
+            Outcome {
+                denied: vec![String::new(); DENIED_MAX + 1],
                 ..Outcome::default()
             },
         ];

@@ -288,6 +288,7 @@ impl Cell {
             state: ending.state,
             changed: ending.changed,
             changed_more: ending.changed_more,
+            denied: ending.denied,
         }
     }
 }

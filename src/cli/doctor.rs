@@ -30,11 +30,9 @@ pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
             count => format!("{count}"),
         },
     );
-    report.check(
-        "policy",
-        app::load_policy(config.policy.as_deref()),
-        |policy| format!("{}: {}", policy.name, policy.description),
-    );
+    report.check("policy", app::load_policy(&config), |policy| {
+        format!("{}: {}", policy.name, policy.description)
+    });
     report.check("cells", runtime()?.block_on(cells(&config)), Clone::clone);
     report.good(
         "confinement",

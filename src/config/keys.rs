@@ -26,6 +26,11 @@ const KEYS: &[(&str, Option<&str>, &str)] = &[
         "policy file; without it the embedded default",
     ),
     (
+        "policy_keys",
+        None,
+        "file of public keys; every policy file must be signed by one of them",
+    ),
+    (
         "cache",
         None,
         "folder of compiled guests; without it $XDG_CACHE_HOME/hotcell",
@@ -221,6 +226,7 @@ impl Settings {
                 .path("cache")
                 .unwrap_or_else(|| self.state.join("cache")),
             policy: self.path("policy"),
+            policy_keys: self.path("policy_keys"),
             log: self.read("log", |v| Ok(v.to_owned()))?,
             log_format: self.read("log_format", |v| {
                 LogFormat::read(v).ok_or_else(|| format!("`{v}` is neither text nor json"))

@@ -25,6 +25,8 @@ pub struct Config {
     pub state: PathBuf,
     pub cache: PathBuf,
     pub policy: Option<PathBuf>,
+    /// Policy files must be signed by one of the keys in this file.
+    pub policy_keys: Option<PathBuf>,
     pub log: String,
     pub log_format: LogFormat,
     /// An OpenTelemetry collector's HTTP address.

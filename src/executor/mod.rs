@@ -202,7 +202,7 @@ impl Executor {
                 let run = self.cells.run(grant, *order, output.clone(), cancelled);
                 run.await?
             }
-            Prepared::Answered(outcome) => outcome,
+            Prepared::Answered(outcome) => *outcome,
         };
         if let Some(output) = output {
             // What was not output of a guest, such as that there is no such program.

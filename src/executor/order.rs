@@ -25,7 +25,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 /// Either an order for a cell or an answer that needs none.
 pub(super) enum Prepared {
     Run(Box<Order>),
-    Answered(Outcome),
+    Answered(Box<Outcome>),
 }
 
 /// A checked call with what it needs to run.
@@ -64,7 +64,7 @@ impl Asked {
                         order.stdin = Stdin::Bytes(input);
                         Prepared::Run(Box::new(order))
                     }
-                    Err(text) => Prepared::Answered(failed(&text)),
+                    Err(text) => Prepared::Answered(Box::new(failed(&text))),
                 },
             );
         }
@@ -75,7 +75,7 @@ impl Asked {
             })?;
         }
         let Some(command) = request.input.get("command").and_then(Value::as_str) else {
-            return Ok(Prepared::Answered(restarted()));
+            return Ok(Prepared::Answered(Box::new(restarted())));
         };
         order.program = "bash".to_owned();
         order.arguments = vec![b"bash".to_vec(), b"-c".to_vec(), command.into()];

@@ -114,6 +114,9 @@ impl Executor {
                 outcome.changed_more || ended.changed.len() < outcome.changed.len()
             }),
             changed: ended.changed,
+            denied: outcome.map_or_else(Vec::new, |outcome| {
+                outcome.denied.iter().map(Cow::from).collect()
+            }),
         });
     }
 

@@ -136,15 +136,13 @@ impl Checker<'_> {
                 "name at least one, or remove the rule",
             );
         }
+        let mut seen: BTreeSet<&String> = BTreeSet::new();
         for (index, name) in names.iter().enumerate() {
             let at = at.index(index);
             if name.is_empty() || name.contains(['\0', '/']) || name.trim() != name {
                 let fault = format!("{} cannot be a name", quoted(name));
                 self.fault(&at, fault, "write an exact name");
-            } else if names
-                .get(..index)
-                .is_some_and(|before| before.contains(name))
-            {
+            } else if !seen.insert(name) {
                 let fault = format!("{} stands here twice", quoted(name));
                 self.fault(&at, fault, "remove one");
             }

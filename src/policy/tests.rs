@@ -421,3 +421,30 @@ fn every_shipped_policy_loads_with_examples_of_both_kinds_for_most_rules() {
     ];
     assert_eq!(names, wanted);
 }
+
+#[test]
+fn a_hundred_thousand_rules_load_and_are_decided_at_once() {
+    let mut text = HEAD.to_owned();
+    for number in 0..100_000 {
+        text += &match number % 4 {
+            0 => format!("[[tool]]\nnames = [\"t{number}\"]\nreason = \"r\"\n"),
+            1 => format!("[[program]]\nnames = [\"p{number}\"]\nreason = \"r\"\n"),
+            2 => format!("[[native]]\nprogram = \"/bin/n{number}\"\nreason = \"r\"\n"),
+            _ => format!("[[deny]]\ntools = [\"d{number}\"]\nreason = \"r\"\n"),
+        };
+    }
+    let policy = load_text(&text).unwrap();
+    let _grant = allowed(&policy, &tool("t99996"), NOW);
+    let _grant = allowed(&policy, &program("p99997"), NOW);
+    assert_eq!(denied(&policy, &tool("d99999"), NOW).rule, "deny");
+    assert!(matches!(
+        native_of(&policy, "/bin/n99998"),
+        Decision::Allow(_)
+    ));
+    // A file past the limit is not read to its end.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("large.toml");
+    std::fs::write(&file, "#".repeat((16 << 20) + 1)).unwrap();
+    let error = load_file(&file).unwrap_err().to_string();
+    assert!(error.contains("has over"), "{error}");
+}

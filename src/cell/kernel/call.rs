@@ -19,7 +19,9 @@ use crate::cell::{
     wasi::{Errno, Mounts},
 };
 use crate::limits::Limits;
-use crate::outcome::{CHANGED_MAX, CHANGED_PATH_BYTES_MAX, StoppedBy, Usage};
+use crate::outcome::{
+    CHANGED_MAX, CHANGED_PATH_BYTES_MAX, DENIED_BYTES_MAX, DENIED_MAX, StoppedBy, Usage,
+};
 use crate::policy::ProgramTable;
 
 /// Largest shell state a session keeps, in bytes. Chosen, not measured.
@@ -69,6 +71,7 @@ struct Table {
     new_state: Option<Vec<u8>>,
     changed: BTreeSet<String>,
     changed_more: bool,
+    denied: BTreeSet<String>,
 }
 
 impl Call {
@@ -310,6 +313,15 @@ impl Call {
         }
     }
 
+    /// Notes, for the record, a program that the policy kept from starting.
+    pub fn note_denial(&self, text: &str) {
+        let mut table = self.table.lock();
+        if table.denied.len() < DENIED_MAX {
+            let kept = text.get(..text.floor_char_boundary(DENIED_BYTES_MAX));
+            table.denied.insert(kept.unwrap_or_default().to_owned());
+        }
+    }
+
     /// Takes the shell's offer of a new state, which a call that keeps none forgets.
     ///
     /// # Errors
@@ -343,6 +355,7 @@ impl Call {
             state: table.new_state.take().filter(|_| stopped_by.is_none()),
             changed: std::mem::take(&mut table.changed).into_iter().collect(),
             changed_more: table.changed_more,
+            denied: std::mem::take(&mut table.denied).into_iter().collect(),
             usage: Usage {
                 fuel: self.limits.fuel.saturating_sub(fuel_left.unsigned_abs()),
                 wall_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
@@ -362,5 +375,6 @@ pub struct Ending {
     pub state: Option<Vec<u8>>,
     pub changed: Vec<String>,
     pub changed_more: bool,
+    pub denied: Vec<String>,
     pub usage: Usage,
 }

@@ -88,8 +88,12 @@ fn image(guest: &Guest, request: &SpawnRequest) -> Result<Image, Errno> {
                     arguments = arguments.with_first_replaced([name.as_bytes()]);
                 }
                 let denied = guest.call().programs.judge(&name).err();
+                let denied = denied.map(|reason| format!("{name}: {reason}"));
+                if let Some(text) = &denied {
+                    guest.call().note_denial(text);
+                }
                 return Ok(Image {
-                    denied: denied.map(|reason| format!("hotcell: {name}: {reason}\n")),
+                    denied: denied.map(|text| format!("hotcell: {text}\n")),
                     module,
                     arguments,
                     environment: request.environment.clone(),

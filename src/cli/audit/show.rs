@@ -174,7 +174,7 @@ fn call_text(call: &Call<'_>) -> String {
         text += &format!("    because {}\n", plain(reason));
     }
     if let End::Finished(finished) = end {
-        text += &changed_text(finished);
+        text += &details_text(finished);
     }
     text
 }
@@ -200,8 +200,11 @@ fn end_text(finished: &Finished<'_>) -> String {
     text + &format!(" in {millis:.1} ms")
 }
 
-fn changed_text(finished: &Finished<'_>) -> String {
+fn details_text(finished: &Finished<'_>) -> String {
     let mut text = String::new();
+    for denied in &finished.denied {
+        text += &format!("    denied {}\n", plain(denied));
+    }
     for file in finished.changed.iter().take(CHANGED_SHOWN) {
         let what = match file.state {
             ChangedState::File => "file",

@@ -5,16 +5,15 @@ mod explain;
 mod look;
 mod signing;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Subcommand;
 
 pub(in crate::cli) use explain::Usage;
 
 use crate::app;
 use crate::cli::say;
-use crate::policy::{self, Loader, Policy, sign};
+use crate::policy::{self, Loader, Policy};
 
 /// Exit code of a question whose answer is no: denied, broader, failing.
 const NO: u8 = 1;
@@ -61,27 +60,12 @@ struct File {
 
 impl File {
     fn loader(&self) -> anyhow::Result<Loader> {
-        let mut loader = app::loader()?;
-        if let Some(path) = &self.keys {
-            loader.trust = trust(path)?;
-        }
-        Ok(loader)
+        app::signed_loader(self.keys.as_deref())
     }
 
     fn load(&self) -> anyhow::Result<Policy> {
         Ok(self.loader()?.file(&self.file)?)
     }
-}
-
-fn trust(path: &Path) -> anyhow::Result<sign::Trust> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the keys `{}`", path.display()))?;
-    let keys = sign::read_public(&text)
-        .map_err(|fault| anyhow::anyhow!("`{}`: {fault}", path.display()))?;
-    Ok(sign::Trust {
-        keys,
-        required: true,
-    })
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<u8> {

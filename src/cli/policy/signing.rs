@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 
+use crate::app;
 use crate::cli::say;
 use crate::policy::sign;
 
@@ -77,7 +78,7 @@ fn new_key(path: &Path) -> anyhow::Result<ed25519_dalek::SigningKey> {
 }
 
 pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<u8> {
-    let trust = super::trust(&args.keys)?;
+    let trust = app::signed_loader(Some(&args.keys))?.trust;
     let bytes = std::fs::read(&args.file)
         .with_context(|| format!("cannot read the policy `{}`", args.file.display()))?;
     match sign::verify(&args.file, &bytes, &trust) {
