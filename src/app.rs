@@ -54,6 +54,15 @@ impl App {
         let lock = state.lock()?;
         let tokens = Arc::new(Tokens::open(state.path())?);
         tokens.first_start()?;
+        // A misspelt name would leave a token with the policy of all others.
+        let known = tokens.list()?;
+        for name in config.policies.keys() {
+            anyhow::ensure!(
+                known.iter().any(|(token, _)| token == name),
+                "`policies` names a token `{name}` that does not exist: \
+                 hotcell token add {name}, or correct the name"
+            );
+        }
         let records = config.state.join("audit");
         let begun = Audit::begun_keys(&records, RECORD, http::KEYS_KEPT, http::KEYS_MAX)
             .context("the record of the previous server cannot be read")?;
@@ -78,6 +87,17 @@ impl App {
             connections,
             _lock: lock,
         })
+    }
+
+    /// Loads every policy file again; when one does not load, all stay as they are. Calls that
+    /// run keep the policy they began with.
+    pub fn reload_policies(executor: &Executor) {
+        match executor.policies.reload(None) {
+            Ok(generation) => tracing::info!(generation, "policies loaded again"),
+            Err(error) => {
+                tracing::error!(%error, "policies not loaded again; those before stay in force");
+            }
+        }
     }
 
     /// The routes of the server.
@@ -198,7 +218,7 @@ pub async fn executor(
 fn sources(config: &Config) -> Sources {
     Sources {
         default: config.policy.clone(),
-        ..Sources::default()
+        by_agent: config.policies.clone(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -12,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::{self, App};
 use crate::cli::{Common, runtime, say};
 use crate::config::{Flags, Settings};
+use crate::executor::Executor;
 use crate::telemetry;
 
 /// Longest wait for guests to be compiled before the server says it is not ready.
@@ -66,6 +68,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<u8> {
         let address = listener.local_addr()?;
         let stop = stop_signal()?;
         let app = App::start(&config, executable).await?;
+        tokio::spawn(reload_when_told(app.executor().clone())?);
         tokio::spawn(say_ready(app.executor().clone(), ready_line(address, &app)));
         app.serve(listener, stop).await
     })?;
@@ -96,7 +99,20 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn say_ready(executor: std::sync::Arc<crate::executor::Executor>, line: String) {
+/// Loads the policy files again at every SIGHUP.
+fn reload_when_told(executor: Arc<Executor>) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            let executor = executor.clone();
+            let reloaded = tokio::task::spawn_blocking(move || App::reload_policies(&executor));
+            // One that panicked changed nothing.
+            let _panicked = reloaded.await;
+        }
+    })
+}
+
+async fn say_ready(executor: Arc<Executor>, line: String) {
     if app::guests_ready(&executor.cells, GUESTS_TIME_MAX).await {
         // Nothing can be said where standard error is closed.
         let _closed = writeln!(std::io::stderr(), "{line}");

@@ -27,11 +27,14 @@ pub(super) async fn readyz(State(door): State<Arc<Door>>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
+    let policies = &door.executor.policies;
     let body = json!({
         "ready": ready,
         "guests": guests,
         "record": record,
         "stopping": stopping,
+        // The reason is in the log: this path takes no token.
+        "policies": { "generation": policies.generation(), "reloadFailed": policies.failure().is_some() },
         "confinement": "one wall",
     });
     json_response(status, body.to_string())

@@ -59,6 +59,8 @@ pub struct Gauges {
     pub cell_ready: bool,
     /// Cells started since the server began; more than one means that some died.
     pub cells_started: u64,
+    pub policy_generation: u64,
+    pub policy_reload_failed: bool,
     pub record_healthy: bool,
     /// Age of the oldest record that is not durable yet.
     pub record_lag: Duration,
@@ -85,6 +87,8 @@ struct GaugeSet {
     connections: Gauge,
     cell_ready: Gauge,
     cells_started: Gauge,
+    policy_generation: Gauge,
+    policy_reload_failed: Gauge,
     record_healthy: Gauge,
     record_lag_seconds: Gauge<f64, AtomicU64>,
 }
@@ -173,6 +177,16 @@ impl Metrics {
                 &set.cells_started,
             ),
             (
+                "policy_generation",
+                "How often policies were loaded",
+                &set.policy_generation,
+            ),
+            (
+                "policy_reload_failed",
+                "1 when the last reload of policies changed nothing",
+                &set.policy_reload_failed,
+            ),
+            (
                 "record_healthy",
                 "1 when the last write of the audit record reached the disk",
                 &set.record_healthy,
@@ -226,6 +240,8 @@ impl Metrics {
             (&set.connections, now.connections),
             (&set.cell_ready, now.cell_ready.into()),
             (&set.cells_started, now.cells_started),
+            (&set.policy_generation, now.policy_generation),
+            (&set.policy_reload_failed, now.policy_reload_failed.into()),
             (&set.record_healthy, now.record_healthy.into()),
         ];
         for (gauge, value) in known {

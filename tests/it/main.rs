@@ -12,6 +12,7 @@
 mod architecture;
 mod calls;
 mod door;
+mod policies;
 mod process;
 mod programs;
 mod run;

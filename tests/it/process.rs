@@ -120,6 +120,10 @@ impl Server {
         read_reply(&mut BufReader::new(self.begin(method, path, "", "")))
     }
 
+    pub(crate) fn readiness(&self) -> Value {
+        self.request("GET", "/readyz").body
+    }
+
     /// Sends a request and leaves the answer to the caller.
     pub(crate) fn begin(&self, method: &str, path: &str, headers: &str, body: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).unwrap();
