@@ -54,15 +54,6 @@ impl App {
         let lock = state.lock()?;
         let tokens = Arc::new(Tokens::open(state.path())?);
         tokens.first_start()?;
-        // A misspelt name would leave a token with the policy of all others.
-        let known = tokens.list()?;
-        for name in config.policies.keys() {
-            anyhow::ensure!(
-                known.iter().any(|(token, _)| token == name),
-                "`policies` names a token `{name}` that does not exist: \
-                 hotcell token add {name}, or correct the name"
-            );
-        }
         let records = config.state.join("audit");
         let begun = Audit::begun_keys(&records, RECORD, http::KEYS_KEPT, http::KEYS_MAX)
             .context("the record of the previous server cannot be read")?;
@@ -218,7 +209,7 @@ pub async fn executor(
 fn sources(config: &Config) -> Sources {
     Sources {
         default: config.policy.clone(),
-        by_agent: config.policies.clone(),
+        ..Sources::default()
     }
 }
 

@@ -26,11 +26,6 @@ const KEYS: &[(&str, Option<&str>, &str)] = &[
         "policy file; without it the embedded default",
     ),
     (
-        "policies",
-        None,
-        "policy files of single tokens: a table of `token = file`",
-    ),
-    (
         "policy_keys",
         None,
         "file of public keys; every policy file must be signed by one of them",
@@ -231,10 +226,6 @@ impl Settings {
                 .path("cache")
                 .unwrap_or_else(|| self.state.join("cache")),
             policy: self.path("policy"),
-            policies: self.read("policies", |text| {
-                let table = toml::from_str::<BTreeMap<String, PathBuf>>(text);
-                table.map_err(|e| format!("{}; write ann = \"ann.toml\"", e.message()))
-            })?,
             policy_keys: self.path("policy_keys"),
             log: self.read("log", |v| Ok(v.to_owned()))?,
             log_format: self.read("log_format", |v| {
@@ -401,7 +392,6 @@ fn read_file(
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
             toml::Value::Boolean(flag) => flag.to_string(),
-            toml::Value::Table(table) if key == "policies" => table.to_string(),
             toml::Value::Float(_)
             | toml::Value::Datetime(_)
             | toml::Value::Array(_)

@@ -7,7 +7,6 @@ mod keys;
 mod state;
 mod tokens;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,8 +25,6 @@ pub struct Config {
     pub state: PathBuf,
     pub cache: PathBuf,
     pub policy: Option<PathBuf>,
-    /// Policy files of single tokens, by the token's name.
-    pub policies: BTreeMap<String, PathBuf>,
     /// Policy files must be signed by one of the keys in this file.
     pub policy_keys: Option<PathBuf>,
     pub log: String,
