@@ -1,5 +1,6 @@
 //! Builds every room once and owns the server's life: start, serve, drain, stop.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,6 +57,8 @@ impl App {
         let begun = begun.into_iter().map(|key| (key.agent, key.key_sha256));
         let sessions = Sessions::open(state.path(), config.sessions_max)?;
         let executor = executor(config, executable, RECORD, sessions, config.calls_max).await?;
+        let own = sources(config, tokens.policies()?);
+        executor.policies.keep_to(own)?;
         let door = Door::new(
             executor.clone(),
             tokens.clone(),
@@ -103,7 +106,7 @@ impl App {
         let housekeeping = tokio::spawn(housekeeping(
             self.executor.clone(),
             self.tokens.clone(),
-            self.config.session_idle,
+            self.config.clone(),
         ));
         let doors = http::serve(listener, self.router.clone(), &connections, draining);
         tokio::select! {
@@ -149,7 +152,7 @@ pub async fn executor(
     calls_max: usize,
 ) -> anyhow::Result<Arc<Executor>> {
     let policies = Policies::load(
-        sources(config),
+        sources(config, BTreeMap::new()),
         signed_loader(config.policy_keys.as_deref())?,
     )?;
     let audit = Audit::open(&config.state.join("audit"), record)?;
@@ -171,11 +174,11 @@ pub async fn executor(
     }))
 }
 
-/// Where the configuration says that policies are.
-fn sources(config: &Config) -> Sources {
+/// Where the configuration and the list of tokens say that policies are.
+fn sources(config: &Config, by_agent: BTreeMap<String, PathBuf>) -> Sources {
     Sources {
         default: config.policy.clone(),
-        ..Sources::default()
+        by_agent,
     }
 }
 
@@ -238,10 +241,20 @@ pub async fn guests_ready(cells: &CellPool, time_max: Duration) -> bool {
     timeout(time_max, ready).await.is_ok()
 }
 
-async fn housekeeping(executor: Arc<Executor>, tokens: Arc<Tokens>, idle: Duration) {
+async fn housekeeping(executor: Arc<Executor>, tokens: Arc<Tokens>, config: Config) {
+    let idle = config.session_idle;
     let mut next_sweep = tokio::time::Instant::now() + SWEEP_EVERY;
     loop {
         sleep(TOKENS_EVERY).await;
+        // Before a new token counts, its policy does.
+        match tokens.policies() {
+            Ok(by_agent) => match executor.policies.keep_to(sources(&config, by_agent)) {
+                Ok(true) => tracing::info!("policies of tokens loaded again"),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "a token's policy does not load"),
+            },
+            Err(error) => tracing::error!(%error, "the policies of tokens are not known"),
+        }
         if let Err(error) = tokens.reload() {
             tracing::error!(%error, "tokens not read again; those known so far stay in force");
         }
