@@ -1,5 +1,6 @@
 //! Builds every room once and owns the server's life: start, serve, drain, stop.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,6 +62,8 @@ impl App {
         let sessions = Sessions::open(state.path(), config.sessions_max)?;
         let audit = Audit::open(&records, RECORD, &keeping(config))?;
         let executor = executor(config, executable, audit, sessions, config.calls_max).await?;
+        let own = sources(config, tokens.policies()?);
+        executor.policies.keep_to(own)?;
         let connections = Arc::new(Connections::new(config.connections_max));
         let door = Door::new(
             executor.clone(),
@@ -121,7 +124,7 @@ impl App {
         let housekeeping = tokio::spawn(housekeeping(
             self.executor.clone(),
             self.tokens.clone(),
-            self.config.session_idle,
+            self.config.clone(),
         ));
         let doors = http::serve(listener, self.router.clone(), &self.connections, draining);
         tokio::select! {
@@ -177,7 +180,7 @@ pub async fn executor(
     calls_max: usize,
 ) -> anyhow::Result<Arc<Executor>> {
     let policies = Policies::load(
-        sources(config),
+        sources(config, BTreeMap::new()),
         signed_loader(config.policy_keys.as_deref())?,
     )?;
     let options = CellOptions {
@@ -205,11 +208,11 @@ pub async fn executor(
     }))
 }
 
-/// Where the configuration says that policies are.
-fn sources(config: &Config) -> Sources {
+/// Where the configuration and the list of tokens say that policies are.
+fn sources(config: &Config, by_agent: BTreeMap<String, PathBuf>) -> Sources {
     Sources {
         default: config.policy.clone(),
-        ..Sources::default()
+        by_agent,
     }
 }
 
@@ -272,10 +275,20 @@ pub async fn guests_ready(cells: &CellPool, time_max: Duration) -> bool {
     timeout(time_max, ready).await.is_ok()
 }
 
-async fn housekeeping(executor: Arc<Executor>, tokens: Arc<Tokens>, idle: Duration) {
+async fn housekeeping(executor: Arc<Executor>, tokens: Arc<Tokens>, config: Config) {
+    let idle = config.session_idle;
     let mut next_sweep = tokio::time::Instant::now() + SWEEP_EVERY;
     loop {
         sleep(TOKENS_EVERY).await;
+        // Before a new token counts, its policy does.
+        match tokens.policies() {
+            Ok(by_agent) => match executor.policies.keep_to(sources(&config, by_agent)) {
+                Ok(true) => tracing::info!("policies of tokens loaded again"),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "a token's policy does not load"),
+            },
+            Err(error) => tracing::error!(%error, "the policies of tokens are not known"),
+        }
         if let Err(error) = tokens.reload() {
             tracing::error!(%error, "tokens not read again; those known so far stay in force");
         }

@@ -8,7 +8,8 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::Once;
 
 /// A state, a workspace, a further folder and a policy.
 struct Place {
@@ -41,10 +42,22 @@ impl Place {
     }
 
     fn command(&self) -> Command {
+        static WARM: Once = Once::new();
+        WARM.call_once(|| {
+            let status = self.uncached().arg("warm").stdout(Stdio::null()).status();
+            assert!(status.unwrap().success(), "the guests cannot be compiled");
+        });
+        let mut command = self.uncached();
+        command.env("HOTCELL_POLICY", self.path("policy.toml"));
+        command
+    }
+
+    fn uncached(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hotcell"));
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
         command
             .env("HOTCELL_STATE", self.path("state"))
-            .env("HOTCELL_POLICY", self.path("policy.toml"));
+            .env("HOTCELL_CACHE", cache);
         command
     }
 
@@ -56,7 +69,7 @@ impl Place {
             .arg("--workspace")
             .arg(workspace)
             .args(words);
-        told(&command.stdin(std::process::Stdio::null()).output().unwrap())
+        told(&command.stdin(Stdio::null()).output().unwrap())
     }
 
     fn bash(&self, script: &str) -> (i32, String, String) {

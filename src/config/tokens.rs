@@ -1,5 +1,6 @@
 //! Tokens: the agents' identities. Only hashes are kept; a new secret goes to a private file.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
@@ -58,6 +59,9 @@ struct Entry {
     /// SHA-256 of the secret, in hexadecimal.
     sha256: String,
     created: String,
+    /// Policy file of this agent; without it the one for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    policy: Option<PathBuf>,
 }
 
 /// The tokens of one state folder, kept in step with its file.
@@ -146,6 +150,18 @@ impl Tokens {
     /// # Errors
     /// When the name is bad or taken, or a file cannot be written.
     pub fn add(&self, name: &str) -> Result<PathBuf, TokenError> {
+        self.add_with_policy(name, None)
+    }
+
+    /// As [`Self::add`], with a policy file of the agent's own.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_with_policy(
+        &self,
+        name: &str,
+        policy: Option<&Path>,
+    ) -> Result<PathBuf, TokenError> {
         if SessionName::new(name).is_none() {
             return Err(TokenError::Name(name.to_owned()));
         }
@@ -163,9 +179,21 @@ impl Tokens {
             name: name.to_owned(),
             sha256: hexadecimal(&Sha256::digest(secret.as_bytes())),
             created: quantity::rfc3339(SystemTime::now()),
+            policy: policy.map(Path::to_owned),
         });
         self.save(&document)?;
         Ok(path)
+    }
+
+    /// The policy file of every agent that has one of its own, as the list says now.
+    ///
+    /// # Errors
+    /// When the file cannot be read or does not parse.
+    pub fn policies(&self) -> Result<BTreeMap<String, PathBuf>, TokenError> {
+        let tokens = self.read()?.token.into_iter();
+        Ok(tokens
+            .filter_map(|entry| Some((entry.name, entry.policy?)))
+            .collect())
     }
 
     /// Names and times of creation.

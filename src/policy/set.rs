@@ -1,7 +1,7 @@
 //! The policies in force: one for each agent that has its own, one for all others. A reload
 //! replaces all of them or none; a call keeps the policy it began with.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::policy::document::Policy;
 use crate::policy::load::{Loader, load_default};
 
 /// Where policies come from.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
     /// The file for agents without one of their own; none: the embedded default.
     pub default: Option<PathBuf>,
@@ -23,11 +23,23 @@ pub struct Sources {
 #[derive(Debug)]
 pub struct Policies {
     loader: Loader,
+    /// Allows nothing.
+    nothing: Arc<Policy>,
     held: RwLock<Arc<Held>>,
+    /// Where policies should come from; what is held may lag behind when a file does not load.
+    wanted: RwLock<Wanted>,
     /// Why the last reload changed nothing.
     failure: RwLock<Option<String>>,
     /// One reload at a time.
     reloading: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Wanted {
+    sources: Sources,
+    /// Agents that are to have another policy than the one held for them: until it loads they
+    /// may do nothing.
+    barred: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -55,8 +67,11 @@ impl Policies {
     /// # Errors
     /// The first file that does not load.
     pub fn load(sources: Sources, loader: Loader) -> Result<Self, PolicyError> {
-        let held = hold(sources, &loader, 1)?;
+        let held = hold(sources.clone(), &loader, 1)?;
+        let barred = BTreeSet::new();
         Ok(Self {
+            wanted: RwLock::new(Wanted { sources, barred }),
+            nothing: Arc::new(nothing(&loader)?),
             loader,
             held: RwLock::new(Arc::new(held)),
             failure: RwLock::new(None),
@@ -66,20 +81,44 @@ impl Policies {
 
     /// The policy for an agent.
     pub fn of(&self, agent: &str) -> Arc<Policy> {
+        if self.wanted.read().barred.contains(agent) {
+            return Arc::clone(&self.nothing);
+        }
         let held = self.held.read();
         let own = held.by_agent.get(agent);
         Arc::clone(own.unwrap_or(&held.default))
     }
 
-    /// Loads every file again, from other sources if they changed. A file that does not load, or
-    /// an older serial than the one in force, leaves everything as it is.
+    /// Takes policies from other sources, if these are other ones; answers whether they are. An
+    /// agent whose file is another one now may do nothing until it loads.
+    ///
+    /// # Errors
+    /// As [`Self::reload`], once; after that [`Self::failure`] tells.
+    pub fn keep_to(&self, sources: Sources) -> Result<bool, PolicyError> {
+        {
+            let mut wanted = self.wanted.write();
+            if wanted.sources == sources {
+                return Ok(false);
+            }
+            let held = Arc::clone(&self.held.read());
+            let agents = sources.by_agent.iter();
+            let other =
+                agents.filter(|(agent, path)| held.sources.by_agent.get(*agent) != Some(*path));
+            let barred = other.map(|(agent, _)| agent.clone()).collect();
+            *wanted = Wanted { sources, barred };
+        }
+        self.reload().map(|_| true)
+    }
+
+    /// Loads every file again. A file that does not load, or an older serial than the one in
+    /// force, leaves everything as it is.
     ///
     /// # Errors
     /// Why nothing was changed; [`Self::failure`] keeps it.
-    pub fn reload(&self, sources: Option<Sources>) -> Result<u64, PolicyError> {
+    pub fn reload(&self) -> Result<u64, PolicyError> {
         let _alone = self.reloading.lock();
         let before = Arc::clone(&self.held.read());
-        let sources = sources.unwrap_or_else(|| before.sources.clone());
+        let sources = self.wanted.read().sources.clone();
         let fresh = hold(sources, &self.loader, before.generation + 1).and_then(|fresh| {
             not_older(&before, &fresh)?;
             Ok(fresh)
@@ -87,7 +126,13 @@ impl Policies {
         match fresh {
             Ok(fresh) => {
                 let generation = fresh.generation;
+                let loaded = fresh.sources.clone();
                 *self.held.write() = Arc::new(fresh);
+                let mut wanted = self.wanted.write();
+                if wanted.sources == loaded {
+                    wanted.barred.clear();
+                }
+                drop(wanted);
                 *self.failure.write() = None;
                 Ok(generation)
             }
@@ -123,6 +168,13 @@ impl Policies {
         versions.extend(own.map(|(agent, policy)| version(Some(agent), policy)));
         versions
     }
+}
+
+/// The policy of an agent whose own does not load.
+fn nothing(loader: &Loader) -> Result<Policy, PolicyError> {
+    let text =
+        "version = 1\nname = \"none\"\ndescription = \"This agent's policy does not load.\"\n";
+    loader.text("none", text)
 }
 
 fn hold(sources: Sources, loader: &Loader, generation: u64) -> Result<Held, PolicyError> {
@@ -177,6 +229,43 @@ fn not_older(before: &Held, fresh: &Held) -> Result<(), PolicyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::decide::{Decision, decide};
+    use crate::policy::request::{Request, ToolCall};
+
+    #[test]
+    fn an_agent_whose_own_file_does_not_load_may_do_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ann.toml");
+        std::fs::write(&file, "colour = 1\n").unwrap();
+        let policies = Policies::load(Sources::default(), Loader::default()).unwrap();
+        let bash = |agent: &str| {
+            let call = ToolCall {
+                agent,
+                tool: "bash",
+                variables: Vec::new(),
+                timeout_ms: None,
+            };
+            let now = std::time::UNIX_EPOCH;
+            let decision = decide(&policies.of(agent), &Request::Tool(call), now);
+            matches!(decision, Decision::Allow(_))
+        };
+        assert!(bash("ann") && bash("bob"));
+        let sources = Sources {
+            by_agent: [("ann".to_owned(), file.clone())].into(),
+            ..Sources::default()
+        };
+        assert!(policies.keep_to(sources.clone()).is_err());
+        assert!(!bash("ann") && bash("bob"));
+        assert!(policies.failure().unwrap().contains("colour"));
+        // Told once; a reload tries again.
+        assert!(!policies.keep_to(sources).unwrap());
+        let tool = "[[tool]]\nnames = [\"bash\"]\nreason = \"r\"\n";
+        std::fs::write(&file, text("ann", 1, tool)).unwrap();
+        policies.reload().unwrap();
+        assert!(bash("ann") && policies.failure().is_none());
+        assert!(policies.keep_to(Sources::default()).unwrap());
+        assert_eq!(policies.versions().len(), 1);
+    }
 
     fn text(name: &str, serial: u64, rest: &str) -> String {
         format!("version = 1\nname = \"{name}\"\ndescription = \"d\"\nserial = {serial}\n{rest}")
@@ -207,7 +296,7 @@ mod tests {
 
         std::fs::write(&all, text("all2", 2, "")).unwrap();
         std::fs::write(&ann, text("ann", 2, "colour = 1\n")).unwrap();
-        assert!(policies.reload(None).is_err());
+        assert!(policies.reload().is_err());
         assert_eq!(names(&policies).1, "all", "half of a reload");
         let failure = policies.failure().unwrap();
         assert!(
@@ -217,7 +306,7 @@ mod tests {
         assert_eq!(policies.generation(), 1);
 
         std::fs::write(&ann, text("ann", 2, "")).unwrap();
-        assert_eq!(policies.reload(None).unwrap(), 2);
+        assert_eq!(policies.reload().unwrap(), 2);
         assert_eq!(policies.failure(), None);
         assert_eq!(names(&policies).1, "all2");
         assert_eq!((begun.serial, policies.of("ann").serial), (1, 2));
@@ -235,7 +324,7 @@ mod tests {
         std::fs::write(&file, text("p", 7, "")).unwrap();
         let policies = Policies::load(sources, Loader::default()).unwrap();
         std::fs::write(&file, text("p", 6, "")).unwrap();
-        let error = policies.reload(None).unwrap_err().to_string();
+        let error = policies.reload().unwrap_err().to_string();
         assert!(error.contains("6 is older than 7"), "{error}");
         assert_eq!(policies.of("ann").serial, 7);
     }

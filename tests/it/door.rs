@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use hotcell::app::App;
-use hotcell::config::{Flags, Settings};
+use hotcell::config::{Flags, Settings, Tokens};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -28,7 +28,11 @@ async fn server() -> Server {
 
 /// A server whose `hotcell.toml` has these lines.
 async fn server_with(config: &str) -> Server {
-    let state = tempfile::tempdir().unwrap();
+    server_in(tempfile::tempdir().unwrap(), config).await
+}
+
+/// A server over a state folder that may hold something already.
+async fn server_in(state: tempfile::TempDir, config: &str) -> Server {
     std::fs::write(state.path().join("hotcell.toml"), config).unwrap();
     let mut flags = Flags {
         state: Some(state.path().to_owned()),
@@ -388,6 +392,29 @@ async fn sessions_are_made_listed_and_deleted_by_their_owner_only() {
             .join("sessions/default/build.1")
             .exists()
     );
+}
+
+#[tokio::test]
+async fn a_token_with_a_policy_of_its_own_is_held_to_that_one() {
+    let state = tempfile::tempdir().unwrap();
+    let (own, all) = (state.path().join("ann.toml"), state.path().join("all.toml"));
+    let head = |name: &str| format!("version = 1\nname = \"{name}\"\ndescription = \"d\"\n");
+    let rule = "[[deny]]\ntools = [\"bash\"]\nreason = \"nobody\"\n";
+    std::fs::write(&own, head("ann")).unwrap();
+    std::fs::write(&all, head("all") + rule).unwrap();
+    let tokens = Tokens::open(state.path()).unwrap();
+    tokens.add("default").unwrap();
+    let ann = secret(&tokens.add_with_policy("ann", Some(&own)).unwrap());
+    let config = format!("policy = {:?}\n", all.to_str().unwrap());
+    let server = server_in(state, &config).await;
+    let body = r#"{"tool":"bash","input":{"command":"echo hi"}}"#;
+    let reply = server.send_as(&ann, Method::POST, "/execute", body).await;
+    refused(&reply, 403, "denied", "no rule allows the tool `bash`");
+    refused(&server.post(body).await, 403, "denied", "nobody");
+    let digest = |line: &str| serde_json::from_str::<Value>(line).unwrap()["policySha256"].clone();
+    let record = server.record();
+    let digests: Vec<Value> = record.lines().map(digest).collect();
+    assert!(digests.len() == 2 && digests[0] != digests[1], "{record}");
 }
 
 #[tokio::test]
