@@ -86,7 +86,7 @@ impl App {
     /// Loads every policy file again; when one does not load, all stay as they are. Calls that
     /// run keep the policy they began with.
     pub fn reload_policies(executor: &Executor) {
-        match executor.policies.reload(None) {
+        match executor.policies.reload() {
             Ok(generation) => tracing::info!(generation, "policies loaded again"),
             Err(error) => {
                 tracing::error!(%error, "policies not loaded again; those before stay in force");

@@ -408,3 +408,64 @@ fn proofs_from_a_log_over_several_files_hold_for_someone_without_it() {
         assert!(matches!(proof::check(&text, &key), Ok(Proven::Grew { .. })));
     }
 }
+
+/// What the program says on the command line, for a copy of a log.
+#[test]
+fn the_commands_read_a_copy_and_tell_good_from_bad_by_their_exit_code() {
+    let place = tempfile::tempdir().unwrap();
+    write_log(place.path(), 200);
+    let run = |words: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_hotcell"))
+            .args(["audit", "--folder"])
+            .arg(place.path())
+            .args(words)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), text)
+    };
+    let (code, text) = run(&["verify"]);
+    assert!(
+        code == 0 && text.starts_with("t: good: 203 records"),
+        "{text}"
+    );
+    let (code, text) = run(&["show", "--request", "call-7"]);
+    assert_eq!((code, text.lines().count()), (0, 1), "{text}");
+    assert!(text.contains("ann/default  bash  exit 0") && text.ends_with("echo call-7\n"));
+    let (_, text) = run(&["show", "--json", "--request", "call-7"]);
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert_eq!(run(&["show", "--decision", "deny"]), (0, String::new()));
+    let (_, text) = run(&["tail", "--log", "t", "-n", "3"]);
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(
+        text.lines().last().unwrap().contains("#202  stop"),
+        "{text}"
+    );
+    for format in ["ocsf", "ecs", "cef", "otel"] {
+        let (code, text) = run(&["export", "--format", format]);
+        assert_eq!((code, text.lines().count()), (0, 100), "{format}");
+    }
+    let (_, old) = run(&["checkpoint", "--log", "t"]);
+    let kept = place.path().join("kept");
+    fs::write(&kept, &old).unwrap();
+    let (code, proof) = run(&["prove", "--log", "t", "--record", "5"]);
+    assert_eq!(code, 0);
+    let file = place.path().join("proof");
+    fs::write(&file, &proof).unwrap();
+    let check = ["prove", "--log", "t", "--check", file.to_str().unwrap()];
+    assert_eq!(run(&check).0, 0);
+    fs::write(&file, proof.replacen("index 5", "index 6", 1)).unwrap();
+    assert_eq!(run(&check).0, 1);
+    let names = Names::new(place.path(), "t");
+    let text = fs::read_to_string(names.active()).unwrap();
+    fs::write(names.active(), text.replace("echo call-7", "echo call-8")).unwrap();
+    let (code, text) = run(&[
+        "verify",
+        "--log",
+        "t",
+        "--checkpoint",
+        kept.to_str().unwrap(),
+    ]);
+    assert!(code == 1 && text.starts_with("t: BAD: record"), "{text}");
+    assert_eq!(run(&["verify", "--log", "absent"]).0, 1);
+}

@@ -252,6 +252,24 @@ pub fn notes(text: &str) -> Vec<String> {
     notes
 }
 
+/// How much of a file of notes is whole: what is behind that was torn by a crash.
+pub fn whole_bytes(text: &[u8]) -> usize {
+    let mut end = text.len();
+    loop {
+        let head = text.get(..end).unwrap_or_default();
+        let Some(at) = memchr::memmem::rfind(head, b"\n\n") else {
+            return 0;
+        };
+        let before = text.get(..at).unwrap_or_default();
+        let line = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+        let last = before.get(line..).unwrap_or_default();
+        if last.starts_with("\u{2014}".as_bytes()) {
+            return at + 2;
+        }
+        end = at + 1;
+    }
+}
+
 /// Reads a small text file.
 ///
 /// # Errors
@@ -319,6 +337,12 @@ mod tests {
         let read = notes(&two);
         assert_eq!(read.len(), 2);
         assert!(read.iter().all(|note| verifier.check(note).is_ok()));
+        let one = format!("{}\n", made.note);
+        for more in 0..one.len() {
+            let torn = format!("{one}{}", String::from_utf8_lossy(&one.as_bytes()[..more]));
+            assert_eq!(whole_bytes(torn.as_bytes()), one.len(), "{more}");
+        }
+        assert_eq!(whole_bytes(b"torn"), 0);
     }
 
     /// Made with Go's `golang.org/x/mod/sumdb/note` documentation: its published example.

@@ -106,6 +106,9 @@ impl Log {
         publish(&names, &signer).map_err(fault(names.public_key()))?;
         let found = opening::find(&names, &signer.verifier())?;
         let active = Active::open(&names, keeping.reserve_bytes).map_err(fault(names.active()))?;
+        for path in [names.checkpoints(), names.heads()] {
+            opening::mend(&path).map_err(fault(path.clone()))?;
+        }
         let checkpoints =
             segment::appending(&names.checkpoints()).map_err(fault(names.checkpoints()))?;
         active.sync_folder().map_err(fault(names.folder.clone()))?;

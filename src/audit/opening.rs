@@ -107,12 +107,27 @@ pub fn last_checkpoint(names: &Names, verifier: &Verifier) -> Result<Option<Chec
         if let Some(Ok(found)) = good.find(Result::is_ok) {
             return Ok(Some(found));
         }
-        if !notes.is_empty() {
+        if checkpoint::whole_bytes(&text) > 0 {
             let reason = "holds no checkpoint of this log's key at its end".to_owned();
             return Err(Unfit::Changed { path, reason });
         }
     }
     Ok(None)
+}
+
+/// Cuts what a crash left half-written of the last checkpoint, so that the next one is whole.
+pub fn mend(path: &Path) -> io::Result<()> {
+    let text = match tail(path, LAST_NOTE_BYTES) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let torn = text.len() - checkpoint::whole_bytes(&text);
+    if torn > 0 {
+        let file = File::options().write(true).open(path)?;
+        file.set_len(file.metadata()?.len() - torn as u64)?;
+    }
+    Ok(())
 }
 
 fn tail(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {

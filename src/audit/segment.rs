@@ -113,7 +113,7 @@ impl Names {
         let mut logs = Vec::new();
         for entry in std::fs::read_dir(folder)? {
             let name = entry?.file_name();
-            let log = name.to_str().and_then(|name| name.strip_suffix(".key"));
+            let log = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
             logs.extend(log.filter(|log| !log.contains('.')).map(str::to_owned));
         }
         logs.sort();

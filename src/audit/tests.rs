@@ -415,8 +415,25 @@ fn a_log_that_is_not_what_was_signed_is_not_continued() {
         },
         "changed at record 3",
     );
-    let garbage = |names: &Names| fs::write(names.checkpoints(), "x\n").unwrap();
-    check(&garbage, "no checkpoint of this log's key");
+    let forged = |names: &Names| {
+        let text = fs::read_to_string(names.checkpoints()).unwrap();
+        let text = text.replace("\n4\n", "\n3\n").replace("\n5\n", "\n6\n");
+        fs::write(names.checkpoints(), text).unwrap();
+    };
+    check(&forged, "no checkpoint of this log's key");
+}
+
+#[test]
+fn a_torn_checkpoint_is_cut_and_the_next_one_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = Names::new(folder.path(), "t");
+    die(open_log(folder.path()));
+    let text = fs::read_to_string(names.checkpoints()).unwrap();
+    fs::write(names.checkpoints(), format!("{text}hotcell/t")).unwrap();
+    let mut log = open_log(folder.path());
+    assert!(log.close().is_ok());
+    let report = verify::verify(&names, &verify::Anchors::default()).unwrap();
+    assert_eq!((report.next, report.signed), (4, 4));
 }
 
 #[test]

@@ -78,7 +78,22 @@ pub enum Fault {
 /// # Errors
 /// The first thing that is wrong.
 pub fn verify(names: &Names, anchors: &Anchors) -> Result<Report, Fault> {
-    check(names, anchors, None)
+    steady(names, || check(names, anchors, None))
+}
+
+/// Looks again where the files changed their names meanwhile: a log may be written while it is
+/// checked.
+fn steady<T>(names: &Names, look: impl Fn() -> Result<T, Fault>) -> Result<T, Fault> {
+    let listed = || names.full_files().ok();
+    let mut before = listed();
+    loop {
+        let found = look();
+        let after = listed();
+        if found.is_ok() || before == after {
+            return found;
+        }
+        before = after;
+    }
 }
 
 /// As [`verify`], and gives every leaf to a collector for a proof.
@@ -90,13 +105,13 @@ pub fn collect(
     anchors: &Anchors,
     ranges: Vec<super::proof::Range>,
 ) -> Result<(Report, Option<Vec<tree::Hash>>), Fault> {
-    let mut collector = Some((ranges, None));
-    let report = check(names, anchors, Some(&mut collector))?;
-    let collected = collector.and_then(|(_, collector)| collector);
-    Ok((
-        report,
-        collected.and_then(|collector: Collector| collector.roots()),
-    ))
+    steady(names, || {
+        let mut collector = Some((ranges.clone(), None));
+        let report = check(names, anchors, Some(&mut collector))?;
+        let collected = collector.and_then(|(_, collector)| collector);
+        let roots = collected.and_then(|collector: Collector| collector.roots());
+        Ok((report, roots))
+    })
 }
 
 type Wanted = Option<(Vec<super::proof::Range>, Option<Collector>)>;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::app;
-use crate::audit::Audit;
+use crate::audit::{Audit, Keeping};
 use crate::cli::{Common, FAILED_RUN, USAGE, complain, runtime};
 use crate::config::{ConfigError, Settings, State, home_folder};
 use crate::executor::{Answer, Chunk, ExecuteError, Stream, Streams, TOOLS};
@@ -21,6 +21,8 @@ use crate::workspace;
 
 /// Exit code after Ctrl-C, as shells have it.
 const INTERRUPTED: u8 = 130;
+/// Room reserved on the disk to record the end of one call. Its longest record has 1 MiB.
+const RESERVE_BYTES: u64 = 4 << 20;
 /// Exit code when the reader of our output is gone, as of a process ended by SIGPIPE.
 const BROKEN_PIPE: u8 = 141;
 
@@ -157,7 +159,11 @@ impl Prepared {
         let sessions = Sessions::passing(self.workspace, tmp.path.clone());
         let executable = std::env::current_exe().context("this program has no path")?;
         let records = self.config.state.join("audit");
-        let audit = Audit::open_free(&records, "run", &app::keeping(&self.config))?;
+        let keeping = Keeping {
+            reserve_bytes: RESERVE_BYTES,
+            ..app::keeping(&self.config)
+        };
+        let audit = Audit::open_free(&records, "run", &keeping)?;
         let executor = app::executor(&self.config, executable, audit, sessions, 1).await?;
         let request = ToolRequest {
             id,
