@@ -150,6 +150,13 @@ impl App {
         }
         housekeeping.abort();
         self.executor.cells.stop().await;
+        // Calls that the cells' end ended still have their outcomes to record.
+        if timeout(CANCEL_TIME_MAX, self.executor.admission.idle())
+            .await
+            .is_err()
+        {
+            tracing::warn!("calls were still being recorded at the end");
+        }
         self.executor
             .audit
             .close()
@@ -275,23 +282,36 @@ pub async fn guests_ready(cells: &CellPool, time_max: Duration) -> bool {
     timeout(time_max, ready).await.is_ok()
 }
 
+/// Puts a changed list of tokens in force, after the policies it names: no token counts before its
+/// policy does.
+fn take_tokens(executor: &Executor, tokens: &Tokens, config: &Config) {
+    let fresh = match tokens.changed() {
+        Ok(Some(fresh)) => fresh,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::error!(%error, "tokens not read again; those known so far stay in force");
+            return;
+        }
+    };
+    let own = sources(config, fresh.policies().clone());
+    match executor.policies.keep_to(own) {
+        Ok(true) => tracing::info!("policies of tokens loaded again"),
+        Ok(false) => {}
+        // Its agent may do nothing until it loads.
+        Err(error) => tracing::error!(%error, "a token's policy does not load"),
+    }
+    tokens.publish(fresh);
+}
+
 async fn housekeeping(executor: Arc<Executor>, tokens: Arc<Tokens>, config: Config) {
     let idle = config.session_idle;
     let mut next_sweep = tokio::time::Instant::now() + SWEEP_EVERY;
     loop {
         sleep(TOKENS_EVERY).await;
-        // Before a new token counts, its policy does.
-        match tokens.policies() {
-            Ok(by_agent) => match executor.policies.keep_to(sources(&config, by_agent)) {
-                Ok(true) => tracing::info!("policies of tokens loaded again"),
-                Ok(false) => {}
-                Err(error) => tracing::error!(%error, "a token's policy does not load"),
-            },
-            Err(error) => tracing::error!(%error, "the policies of tokens are not known"),
-        }
-        if let Err(error) = tokens.reload() {
-            tracing::error!(%error, "tokens not read again; those known so far stay in force");
-        }
+        let (on, list, settings) = (executor.clone(), tokens.clone(), config.clone());
+        let looked = tokio::task::spawn_blocking(move || take_tokens(&on, &list, &settings));
+        // One that panicked changed nothing.
+        let _panicked = looked.await;
         if tokio::time::Instant::now() < next_sweep {
             continue;
         }

@@ -12,6 +12,9 @@ pub struct Outcome {
     pub stopped_by: Option<StoppedBy>,
     pub stdout: Captured,
     pub stderr: Captured,
+    /// Bytes of stdout and stderr that went to the caller as they came; counted by the broker.
+    #[serde(skip)]
+    pub streamed_bytes: (u64, u64),
     pub usage: Usage,
     /// The session's new shell state, when the shell ended by itself and offered one.
     pub state: Option<Vec<u8>>,

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    order::{CallId, Message, Order, STREAM_WINDOW_BYTES, Stream},
+    order::{CallId, Message, Order, STREAM_WINDOW_BYTES, Stream, room_of},
     pool::{CellError, cell_died},
     wire::WireError,
 };
@@ -52,7 +52,9 @@ struct Waiting {
     answer: oneshot::Sender<Result<Outcome, CellError>>,
     sink: Option<mpsc::UnboundedSender<Chunk>>,
     rights: Rights,
-    /// Bytes handed to the sink and not yet taken by whoever reads it.
+    /// Bytes of stdout and of stderr that were streamed.
+    streamed: (u64, u64),
+    /// Room of what was handed to the sink and not yet taken by whoever reads it.
     untaken: Arc<AtomicU64>,
 }
 
@@ -89,15 +91,15 @@ impl Chunk {
 #[derive(Debug)]
 struct Room {
     id: CallId,
-    bytes: u64,
+    size: u64,
     untaken: Arc<AtomicU64>,
     messages: mpsc::Sender<Message>,
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.untaken.fetch_sub(self.bytes, Ordering::Relaxed);
-        send_soon(&self.messages, Message::Taken(self.id, self.bytes));
+        self.untaken.fetch_sub(self.size, Ordering::Relaxed);
+        send_soon(&self.messages, Message::Taken(self.id, self.size));
     }
 }
 
@@ -134,6 +136,7 @@ impl Link {
             answer,
             sink,
             rights,
+            streamed: (0, 0),
             untaken: Arc::default(),
         };
         self.waiting.lock().insert(id, waiting);
@@ -159,6 +162,12 @@ impl Link {
         bytes: Vec<u8>,
     ) -> Result<(), WireError> {
         let length = bytes.len() as u64;
+        if length == 0 {
+            return Err(WireError::Broken(
+                "it sends a piece of output without output",
+            ));
+        }
+        let room = room_of(bytes.len());
         let mut waiting = self.waiting.lock();
         let Some(call) = waiting.get_mut(&id) else {
             return Ok(()); // it was cancelled
@@ -166,12 +175,16 @@ impl Link {
         let left = call.rights.output_left.checked_sub(length);
         call.rights.output_left =
             left.ok_or(WireError::Broken("it sends more output than it may"))?;
-        if call.untaken.fetch_add(length, Ordering::Relaxed) + length > STREAM_WINDOW_BYTES {
+        match stream {
+            Stream::Stdout => call.streamed.0 += length,
+            Stream::Stderr => call.streamed.1 += length,
+        }
+        if call.untaken.fetch_add(room, Ordering::Relaxed) + room > STREAM_WINDOW_BYTES {
             return Err(WireError::Broken("it sends output that has no room"));
         }
         let room = Room {
             id,
-            bytes: length,
+            size: room,
             untaken: Arc::clone(&call.untaken),
             messages: self.messages.clone(),
         };
@@ -193,11 +206,12 @@ impl Link {
     ///
     /// # Errors
     /// It holds more than the call may have.
-    pub(super) fn ended(&self, id: CallId, outcome: Outcome) -> Result<(), WireError> {
+    pub(super) fn ended(&self, id: CallId, mut outcome: Outcome) -> Result<(), WireError> {
         let Some(waiting) = self.waiting.lock().remove(&id) else {
             return Ok(()); // it was cancelled
         };
         let held = waiting.rights.hold(&outcome);
+        outcome.streamed_bytes = waiting.streamed;
         let told = if held.is_ok() { outcome } else { cell_died() };
         let _gone = waiting.answer.send(Ok(told));
         held
@@ -328,7 +342,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_cell_that_ignores_its_window_breaks_the_protocol() {
-        let piece = vec![0; usize::try_from(STREAM_WINDOW_BYTES / 2).unwrap()];
+        let half = STREAM_WINDOW_BYTES / 2 - room_of(0);
+        let piece = vec![0; usize::try_from(half).unwrap()];
         let (link, call, mut queue, mut chunks) = begun().await;
         assert!(matches!(queue.recv().await, Some(Message::Run(..))));
         for _ in 0..4 {
@@ -339,6 +354,13 @@ mod tests {
         link.output(call.id, Stream::Stdout, piece.clone()).unwrap();
         link.output(call.id, Stream::Stdout, piece.clone()).unwrap();
         assert!(link.output(call.id, Stream::Stdout, piece.clone()).is_err());
+        let (link, call, _queue, _chunks) = begun().await;
+        let mut small = 0;
+        while link.output(call.id, Stream::Stdout, vec![0]).is_ok() {
+            small += 1;
+        }
+        assert!(small < 10_000, "{small} pieces of one byte waited");
+        assert!(link.output(call.id, Stream::Stdout, Vec::new()).is_err());
     }
 
     #[tokio::test]

@@ -13,12 +13,21 @@ pub type CallId = u64;
 /// that write wait. Chosen: some tens of chunks, and small beside a call's memory.
 pub const STREAM_WINDOW_BYTES: u64 = 1 << 20;
 
+/// What a piece of streamed output counts for beside its bytes: what it takes in the broker while it
+/// waits, so that many small pieces are as bounded as few large ones.
+const PIECE_BYTES: u64 = 256;
+
+/// Room in the window that a piece of so many bytes takes.
+pub fn room_of(bytes: usize) -> u64 {
+    (bytes as u64).saturating_add(PIECE_BYTES)
+}
+
 /// Broker to cell.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Message {
     Run(CallId, Box<Order>),
     Cancel(CallId),
-    /// Streamed output of so many bytes has left the broker: there is room for as much more.
+    /// Streamed output that took so much room has left the broker.
     Taken(CallId, u64),
     /// The module's artefact is in the cache now, or could not be made.
     Load(String),

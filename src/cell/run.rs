@@ -284,6 +284,7 @@ impl Cell {
             stopped_by: ending.stopped_by,
             stdout: stdout.captured(),
             stderr: stderr.captured(),
+            streamed_bytes: (0, 0),
             usage: ending.usage,
             state: ending.state,
             changed: ending.changed,

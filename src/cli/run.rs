@@ -135,9 +135,10 @@ fn input(args: &Args) -> Result<Value, Usage> {
 fn workspace_folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     match named {
         Some(folder) => {
-            let path = std::path::absolute(folder)?;
-            let about = std::fs::metadata(&path)
+            // A cell opens no path with a link in it.
+            let path = std::fs::canonicalize(folder)
                 .with_context(|| format!("cannot use the workspace `{}`", folder.display()))?;
+            let about = std::fs::metadata(&path)?;
             if !about.is_dir() {
                 bail!("the workspace `{}` is not a folder", folder.display());
             }

@@ -49,7 +49,8 @@ impl State {
             return Err(StateError::Open { path, mode });
         }
         // Guests get these folders as mounts; a relative name would change meaning with the cwd.
-        let path = std::path::absolute(path).map_err(fault)?;
+        // Without links, too: a cell opens no path with one.
+        let path = std::fs::canonicalize(path).map_err(fault)?;
         Ok(Self { path })
     }
 

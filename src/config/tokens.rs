@@ -74,7 +74,19 @@ pub struct Tokens {
 #[derive(Debug, Default)]
 struct Known {
     hashes: Vec<(Arc<str>, [u8; 32])>,
+    policies: BTreeMap<String, PathBuf>,
     stamp: Option<(SystemTime, u64)>,
+}
+
+/// A list of tokens that was read and is not in force.
+#[derive(Debug)]
+pub struct Fresh(Known);
+
+impl Fresh {
+    /// The policy file of every agent that has one of its own.
+    pub fn policies(&self) -> &BTreeMap<String, PathBuf> {
+        &self.0.policies
+    }
 }
 
 impl Tokens {
@@ -108,6 +120,17 @@ impl Tokens {
     /// # Errors
     /// When the file cannot be read or does not parse; the tokens known so far stay in force.
     pub fn reload(&self) -> Result<(), TokenError> {
+        if let Some(fresh) = self.changed()? {
+            self.publish(fresh);
+        }
+        Ok(())
+    }
+
+    /// The list as it is now, when it changed: not in force until it is published.
+    ///
+    /// # Errors
+    /// As [`Self::reload`].
+    pub fn changed(&self) -> Result<Option<Fresh>, TokenError> {
         let stamp = std::fs::metadata(self.list_path())
             .ok()
             .and_then(|about| about.modified().ok().map(|time| (time, about.len())));
@@ -116,19 +139,30 @@ impl Tokens {
             .read()
             .is_ok_and(|known| known.stamp == stamp && stamp.is_some())
         {
-            return Ok(());
+            return Ok(None);
         }
-        let mut hashes = Vec::new();
+        let (mut hashes, mut policies) = (Vec::new(), BTreeMap::new());
         for entry in self.read()?.token {
+            if let Some(policy) = entry.policy {
+                policies.insert(entry.name.clone(), policy);
+            }
             let hash = from_hexadecimal(&entry.sha256).ok_or_else(|| {
                 self.syntax(format!("`{}` has no SHA-256 of 64 digits", entry.name))
             })?;
             hashes.push((Arc::from(entry.name), hash));
         }
+        Ok(Some(Fresh(Known {
+            hashes,
+            policies,
+            stamp,
+        })))
+    }
+
+    /// Puts a list in force.
+    pub fn publish(&self, fresh: Fresh) {
         if let Ok(mut known) = self.known.write() {
-            *known = Known { hashes, stamp };
+            *known = fresh.0;
         }
-        Ok(())
     }
 
     /// The name of the token with this secret. Takes the same time whichever byte is wrong.

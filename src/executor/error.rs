@@ -21,6 +21,8 @@ pub enum ExecuteError {
     Full(#[from] Full),
     #[error("the call cannot be recorded, so its answer is withheld")]
     NoRecord(#[from] AuditError),
+    #[error("the call ended without an answer")]
+    Lost,
     #[error("no cell could run the call")]
     Cell(#[from] CellError),
 }

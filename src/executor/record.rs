@@ -108,8 +108,8 @@ impl Executor {
             error: error.as_deref().map(|error| Cow::Borrowed(cut(error))),
             duration_us: u64::try_from(ended.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             usage: outcome.map(|outcome| outcome.usage.clone()),
-            stdout_bytes: outcome.map_or(0, |outcome| bytes(&outcome.stdout)),
-            stderr_bytes: outcome.map_or(0, |outcome| bytes(&outcome.stderr)),
+            stdout_bytes: outcome.map_or(0, |o| bytes(&o.stdout) + o.streamed_bytes.0),
+            stderr_bytes: outcome.map_or(0, |o| bytes(&o.stderr) + o.streamed_bytes.1),
             changed_more: outcome.is_some_and(|outcome| {
                 outcome.changed_more || ended.changed.len() < outcome.changed.len()
             }),

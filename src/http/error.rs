@@ -111,6 +111,9 @@ impl From<ExecuteError> for Refusal {
             ExecuteError::Full(Full::Session(_) | Full::Server) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", message)
             }
+            ExecuteError::Lost => {
+                unavailable("internal", message, "the call's task panicked".to_owned())
+            }
             ExecuteError::NoRecord(_) => unavailable("no_record", message, error.chain()),
             ExecuteError::Cell(CellError::TooLarge(_)) => {
                 let cause = error.chain();

@@ -110,7 +110,7 @@ fn may_have_run(error: &ExecuteError) -> bool {
         | ExecuteError::Session(_)
         | ExecuteError::Full(_) => false,
         ExecuteError::Cell(CellError::TooLarge(_)) => false,
-        ExecuteError::NoRecord(_) | ExecuteError::Cell(_) => true,
+        ExecuteError::NoRecord(_) | ExecuteError::Lost | ExecuteError::Cell(_) => true,
     }
 }
 

@@ -13,6 +13,7 @@ use axum::response::Response;
 use hyper::body::Frame;
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::executor::{Answer, Chunk, Encoding, ExecuteError, Stream, Streams};
 use crate::http::error::Refusal;
@@ -34,14 +35,17 @@ pub(super) async fn run(door: Arc<Door>, request: ToolRequest) -> Result<Respons
         door: DOOR,
     };
     let executor = door.executor.clone();
-    let mut call = Box::pin(async move { executor.execute(request, streams).await });
+    // A task of its own: a client that reads slowly must not hold up the call's end, its record or
+    // its place. Dropped with the client, the set drops the call, which ends it.
+    let mut call = JoinSet::new();
+    call.spawn(async move { executor.execute(request, streams).await });
     // The first chunk says that the call is admitted and recorded.
     let started = tokio::select! {
         chunk = chunks.recv() => chunk.is_some(),
-        ended = &mut call => return Ok(events(vec![last_event(ended)?])),
+        ended = answer_of(&mut call) => return Ok(events(vec![last_event(ended)?])),
     };
     if !started {
-        return Ok(events(vec![last_event(call.await)?]));
+        return Ok(events(vec![last_event(answer_of(&mut call).await)?]));
     }
     let (events, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
     tokio::spawn(async move {
@@ -59,7 +63,15 @@ pub(super) fn whole(stored: &Stored) -> Response {
     events(vec![event("answer", &stored.body)])
 }
 
-type Call = Pin<Box<dyn Future<Output = Result<Answer, ExecuteError>> + Send>>;
+type Call = JoinSet<Result<Answer, ExecuteError>>;
+
+/// The call's answer; a call that panicked has none.
+async fn answer_of(call: &mut Call) -> Result<Answer, ExecuteError> {
+    let ended = call.join_next().await;
+    ended
+        .and_then(Result::ok)
+        .unwrap_or(Err(ExecuteError::Lost))
+}
 
 struct Writer {
     encoding: Encoding,
@@ -86,7 +98,7 @@ impl Writer {
             tokio::select! {
                 biased;
                 Some(chunk) = chunks.recv() => self.send(chunk, events).await,
-                ended = &mut call => break ended,
+                ended = answer_of(&mut call) => break ended,
             }
         };
         while let Some(chunk) = chunks.recv().await {

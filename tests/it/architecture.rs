@@ -162,7 +162,10 @@ fn only_named_files_start_processes_read_the_environment_or_are_unsafe() {
     only("process::Command", &|name| name.starts_with("cell/"));
     only("env::var", &|name| name == "config/keys.rs");
     only("unsafe {", &|name| name.starts_with("cell/"));
-    only("canonicalize(", &|_| false);
+    // Names that the operator gives, before any guest runs; never one that a guest could change.
+    only("canonicalize(", &|name| {
+        ["config/state.rs", "cli/run.rs"].contains(&name)
+    });
 }
 
 /// A file over 600 lines is hard to read.

@@ -234,6 +234,29 @@ fn a_slow_reader_of_a_stream_makes_its_call_wait_and_loses_nothing() {
         }
     }
     assert!(bytes > 0 && written.exists());
+    eventually("its bytes are in the record", || {
+        let mut lines = server.record().into_iter();
+        lines.any(|line| line["event"] == "outcome" && line["stdoutBytes"] == 32_000_000)
+    });
+}
+
+#[test]
+fn a_stream_that_nobody_reads_ends_by_its_limit_and_is_recorded() {
+    let (_state, server) = server();
+    let mut call = bash("yes");
+    call["timeoutMs"] = json!(300);
+    let unread = server.begin(
+        "POST",
+        "/execute",
+        "Accept: text/event-stream\r\n",
+        &call.to_string(),
+    );
+    eventually("the outcome is recorded", || {
+        let mut lines = server.record().into_iter();
+        lines.any(|line| line["event"] == "outcome" && line["stoppedBy"] == "wall")
+    });
+    assert_eq!(server.bash("echo the turn is free")["exitCode"], 0);
+    drop(unread);
 }
 
 #[test]

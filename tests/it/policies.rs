@@ -23,7 +23,11 @@ fn token(state: &Path, arguments: &[&str]) -> String {
         .output()
         .unwrap();
     assert!(added.status.success());
-    let secret = std::fs::read_to_string(state.join(format!("token-{}", arguments[0]))).unwrap();
+    let file = match arguments[0] {
+        "default" => "token".to_owned(),
+        name => format!("token-{name}"),
+    };
+    let secret = std::fs::read_to_string(state.join(file)).unwrap();
     secret.trim_end().to_owned()
 }
 
@@ -99,8 +103,11 @@ fn a_token_has_the_policy_that_it_was_added_with() {
     write(&narrow, read);
     let config = format!("policy = {:?}\n", wide.to_str().unwrap());
     std::fs::write(state.path().join("hotcell.toml"), &config).unwrap();
+    // The first start makes a token only where there is none.
+    let default = token(state.path(), &["default"]);
     let ann = token(state.path(), &["ann", "--policy", narrow.to_str().unwrap()]);
     let mut server = Server::start(state.path());
+    assert_eq!(server.token, default);
     assert_eq!(server.bash("echo hi")["output"], "hi\n");
     server.token = ann;
     let denied = server.execute(&bash("echo hi > f"));
@@ -114,6 +121,38 @@ fn a_token_has_the_policy_that_it_was_added_with() {
             .join("sessions/ann/default/workspace/f")
             .exists()
     );
+}
+
+#[test]
+fn a_link_put_in_the_place_of_a_mounted_folder_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let top = folder.path().canonicalize().unwrap();
+    let (inside, secret) = (top.join("all/in"), top.join("secret"));
+    std::fs::create_dir_all(&inside).unwrap();
+    std::fs::create_dir(&secret).unwrap();
+    std::fs::write(secret.join("key"), "canary").unwrap();
+    let mount = |host: &Path, guest: &str| {
+        let host = host.to_str().unwrap();
+        format!(
+            "[[mount]]\nhost = {host:?}\nguest = {guest:?}\naccess = \"read-write\"\nreason = \"r\"\n"
+        )
+    };
+    let mounts = mount(&top.join("all"), "/all") + &mount(&inside, "/in");
+    let policy = top.join("p.toml");
+    write(&policy, &format!("{BASH}{EVERY}{mounts}"));
+    let state = tempfile::tempdir().unwrap();
+    let config = format!("policy = {:?}\n", policy.to_str().unwrap());
+    std::fs::write(state.path().join("hotcell.toml"), config).unwrap();
+    let server = Server::start(state.path());
+    let seen = server.bash("echo here > /in/f && cat /all/in/f");
+    assert_eq!(seen["output"], "here\n", "{seen}");
+    let script = format!("mv /all/in /all/x && ln -s {} /all/in", secret.display());
+    assert_eq!(server.bash(&script)["exitCode"], 0);
+    assert!(top.join("all/in").is_symlink());
+    let reply = server.execute(&bash("cat /in/key; echo planted > /in/new"));
+    assert_ne!(reply.status, 200, "{}", reply.body);
+    assert!(!reply.body.to_string().contains("canary"));
+    assert!(!secret.join("new").exists());
 }
 
 /// Rule, line and reason of one denied tool and one denied program are the same words in the

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
-use crate::cell::order::{CallId, Event, STREAM_WINDOW_BYTES, Stream};
+use crate::cell::order::{CallId, Event, STREAM_WINDOW_BYTES, Stream, room_of};
 use crate::outcome::Captured;
 
 /// One output stream of a call.
@@ -31,18 +31,18 @@ impl Window {
         Self(Arc::new(Semaphore::new(STREAM_WINDOW_BYTES as usize)))
     }
 
-    /// So many bytes have been taken by their reader.
-    pub fn give(&self, bytes: u64) {
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    /// What took so much room has been taken by its reader.
+    pub fn give(&self, room: u64) {
+        let bytes = usize::try_from(room).unwrap_or(usize::MAX);
         let most = STREAM_WINDOW_BYTES as usize;
         self.0
             .add_permits(bytes.min(most.saturating_sub(self.0.available_permits())));
     }
 
-    /// Waits for room. It is given back unless it is forgotten.
+    /// Waits for room for a piece. It is given back unless it is forgotten.
     async fn take(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.0.acquire_many(bytes).await.ok()
+        let room = u32::try_from(room_of(bytes)).unwrap_or(u32::MAX);
+        self.0.acquire_many(room).await.ok()
     }
 }
 
@@ -85,6 +85,9 @@ impl Output {
 
     /// Takes `bytes`; waits for room when they are sent on.
     pub async fn write(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return; // nothing to keep, and nothing to make a piece of
+        }
         match &self.sink {
             Sink::Keep(kept) => kept.lock().push(bytes),
             Sink::Send(call, events, window) => {

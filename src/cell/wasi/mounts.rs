@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 
 use super::{Errno, resolve::Chain};
 use crate::cell::{kernel::Device, order::Mount};
@@ -221,12 +221,14 @@ impl Mounts {
     }
 }
 
-/// Opens the folder an order names. The broker chose it; it is not a guest's path.
+/// Opens the folder an order names. No part of its path may be a link: where one folder that is
+/// seen lies in another, a guest could put a link in its place and be given what it points to.
 fn open_host_folder(path: &Path) -> rustix::io::Result<OwnedFd> {
-    openat(
+    openat2(
         CWD,
         path,
         OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
         Mode::empty(),
+        ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
     )
 }

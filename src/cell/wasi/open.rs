@@ -19,6 +19,7 @@ use super::{
     stat::{self, Stat},
 };
 use crate::cell::kernel::{Descriptor, Guest};
+use crate::outcome::StoppedBy;
 
 /// What an open asks for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -313,6 +314,10 @@ pub fn break_hard_link(
     let found = stat::host(mount, opened, b"")?;
     guest.call().take_inode()?;
     guest.call().take_written(found.size)?;
+    mount.take_quota(found.size).inspect_err(|_| {
+        guest.call().give_written(found.size);
+        guest.call().refuse(StoppedBy::Disk);
+    })?;
     let read = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let source = openat2(folder, name, read, Mode::empty(), BENEATH)?;
     let again = stat::host(mount, &source, b"")?;
