@@ -3,6 +3,7 @@
 //! `text` is a file as written, `load` and `check` make a `Policy` of it, `decide` answers. This
 //! room reads policy files and nothing else, and knows no clock.
 
+mod aliases;
 mod brief;
 #[cfg(test)]
 mod broken;
