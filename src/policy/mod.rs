@@ -36,6 +36,8 @@ mod shape;
 pub mod sign;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_narrow;
 pub mod text;
 mod witness;
 pub mod words;
