@@ -1,5 +1,6 @@
 //! The rules of a file, checked one kind after the other.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use crate::policy::aliases;
@@ -275,12 +276,13 @@ fn deny(checker: &mut Checker<'_>, at: &At, rule: &DenyText) -> Option<DenyRule>
 
 /// A rule for an agent that cannot be would deny nobody.
 fn agents(checker: &mut Checker<'_>, at: &At, names: &[String]) {
+    let mut seen = BTreeSet::new();
     for (index, name) in names.iter().enumerate() {
         let at = at.index(index);
         if SessionName::new(name).is_none() {
             let fault = format!("{} cannot name an agent", quoted(name));
             checker.fault(&at, fault, "use 1 to 64 of A-Z a-z 0-9 . _ -");
-        } else if names.iter().take(index).any(|earlier| earlier == name) {
+        } else if !seen.insert(name) {
             let fault = format!("{} stands here twice", quoted(name));
             checker.fault(&at, fault, "remove one");
         }
