@@ -18,12 +18,14 @@ pub fn brief(witnesses: &[Witness]) -> Vec<(&Witness, usize)> {
             kept.iter().position(|(known, _)| {
                 known.agent == witness.agent
                     && known.wider == witness.wider
+                    && known.from == witness.from
                     && native(&known.asks).is_some_and(|(same, fewer, _)| {
                         same == program && is_part(fewer, arguments)
                     })
             })
         } else {
             let topic = topic(&witness.asks, witness.wider.as_deref());
+            let topic = format!("{topic} {:?}", witness.from);
             let next = kept.len();
             let place = *places.entry((witness.agent.clone(), topic)).or_insert(next);
             (place < next).then_some(place)
@@ -73,6 +75,7 @@ mod tests {
             agent: "example".to_owned(),
             asks,
             wider: None,
+            from: None,
         }
     }
 

@@ -13,6 +13,9 @@ use crate::policy::text::{Confinement, NativeText, OperandText};
 /// Where guests see the workspace.
 const WORKSPACE: &str = "/workspace";
 
+/// Variables that name files a shell reads first, or options it takes; `LD_*` besides.
+const SHELL_VARIABLES: &[&str] = &["BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "ZDOTDIR"];
+
 /// Operands a rule takes when it does not say how many.
 const OPERANDS_MAX: u32 = 16;
 
@@ -29,7 +32,8 @@ pub(super) fn native(checker: &mut Checker<'_>, at: &At, rule: &NativeText) -> O
             let remedy = "allow a script with `args` and `script_sha256`, or the program it runs";
             checker.fault(&at.key("program"), "a shell runs any text", remedy);
         }
-        Some(Known::Shell | Known::Capable) | None => {}
+        Some(Known::Shell) => shell(checker, at, rule),
+        Some(Known::Capable) | None => {}
     }
     for (key, digest) in [
         ("sha256", &rule.sha256),
@@ -128,6 +132,21 @@ fn script(checker: &mut Checker<'_>, at: &At, rule: &NativeText) {
         _ => {
             let remedy = "make the script's path the first word of `args`";
             checker.fault(&at.key("args"), "the rule names no script", remedy);
+        }
+    }
+}
+
+/// Keeps a shell to its script: words before it, as `-c`, and some variables run other text.
+fn shell(checker: &mut Checker<'_>, at: &At, rule: &NativeText) {
+    if !rule.prepend.is_empty() {
+        let remedy = "remove the key: a shell's first word is its script";
+        checker.fault(&at.key("prepend"), "a shell runs what stands first", remedy);
+    }
+    for name in rule.environment.keys() {
+        if SHELL_VARIABLES.contains(&&**name) || name.starts_with("LD_") {
+            let fault = format!("{} makes a shell run other text", quoted(name));
+            let at = at.key("environment").key(name);
+            checker.fault(&at, fault, "remove the variable");
         }
     }
 }

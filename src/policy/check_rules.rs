@@ -1,7 +1,9 @@
 //! The rules of a file, checked one kind after the other.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use crate::policy::aliases;
 use crate::policy::check::{Checker, is_variable};
 use crate::policy::check_native;
 use crate::policy::complaint::{nearest, quoted};
@@ -11,6 +13,7 @@ use crate::policy::document::{
 use crate::policy::egress::{HostPattern, Requests};
 use crate::policy::places::At;
 use crate::policy::text::{DenyText, EgressText, MountText, NamesText, PolicyText, VariableText};
+use crate::request::SessionName;
 
 /// Methods that are known; others are a slip.
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -20,9 +23,13 @@ const PORT: u16 = 443;
 pub(super) fn rules(checker: &mut Checker<'_>, text: &PolicyText, policy: &mut Policy) {
     let at = |kind: &str, index: usize| At::default().key(kind).index(index);
     for (index, rule) in text.tool.iter().enumerate() {
-        policy
-            .tools
-            .extend(names(checker, &at("tool", index), rule));
+        let at = at("tool", index);
+        if let Some(every) = rule.names.iter().position(|name| name == "*") {
+            let remedy = "name the tools, as `bash`: only programs are allowed by `*`";
+            let at = at.key("names").index(every);
+            checker.fault(&at, "`*` names no tool", remedy);
+        }
+        policy.tools.extend(names(checker, &at, rule));
     }
     for (index, rule) in text.program.iter().enumerate() {
         let rule = names(checker, &at("program", index), rule);
@@ -231,7 +238,7 @@ fn deny(checker: &mut Checker<'_>, at: &At, rule: &DenyText) -> Option<DenyRule>
         }
         "programs" => {
             checker.names(&at.key(kind), &rule.programs);
-            Denied::Programs(rule.programs.clone())
+            Denied::Programs(aliases::of_all(&rule.programs))
         }
         "variables" => {
             checker.names(&at.key(kind), &rule.variables);
@@ -257,6 +264,7 @@ fn deny(checker: &mut Checker<'_>, at: &At, rule: &DenyText) -> Option<DenyRule>
             Denied::Requests(requests)
         }
     };
+    agents(checker, &at.key("agents"), &rule.agents);
     Some(DenyRule {
         what,
         agents: rule.agents.clone(),
@@ -264,6 +272,21 @@ fn deny(checker: &mut Checker<'_>, at: &At, rule: &DenyText) -> Option<DenyRule>
         reason: rule.reason.clone(),
         instead: rule.instead.clone(),
     })
+}
+
+/// A rule for an agent that cannot be would deny nobody.
+fn agents(checker: &mut Checker<'_>, at: &At, names: &[String]) {
+    let mut seen = BTreeSet::new();
+    for (index, name) in names.iter().enumerate() {
+        let at = at.index(index);
+        if SessionName::new(name).is_none() {
+            let fault = format!("{} cannot name an agent", quoted(name));
+            checker.fault(&at, fault, "use 1 to 64 of A-Z a-z 0-9 . _ -");
+        } else if !seen.insert(name) {
+            let fault = format!("{} stands here twice", quoted(name));
+            checker.fault(&at, fault, "remove one");
+        }
+    }
 }
 
 fn build_index(policy: &mut Policy) {

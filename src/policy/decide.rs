@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::policy::document::{Denied, DenyRule, NamesRule, Policy, Standing};
 use crate::policy::egress::Target;
 use crate::policy::extends;
-use crate::policy::grammar::{Mismatch, lies_in, normal_parts};
+use crate::policy::grammar::{Mismatch, PROTECTED, lies_in, normal_parts};
 use crate::policy::grant::{CallTerms, EgressTerms, Grant, MountTerms, NativeTerms, Run};
 use crate::policy::programs::ProgramTable;
 use crate::policy::protected::Cover;
@@ -62,14 +62,20 @@ pub(super) struct Allowed {
 /// ancestor must allow, too, and the narrowest terms count.
 pub fn decide(policy: &Policy, request: &Request<'_>, now: SystemTime) -> Decision {
     let mut allowed: Option<Allowed> = None;
-    for layer in policy.layers() {
+    for (number, layer) in policy.layers().into_iter().enumerate() {
         let judged = decide_alone(layer, request, now).and_then(|next| match allowed.take() {
             None => Ok(next),
-            Some(so_far) => extends::narrow(layer, so_far, next),
+            Some(so_far) => extends::narrow(extends::Above::new(layer, request, now), so_far, next),
         });
         match judged {
             Ok(next) => allowed = Some(next),
-            Err(denial) => return Decision::Deny(denial),
+            Err(mut denial) => {
+                // A line is of no use to whoever looks for it in the wrong file.
+                if number > 0 {
+                    denial.reason += &format!(", by the policy `{}`", layer.name);
+                }
+                return Decision::Deny(denial);
+            }
         }
     }
     match allowed {
@@ -145,33 +151,42 @@ fn call_terms(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> CallTerm
 }
 
 fn variables(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> Result<(), Denial> {
-    for (name, value) in &call.variables {
-        denied(
-            policy,
-            call.agent,
-            name,
-            |what| matches!(what, Denied::Variables(names) if is_named(names, name)),
-        )?;
-        if policy.environment_agent {
-            continue;
-        }
-        let rules = policy.variables.iter();
-        let rules = rules.filter(|rule| rule.names.iter().any(|known| known == name));
-        let mut named = false;
-        let fitting = rules.filter(|rule| {
-            named = true;
-            rule.value.matches(value)
-        });
-        let fitting: Vec<_> = fitting.map(|rule| &rule.standing).collect();
-        first_in_force(policy, "variable", fitting.into_iter(), now, || {
-            let reason = match named {
-                true => format!("the variable `{name}` may not have this value"),
-                false => format!("no rule lets a call set the variable `{name}`"),
-            };
-            no_rule(policy, reason, None)
-        })?;
+    let mut all = call.variables.iter();
+    all.try_for_each(|variable| may_set(policy, call.agent, *variable, now))
+}
+
+/// Whether a call may set a variable, by one policy without its ancestors.
+pub(super) fn may_set(
+    policy: &Policy,
+    agent: &str,
+    (name, value): (&str, &str),
+    now: SystemTime,
+) -> Result<(), Denial> {
+    denied(
+        policy,
+        agent,
+        name,
+        |what| matches!(what, Denied::Variables(names) if is_named(names, name)),
+    )?;
+    if policy.environment_agent {
+        return Ok(());
     }
-    Ok(())
+    let rules = policy.variables.iter();
+    let rules = rules.filter(|rule| rule.names.iter().any(|known| known == name));
+    let mut named = false;
+    let fitting = rules.filter(|rule| {
+        named = true;
+        rule.value.matches(value)
+    });
+    let fitting: Vec<_> = fitting.map(|rule| &rule.standing).collect();
+    first_in_force(policy, "variable", fitting.into_iter(), now, || {
+        let reason = match named {
+            true => format!("the variable `{name}` may not have this value"),
+            false => format!("no rule lets a call set the variable `{name}`"),
+        };
+        no_rule(policy, reason, None)
+    })
+    .map(|_| ())
 }
 
 fn program(policy: &Policy, agent: &str, name: &str, now: SystemTime) -> Result<Allowed, Denial> {
@@ -209,12 +224,14 @@ fn native(policy: &Policy, call: &NativeCall<'_>, now: SystemTime) -> Result<All
     let mut nearest: Option<Mismatch> = None;
     let mut known = false;
     let mut fitting = Vec::new();
+    let protected = |path: &str| is_protected(policy, path);
     for rule in rules {
         known = true;
         if !lies_in(call.cwd, "/", &rule.cwd) {
             continue;
         }
-        match rule.grammar.match_words(call.arguments, call.cwd) {
+        let grammar = &rule.grammar;
+        match grammar.match_unprotected(call.arguments, call.cwd, &protected) {
             Ok(arguments) => fitting.push((rule, arguments)),
             Err(mismatch) => {
                 if nearest
@@ -253,7 +270,7 @@ fn misfit(call: &NativeCall<'_>, known: bool, nearest: Option<&Mismatch>) -> Str
         Some(Mismatch {
             fitted,
             word: Some(word),
-            ..
+            why,
         }) => {
             let word: String = word
                 .chars()
@@ -261,7 +278,11 @@ fn misfit(call: &NativeCall<'_>, known: bool, nearest: Option<&Mismatch>) -> Str
                 .flat_map(char::escape_debug)
                 .collect();
             let place = fitted + 1;
-            format!("no rule allows `{program}` with `{word}` as word {place}")
+            let why = match why == PROTECTED {
+                true => format!(": {PROTECTED}"),
+                false => String::new(),
+            };
+            format!("no rule allows `{program}` with `{word}` as word {place}{why}")
         }
         Some(_) => format!("no rule allows `{program}` with so few words"),
         None if known => format!("no rule allows `{program}` in this folder"),
@@ -326,24 +347,30 @@ fn file(policy: &Policy, path: &str, write: bool, now: SystemTime) -> Result<All
         let reason = format!("no mount shows `{path}`");
         return Err(no_rule(policy, reason, None));
     };
-    let names = normal_parts(&absolute).unwrap_or_default();
-    let inside = names.get(1..).unwrap_or_default();
-    let covered = |name: &crate::policy::protected::Protected| name.cover(inside) != Cover::Apart;
     if write && place.access == Access::ReadOnly {
         return Err(denial(policy, rule, line, "it is read-only".to_owned()));
     }
-    if write && place.protected.iter().any(covered) {
-        return Err(denial(
-            policy,
-            rule,
-            line,
-            "the name is protected".to_owned(),
-        ));
+    if write && is_protected(policy, &absolute) {
+        return Err(denial(policy, rule, line, PROTECTED.to_owned()));
     }
     Ok(Allowed {
         rule: format!("{rule}:{line}"),
         run: Run::File,
     })
+}
+
+/// Whether an absolute guest path is a protected name, lies in one or on the way to one.
+pub(super) fn is_protected(policy: &Policy, absolute: &str) -> bool {
+    let names = normal_parts(absolute).unwrap_or_default();
+    let Some((top, inside)) = names.split_first() else {
+        return false;
+    };
+    let mounts = policy.mounts.iter();
+    let mounts = mounts.filter(|mount| mount.guest.strip_prefix('/') == Some(*top));
+    let workspace = (*top == "workspace").then_some(&policy.workspace);
+    let places = mounts.map(|mount| &mount.place).chain(workspace);
+    let mut protected = places.flat_map(|place| &place.protected);
+    protected.any(|name| name.cover(inside) != Cover::Apart)
 }
 
 /// Whether a list names something; `*` names everything.

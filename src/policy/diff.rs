@@ -3,17 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
+use crate::limits::Limits;
 use crate::policy::decide::{Decision, decide};
-use crate::policy::document::{Denied, Policy};
+use crate::policy::document::{Denied, NativeStart, Place, Policy};
 use crate::policy::egress::{HostPattern, Target};
-use crate::policy::grant::{CallTerms, Run};
+use crate::policy::grant::{CallTerms, EgressTerms, NativeTerms, Run};
 use crate::policy::load::Vocabulary;
 use crate::policy::request::{EgressCall, NativeCall, Request, ToolCall};
 use crate::policy::text::Access;
 use crate::policy::{witness, words};
+use crate::quantity;
 
 /// Stands for every agent that no rule names.
 const AGENT: &str = "example";
+/// Most moments at which something expires that are tried; of more, the first and the last.
+const MOMENTS_MAX: usize = 64;
 /// Stands for every program and variable that no rule names.
 const OTHER: &str = "OTHER";
 
@@ -24,6 +28,8 @@ pub struct Witness {
     pub asks: Asks,
     /// Only with wider terms: which.
     pub wider: Option<String>,
+    /// Only when it is so later and not at once: since when.
+    pub from: Option<SystemTime>,
 }
 
 /// A request that owns its words.
@@ -55,17 +61,20 @@ impl std::fmt::Display for Witness {
         if self.agent != AGENT {
             write!(f, " by {}", self.agent)?;
         }
-        match &self.wider {
-            Some(wider) => write!(f, ": {wider}"),
+        if let Some(wider) = &self.wider {
+            write!(f, ": {wider}")?;
+        }
+        match self.from {
+            Some(from) => write!(f, ", from {} on", quantity::rfc3339(from)),
             None => Ok(()),
         }
     }
 }
 
 impl Witness {
-    /// Decides the witness's request by a policy.
+    /// Decides the witness's request by a policy, at its own time when it has one.
     pub fn decide(&self, policy: &Policy, now: SystemTime) -> Option<Run> {
-        ask(policy, &self.agent, &self.asks, now)
+        ask(policy, &self.agent, &self.asks, self.from.unwrap_or(now))
     }
 }
 
@@ -109,38 +118,69 @@ fn call<'a>(agent: &'a str, tool: &'a str, variables: Vec<(&'a str, &'a str)>) -
     }
 }
 
-/// What `new` allows that `old` does not, at one time. Complete for names, hosts, mounts and
-/// limits; of patterns and grammars it tries examples.
+/// What `new` allows that `old` does not, now and when something has expired. Complete for names,
+/// hosts, mounts and limits; of patterns and grammars it tries examples.
 pub fn diff(old: &Policy, new: &Policy, vocabulary: &Vocabulary, now: SystemTime) -> Vec<Witness> {
-    let mut found = BTreeSet::new();
     let candidates = candidates(old, new, vocabulary);
-    for agent in agents(old, new) {
-        for asks in &candidates {
-            let Some(allowed) = ask(new, &agent, asks, now) else {
-                continue;
-            };
-            let wider = match ask(old, &agent, asks, now) {
-                None => vec![None],
-                Some(before) => wider(&before, &allowed).into_iter().map(Some).collect(),
-            };
-            found.extend(wider.into_iter().map(|wider| Witness {
-                agent: agent.clone(),
-                asks: asks.clone(),
-                wider,
-            }));
+    let agents = agents(old, new);
+    let mut all = Vec::new();
+    let mut told = BTreeSet::new();
+    for moment in moments(old, new, now) {
+        let mut found = BTreeSet::new();
+        for agent in &agents {
+            for asks in &candidates {
+                let wider = ask(new, agent, asks, moment).map_or(Vec::new(), |allowed| {
+                    match ask(old, agent, asks, moment) {
+                        None => vec![None],
+                        Some(before) => wider(&before, &allowed).into_iter().map(Some).collect(),
+                    }
+                });
+                let known = wider.into_iter().map(|wider| (agent, asks, wider));
+                found.extend(known.filter(|known| told.insert(known.clone())));
+            }
         }
+        // What is wider for every agent is told once.
+        let general: BTreeSet<_> = found
+            .iter()
+            .filter(|(agent, ..)| *agent == AGENT)
+            .map(|(_, asks, wider)| (*asks, wider.clone()))
+            .collect();
+        found.retain(|(agent, asks, wider)| {
+            *agent == AGENT || !general.contains(&(*asks, wider.clone()))
+        });
+        all.extend(found.into_iter().map(|(agent, asks, wider)| Witness {
+            agent: agent.clone(),
+            asks: asks.clone(),
+            wider,
+            from: (moment != now).then_some(moment),
+        }));
     }
-    // What is wider for every agent is told once.
-    let general: BTreeSet<_> = found
-        .iter()
-        .filter(|witness| witness.agent == AGENT)
-        .map(|witness| (witness.asks.clone(), witness.wider.clone()))
-        .collect();
-    found.retain(|witness| {
-        let told = (witness.asks.clone(), witness.wider.clone());
-        witness.agent == AGENT || !general.contains(&told)
+    all.sort();
+    all
+}
+
+/// Now, and every later moment at which something expires. Nothing changes after the last.
+fn moments(old: &Policy, new: &Policy, now: SystemTime) -> Vec<SystemTime> {
+    let layers = old.layers().into_iter().chain(new.layers());
+    let ends = layers.flat_map(|layer| {
+        let named = layer.tools.iter().chain(&layer.programs);
+        let named = named.map(|rule| &rule.standing);
+        let mounts = layer.mounts.iter().map(|rule| &rule.standing);
+        let variables = layer.variables.iter().map(|rule| &rule.standing);
+        let natives = layer.natives.iter().map(|rule| &rule.standing);
+        let egress = layer.egress.iter().map(|rule| &rule.standing);
+        let all = named.chain(mounts).chain(variables).chain(natives);
+        let rules = all.chain(egress).filter_map(|standing| standing.expires);
+        rules.chain(layer.expires)
     });
-    found.into_iter().collect()
+    let later: BTreeSet<_> = ends.filter(|end| *end > now).collect();
+    let last = later.last().copied();
+    let mut moments = vec![now];
+    moments.extend(later.into_iter().take(MOMENTS_MAX));
+    if moments.last().copied() < last {
+        moments.extend(last);
+    }
+    moments
 }
 
 fn agents(old: &Policy, new: &Policy) -> BTreeSet<String> {
@@ -262,12 +302,17 @@ fn files(asks: &mut BTreeSet<Asks>, layers: &[&Policy]) {
         let mounts = layer.text.mount.iter().flat_map(|text| &text.protected);
         for name in workspace.chain(mounts) {
             let inside = name.strip_prefix("**/");
-            names.insert(inside.unwrap_or(name).to_owned());
-            names.extend(inside.map(|name| format!("{OTHER}/{name}")));
-            let parents = name
-                .match_indices('/')
-                .filter_map(|(end, _)| name.get(..end));
-            names.extend(parents.filter(|name| *name != "**").map(str::to_owned));
+            let bare = inside.unwrap_or(name);
+            let parents = bare.match_indices('/');
+            let parents = parents.filter_map(|(end, _)| bare.get(..end));
+            for place in parents.chain([bare]) {
+                let elsewhere = inside.map(|_| format!("{OTHER}/{place}"));
+                for place in elsewhere.into_iter().chain([place.to_owned()]) {
+                    // What is in it: a deeper name protects less.
+                    names.insert(format!("{place}/{OTHER}"));
+                    names.insert(place);
+                }
+            }
         }
     }
     for folder in &folders {
@@ -283,36 +328,92 @@ fn files(asks: &mut BTreeSet<Asks>, layers: &[&Policy]) {
 fn wider(old: &Run, new: &Run) -> Vec<String> {
     match (old, new) {
         (Run::Call(old), Run::Call(new)) => wider_call(old, new),
-        (Run::Native(old), Run::Native(new)) => {
-            let mut wider = Vec::new();
-            if new.start.confinement < old.start.confinement {
-                wider.push(format!(
-                    "confinement {:?} instead of {:?}",
-                    new.start.confinement, old.start.confinement
-                ));
-            }
-            for (what, old, new) in [
-                ("program", &old.start.sha256, &new.start.sha256),
-                ("script", &old.start.script_sha256, &new.start.script_sha256),
-            ] {
-                if old.is_some() && old != new {
-                    wider.push(format!("another {what} than the one that was pinned"));
-                }
-            }
-            if new.start.prepend != old.start.prepend {
-                wider.push("other words put first".to_owned());
-            }
-            wider
+        (Run::Native(old), Run::Native(new)) => wider_native(old, new),
+        (Run::Egress(EgressTerms { secret: old }), Run::Egress(EgressTerms { secret: new }))
+            if new != old =>
+        {
+            let carries = |secret: &String| format!("carries the secret {secret}");
+            new.iter().map(carries).collect()
         }
-        (Run::Egress(old), Run::Egress(new)) if new.secret != old.secret => match &new.secret {
-            Some(secret) => vec![format!("carries the secret {secret}")],
-            None => Vec::new(),
-        },
         _ => Vec::new(),
     }
 }
 
+fn wider_native(old: &NativeTerms, new: &NativeTerms) -> Vec<String> {
+    // Every field by name: a new one must be thought of here.
+    let NativeTerms { arguments, start } = new;
+    let NativeStart {
+        confinement,
+        // Asked for.
+        program: _,
+        sha256,
+        script_sha256,
+        helpers,
+        prepend,
+        environment,
+        profile,
+    } = start;
+    let mut wider = Vec::new();
+    // Both come from the same words; a `--` more only narrows.
+    if *arguments != old.arguments && arguments.len() <= old.arguments.len() {
+        wider.push("no `--` before the operands".to_owned());
+    }
+    let old = &old.start;
+    if *confinement < old.confinement {
+        wider.push(format!(
+            "confinement {confinement:?} instead of {:?}",
+            old.confinement
+        ));
+    }
+    for (what, old, new) in [
+        ("program", &old.sha256, sha256),
+        ("script", &old.script_sha256, script_sha256),
+    ] {
+        if old.is_some() && old != new {
+            wider.push(format!("another {what} than the one that was pinned"));
+        }
+    }
+    let further = helpers
+        .iter()
+        .filter(|helper| !old.helpers.contains(helper));
+    wider.extend(further.map(|(path, _)| format!("may start {path}, or another version of it")));
+    if *prepend != old.prepend {
+        wider.push("other words put first".to_owned());
+    }
+    wider.extend(variables(&old.environment, environment));
+    if *profile != old.profile {
+        let name = profile.as_deref().unwrap_or("(none)");
+        wider.push(format!("another profile: {name}"));
+    }
+    wider
+}
+
+/// Variables that are set to something else: which value is the wider one nobody can tell.
+fn variables(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<String> {
+    let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let differ = names
+        .into_iter()
+        .filter(|name| old.get(*name) != new.get(*name));
+    differ
+        .map(|name| match new.get(name) {
+            Some(value) => format!("sets {name}={value:?}"),
+            None => format!("no longer sets {name}"),
+        })
+        .collect()
+}
+
 fn wider_call(old: &CallTerms, new: &CallTerms) -> Vec<String> {
+    // Every field by name: a new one must be thought of here.
+    let CallTerms {
+        limits: _,
+        // No request here asks for a time.
+        wall_clamped: _,
+        workspace,
+        mounts,
+        environment,
+        // Asked one by one.
+        programs: _,
+    } = new;
     let mut wider = Vec::new();
     let (before, after) = (limits(old), limits(new));
     for ((name, old), (_, new)) in before.into_iter().zip(after) {
@@ -320,28 +421,36 @@ fn wider_call(old: &CallTerms, new: &CallTerms) -> Vec<String> {
             wider.push(format!("limit {name} {new} instead of {old}"));
         }
     }
-    let mut place = |guest: &str, old: &crate::policy::Place, new: &crate::policy::Place| {
-        if new.access > old.access {
-            wider.push(format!("{guest} is {}", access(new.access)));
-        }
-        if old
-            .quota
-            .is_some_and(|old| new.quota.is_none_or(|new| new > old))
-        {
-            wider.push(format!("{guest} has a larger quota"));
-        }
-    };
-    place("/workspace", &old.workspace, &new.workspace);
-    for mount in &new.mounts {
-        if let Some(known) = old.mounts.iter().find(|known| known.guest == mount.guest) {
-            place(&mount.guest, &known.place, &mount.place);
-        }
-    }
-    for mount in &new.mounts {
+    wider.extend(wider_place("/workspace", &old.workspace, workspace));
+    for mount in mounts {
         let known = old.mounts.iter().find(|known| known.guest == mount.guest);
+        if let Some(known) = known {
+            wider.extend(wider_place(&mount.guest, &known.place, &mount.place));
+        }
         if known.is_none_or(|known| !mount.host.starts_with(&known.host)) {
             wider.push(format!("{} shows {}", mount.guest, mount.host.display()));
         }
+    }
+    wider.extend(variables(&old.environment, environment));
+    wider
+}
+
+fn wider_place(guest: &str, old: &Place, new: &Place) -> Vec<String> {
+    let Place {
+        access: allowed,
+        quota,
+        // Asked one by one.
+        protected: _,
+    } = new;
+    let mut wider = Vec::new();
+    if *allowed > old.access {
+        wider.push(format!("{guest} is {}", access(*allowed)));
+    }
+    if old
+        .quota
+        .is_some_and(|old| quota.is_none_or(|new| new > old))
+    {
+        wider.push(format!("{guest} has a larger quota"));
     }
     wider
 }
@@ -354,17 +463,28 @@ fn access(access: Access) -> &'static str {
 }
 
 fn limits(terms: &CallTerms) -> [(&'static str, u64); 10] {
-    let limits = &terms.limits;
+    let Limits {
+        wall_ms,
+        fuel,
+        memory_bytes,
+        memory_process_bytes,
+        output_bytes,
+        output_stop_bytes,
+        processes,
+        descriptors,
+        written_bytes,
+        inodes,
+    } = terms.limits;
     [
-        ("wall", limits.wall_ms),
-        ("fuel", limits.fuel),
-        ("memory", limits.memory_bytes),
-        ("memory_process", limits.memory_process_bytes),
-        ("output", limits.output_bytes),
-        ("output_stop", limits.output_stop_bytes),
-        ("written", limits.written_bytes),
-        ("processes", u64::from(limits.processes)),
-        ("descriptors", u64::from(limits.descriptors)),
-        ("inodes", limits.inodes),
+        ("wall", wall_ms),
+        ("fuel", fuel),
+        ("memory", memory_bytes),
+        ("memory_process", memory_process_bytes),
+        ("output", output_bytes),
+        ("output_stop", output_stop_bytes),
+        ("written", written_bytes),
+        ("processes", u64::from(processes)),
+        ("descriptors", u64::from(descriptors)),
+        ("inodes", inodes),
     ]
 }

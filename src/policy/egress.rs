@@ -52,7 +52,9 @@ impl Target {
         };
         let path = uri.path().to_owned();
         if has_doubtful_parts(&path) {
-            return Err("the path has `.`, `..` or an encoded `.`, `/` or `\\`".to_owned());
+            let doubtful = "the path has `.`, `..`, an empty part, or a `%` that is malformed or \
+                            stands for a plain character, `/`, `\\` or `%`";
+            return Err(doubtful.to_owned());
         }
         Ok(Self { host, port, path })
     }
@@ -72,10 +74,19 @@ fn is_name(host: &str) -> bool {
 }
 
 fn has_doubtful_parts(path: &str) -> bool {
-    let low = path.to_ascii_lowercase();
-    let encoded = ["%2e", "%2f", "%5c", "%00", "%25"];
-    encoded.iter().any(|code| low.contains(code))
-        || low.split('/').any(|part| part == "." || part == "..")
+    let plain_code = |rest: &str| {
+        let digits = rest
+            .get(..2)
+            .filter(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        // Unreserved characters (RFC 3986, 2.3) mean the same with and without a code, so a
+        // pattern for one spelling would miss the other.
+        let doubtful = |b: u8| b.is_ascii_alphanumeric() || b"-._~/\\%\0".contains(&b);
+        byte.is_some_and(|byte| !doubtful(byte))
+    };
+    !path.split('%').skip(1).all(plain_code)
+        || path.contains("//")
+        || path.split('/').any(|part| part == "." || part == "..")
 }
 
 /// What a rule says of a host.
@@ -166,6 +177,8 @@ mod tests {
             read("https://a.example.org.:8443/b/c?d=.."),
             wanted("a.example.org", 8443, "/b/c")
         );
+        let coded = "https://a.example.org/b%20c%C3%A4/";
+        assert_eq!(read(coded), wanted("a.example.org", 443, "/b%20c%C3%A4/"));
     }
 
     #[test]
@@ -193,6 +206,14 @@ mod tests {
             "https://example.org/a/%2e%2e/b",
             "https://example.org/a%2fb",
             "https://example.org/%252e",
+            "https://example.org/%61dmin",
+            "https://example.org/a%7Eb",
+            "https://example.org/a%2",
+            "https://example.org/a%",
+            "https://example.org/a%zz",
+            "https://example.org/a%+1",
+            "https://example.org//admin",
+            "https://example.org/a//b",
             "https:///a",
             "https://",
         ] {

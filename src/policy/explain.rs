@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::policy::decide::{Decision, decide, decide_alone};
+use crate::policy::decide::{Decision, decide, decide_alone, is_protected};
 use crate::policy::document::{NativeRule, Policy};
 use crate::policy::egress::HostPattern;
 use crate::policy::grammar::lies_in;
@@ -34,12 +34,6 @@ pub fn explain(policy: &Policy, request: &Request<'_>, now: SystemTime) -> Expla
         }
         Decision::Deny(denial) => {
             lines.push(format!("denied: {denial}"));
-            if denial.policy != policy.name {
-                lines.push(format!(
-                    "  by the policy `{}`, which it extends",
-                    denial.policy
-                ));
-            }
             false
         }
     };
@@ -156,7 +150,10 @@ fn nearest_native(lines: &mut Vec<String>, policy: &Policy, call: &NativeCall<'_
             let why = format!("the folder {} does not lie in {}", call.cwd, rule.cwd);
             return Some((0, rule, why));
         }
-        let mismatch = rule.grammar.match_words(call.arguments, call.cwd).err()?;
+        let protected = |path: &str| is_protected(policy, path);
+        let grammar = &rule.grammar;
+        let matched = grammar.match_unprotected(call.arguments, call.cwd, &protected);
+        let mismatch = matched.err()?;
         let place = mismatch.fitted + 1;
         let word = match &mismatch.word {
             Some(word) => format!("word {place} `{word}`: {}", mismatch.why),

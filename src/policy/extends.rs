@@ -2,51 +2,92 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use crate::limits::Limits;
-use crate::policy::decide::{Allowed, Denial, no_rule};
+use crate::policy::decide::{Allowed, Denial, may_set, no_rule};
 use crate::policy::document::{NativeStart, Place, Policy};
 use crate::policy::grant::{CallTerms, EgressTerms, MountTerms, NativeTerms, Run};
+use crate::policy::request::Request;
+
+/// An ancestor, and for whom and when it is asked.
+#[derive(Clone, Copy)]
+pub(super) struct Above<'a> {
+    policy: &'a Policy,
+    agent: &'a str,
+    now: SystemTime,
+}
+
+impl<'a> Above<'a> {
+    pub(super) fn new(policy: &'a Policy, request: &Request<'a>, now: SystemTime) -> Self {
+        let agent = match request {
+            Request::Tool(call) => call.agent,
+            Request::Program { agent, .. } => agent,
+            Request::Native(call) => call.agent,
+            Request::Egress(call) => call.agent,
+            Request::File { .. } => "",
+        };
+        Self { policy, agent, now }
+    }
+
+    /// What is set by both together.
+    ///
+    /// # Errors
+    /// When the ancestor neither sets a variable of `own` to the same value nor lets a call set it.
+    fn environment(
+        self,
+        own: BTreeMap<String, String>,
+        mut theirs: BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, Denial> {
+        for (name, value) in own {
+            if theirs.get(&name) != Some(&value) {
+                may_set(self.policy, self.agent, (&name, &value), self.now)?;
+                theirs.insert(name, value);
+            }
+        }
+        Ok(theirs)
+    }
+
+    fn denies(self, reason: &str) -> Denial {
+        no_rule(self.policy, reason.to_owned(), None)
+    }
+}
 
 /// What two policies allow together.
 ///
 /// # Errors
 /// When they allow things that cannot both be kept to.
-pub(super) fn narrow(ancestor: &Policy, own: Allowed, theirs: Allowed) -> Result<Allowed, Denial> {
+pub(super) fn narrow(above: Above<'_>, own: Allowed, theirs: Allowed) -> Result<Allowed, Denial> {
     let run = match (own.run, theirs.run) {
-        (Run::Call(own), Run::Call(theirs)) => Ok(Run::Call(calls(own, theirs))),
-        (Run::Program, Run::Program) => Ok(Run::Program),
-        (Run::File, Run::File) => Ok(Run::File),
-        (Run::Native(own), Run::Native(theirs)) => natives(own, theirs).map(Run::Native),
-        (Run::Egress(own), Run::Egress(theirs)) => secrets(own, theirs).map(Run::Egress),
-        _ => Err("it allows another kind of run"),
+        (Run::Call(own), Run::Call(theirs)) => Run::Call(calls(above, own, theirs)?),
+        (Run::Program, Run::Program) => Run::Program,
+        (Run::File, Run::File) => Run::File,
+        (Run::Native(own), Run::Native(theirs)) => Run::Native(natives(above, own, theirs)?),
+        (Run::Egress(own), Run::Egress(theirs)) => Run::Egress(secrets(own, &theirs)),
+        _ => return Err(above.denies("it allows another kind of run")),
     };
-    match run {
-        Ok(run) => Ok(Allowed {
-            rule: own.rule,
-            run,
-        }),
-        Err(reason) => Err(no_rule(ancestor, reason.to_owned(), None)),
-    }
+    Ok(Allowed {
+        rule: own.rule,
+        run,
+    })
 }
 
-fn calls(own: CallTerms, theirs: CallTerms) -> CallTerms {
+fn calls(above: Above<'_>, own: CallTerms, theirs: CallTerms) -> Result<CallTerms, Denial> {
     let mounts = own.mounts.iter().filter_map(|mount| {
         let same = theirs.mounts.iter().find(|same| same.guest == mount.guest);
         mounts(mount, same?)
     });
     let mounts = mounts.collect();
-    let mut environment = own.environment;
-    environment.extend(theirs.environment);
+    let environment = above.environment(own.environment, theirs.environment)?;
     let limits = limits(&own.limits, &theirs.limits);
-    CallTerms {
+    Ok(CallTerms {
         limits,
         wall_clamped: own.wall_clamped || theirs.wall_clamped,
         workspace: places(&own.workspace, &theirs.workspace),
         mounts,
         environment,
         programs: own.programs.and(theirs.programs),
-    }
+    })
 }
 
 /// The smaller of every limit.
@@ -106,7 +147,7 @@ fn mounts(own: &MountTerms, theirs: &MountTerms) -> Option<MountTerms> {
     })
 }
 
-fn natives(own: NativeTerms, theirs: NativeTerms) -> Result<NativeTerms, &'static str> {
+fn natives(above: Above<'_>, own: NativeTerms, theirs: NativeTerms) -> Result<NativeTerms, Denial> {
     // Both come from the same words; one or both may have put a `--` in.
     let arguments = if own.arguments == theirs.arguments {
         own.arguments
@@ -114,28 +155,24 @@ fn natives(own: NativeTerms, theirs: NativeTerms) -> Result<NativeTerms, &'stati
         match own.arguments.len().cmp(&theirs.arguments.len()) {
             Ordering::Less => theirs.arguments,
             Ordering::Greater => own.arguments,
-            Ordering::Equal => return Err("it would run other words"),
+            Ordering::Equal => return Err(above.denies("it would run other words")),
         }
     };
     Ok(NativeTerms {
         arguments,
-        start: starts(own.start, theirs.start)?,
+        start: starts(above, own.start, theirs.start)?,
     })
 }
 
-fn starts(own: NativeStart, theirs: NativeStart) -> Result<NativeStart, &'static str> {
-    let mut environment: BTreeMap<_, _> = own.environment;
-    for (name, value) in theirs.environment {
-        if environment.get(&name).is_some_and(|known| *known != value) {
-            return Err("it sets a variable to another value");
-        }
-        environment.insert(name, value);
+fn starts(above: Above<'_>, own: NativeStart, theirs: NativeStart) -> Result<NativeStart, Denial> {
+    // Words put first are options of the program: any that the ancestor does not put there could
+    // be ones it would never allow.
+    if !own.prepend.is_empty() && own.prepend != theirs.prepend {
+        return Err(above.denies("it puts other words first"));
     }
-    let prepend = match (own.prepend.is_empty(), theirs.prepend.is_empty()) {
-        (true, _) => theirs.prepend,
-        (_, true) => own.prepend,
-        _ if own.prepend == theirs.prepend => own.prepend,
-        _ => return Err("it puts other words first"),
+    let environment = above.environment(own.environment, theirs.environment)?;
+    let same = |own, theirs| {
+        same(own, theirs).ok_or_else(|| above.denies("it pins another file or profile"))
     };
     let mut helpers = own.helpers;
     helpers.retain(|helper| theirs.helpers.contains(helper));
@@ -145,21 +182,22 @@ fn starts(own: NativeStart, theirs: NativeStart) -> Result<NativeStart, &'static
         sha256: same(own.sha256, theirs.sha256)?,
         script_sha256: same(own.script_sha256, theirs.script_sha256)?,
         helpers,
-        prepend,
+        prepend: theirs.prepend,
         environment,
         profile: same(own.profile, theirs.profile)?,
     })
 }
 
-fn secrets(own: EgressTerms, theirs: EgressTerms) -> Result<EgressTerms, &'static str> {
+fn secrets(own: EgressTerms, theirs: &EgressTerms) -> EgressTerms {
     // A secret travels only where both say so.
     let secret = own.secret.filter(|own| theirs.secret.as_ref() == Some(own));
-    Ok(EgressTerms { secret })
+    EgressTerms { secret }
 }
 
-fn same(own: Option<String>, theirs: Option<String>) -> Result<Option<String>, &'static str> {
+/// What one or both pin; none when they pin different things.
+fn same(own: Option<String>, theirs: Option<String>) -> Option<Option<String>> {
     match (own, theirs) {
-        (Some(own), Some(theirs)) if own != theirs => Err("it pins another file or profile"),
-        (own, theirs) => Ok(own.or(theirs)),
+        (Some(own), Some(theirs)) if own != theirs => None,
+        (own, theirs) => Some(own.or(theirs)),
     }
 }

@@ -11,6 +11,9 @@ const WORDS_MAX: usize = 4_096;
 /// Longest word, in bytes (Linux MAX_ARG_STRLEN, execve(2)).
 const WORD_BYTES_MAX: usize = 128 << 10;
 
+/// Why an operand does not fit that would if its place were not protected.
+pub(super) const PROTECTED: &str = "the name is protected";
+
 /// The arguments a rule allows.
 #[derive(Debug, Clone, Default)]
 pub struct Grammar {
@@ -52,6 +55,19 @@ impl Grammar {
     /// # Errors
     /// The first word that does not fit.
     pub fn match_words(&self, words: &[String], cwd: &str) -> Result<Vec<String>, Mismatch> {
+        self.match_unprotected(words, cwd, &|_| false)
+    }
+
+    /// Matches as [`Self::match_words`], where no path operand may be `protected`.
+    ///
+    /// # Errors
+    /// The first word that does not fit.
+    pub fn match_unprotected(
+        &self,
+        words: &[String],
+        cwd: &str,
+        protected: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<String>, Mismatch> {
         check_sizes(words)?;
         for (place, wanted) in self.args.iter().enumerate() {
             if words.get(place) != Some(wanted) {
@@ -68,7 +84,7 @@ impl Grammar {
             return Err(mismatch(words, fixed, why));
         }
         let parsed = self.flags(words, fixed)?;
-        self.operands(words, parsed, cwd)
+        self.operands(words, parsed, cwd, protected)
     }
 
     /// Walks over flags; answers where operands begin.
@@ -150,6 +166,7 @@ impl Grammar {
         words: &[String],
         parsed: Parsed,
         cwd: &str,
+        protected: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<String>, Mismatch> {
         let (flags, operands) = words
             .split_at_checked(parsed.operands)
@@ -162,8 +179,13 @@ impl Grammar {
                 }
             } else if word.starts_with('-') && !parsed.separated {
                 "flags come before operands".to_owned()
-            } else if self.operands.iter().any(|kind| kind.fits(word, cwd)) {
+            } else if self.operands.iter().any(|kind| {
+                let path = matches!(kind, Operand::Path(_));
+                kind.fits(word, cwd) && !(path && protected(&absolute(word, cwd)))
+            }) {
                 continue;
+            } else if self.operands.iter().any(|kind| kind.fits(word, cwd)) {
+                PROTECTED.to_owned()
             } else {
                 "not an operand of this rule".to_owned()
             };
@@ -217,15 +239,18 @@ fn is_plain_path(word: &str) -> bool {
 /// Whether a path, relative to `cwd`, stays in a guest folder. By its text only: links are the
 /// confinement's concern.
 pub fn lies_in(path: &str, cwd: &str, folder: &str) -> bool {
-    let whole = if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        format!("{cwd}/{path}")
-    };
+    let whole = absolute(path, cwd);
     let (Some(parts), Some(folder)) = (normal_parts(&whole), normal_parts(folder)) else {
         return false;
     };
     parts.starts_with(&folder)
+}
+
+fn absolute(path: &str, cwd: &str) -> String {
+    match path.starts_with('/') {
+        true => path.to_owned(),
+        false => format!("{cwd}/{path}"),
+    }
 }
 
 /// The names of an absolute path; none when `..` would leave `/`.

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::policy::document::{Denied, Policy, Standing};
+use crate::policy::document::{Denied, NativeRule, NativeStart, Policy, Standing};
 use crate::policy::egress::HostPattern;
 use crate::policy::runners::{Known, known};
 use crate::policy::text::{Confinement, Separator};
+
+/// Most earlier rules for the same start that a rule is compared with.
+const ALIKE_MAX: usize = 64;
 
 /// One thing to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +87,10 @@ fn names(findings: &mut Vec<Finding>, policy: &Policy) {
                     let text = format!("`{name}` is allowed in line {earlier}, too");
                     add(findings, line, "overlapping", false, text);
                 }
-                let denied = policy.denials.iter().find(|denial| {
+                let about = policy.index.denied.get(name).into_iter().flatten();
+                let about = about.chain(&policy.index.denied_widely);
+                let mut about = about.filter_map(|at| policy.denials.get(*at));
+                let denied = about.find(|denial| {
                     denial.agents.is_empty()
                         && match (&denial.what, kind) {
                             (Denied::Tools(names), "tool")
@@ -104,7 +110,8 @@ fn names(findings: &mut Vec<Finding>, policy: &Policy) {
 }
 
 fn natives(findings: &mut Vec<Finding>, policy: &Policy) {
-    for (at, rule) in policy.natives.iter().enumerate() {
+    let mut alike: BTreeMap<(&NativeStart, &str), Vec<&NativeRule>> = BTreeMap::new();
+    for rule in &policy.natives {
         let line = rule.standing.line;
         let program = &rule.start.program;
         let grammar = &rule.grammar;
@@ -138,19 +145,28 @@ fn natives(findings: &mut Vec<Finding>, policy: &Policy) {
             let text = "an operand's pattern matches any text".to_owned();
             add(findings, line, "wide-pattern", true, text);
         }
-        let shadow = policy.natives.iter().take(at).find(|earlier| {
-            let lines = crate::policy::witness::command_lines(rule, &[]);
-            let fits = |line: &Vec<String>| earlier.grammar.match_words(line, &rule.cwd).is_ok();
-            earlier.start == rule.start
-                && earlier.cwd == rule.cwd
-                && earlier.standing.expires.is_none()
-                && lines.iter().all(fits)
-        });
-        if let Some(earlier) = shadow {
+        let starts_alike = alike.entry((&rule.start, &*rule.cwd)).or_default();
+        if let Some(earlier) = shadow(rule, starts_alike) {
             let text = format!("seems to add nothing to line {}", earlier.standing.line);
             add(findings, line, "shadowed", false, text);
         }
+        if rule.standing.expires.is_none() && starts_alike.len() < ALIKE_MAX {
+            starts_alike.push(rule);
+        }
     }
+}
+
+/// The earlier rule that allows every command line made of this one.
+fn shadow<'a>(rule: &NativeRule, earlier: &[&'a NativeRule]) -> Option<&'a NativeRule> {
+    if earlier.is_empty() {
+        return None;
+    }
+    let lines = crate::policy::witness::command_lines(rule, &[]);
+    let covers = |earlier: &&NativeRule| {
+        let fits = |line: &Vec<String>| earlier.grammar.match_words(line, &rule.cwd).is_ok();
+        lines.iter().all(fits)
+    };
+    earlier.iter().copied().find(covers)
 }
 
 fn hosts(findings: &mut Vec<Finding>, policy: &Policy) {

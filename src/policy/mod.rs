@@ -3,6 +3,7 @@
 //! `text` is a file as written, `load` and `check` make a `Policy` of it, `decide` answers. This
 //! room reads policy files and nothing else, and knows no clock.
 
+mod aliases;
 mod brief;
 #[cfg(test)]
 mod broken;
@@ -35,6 +36,8 @@ mod shape;
 pub mod sign;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_narrow;
 pub mod text;
 mod witness;
 pub mod words;

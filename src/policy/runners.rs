@@ -3,22 +3,27 @@
 
 /// Shells: allowed only for a pinned script.
 const SHELLS: &[&str] = &[
-    "ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "rbash", "sh", "tcsh",
-    "toybox", "yash", "zsh",
+    "ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "lksh", "mksh", "pwsh", "rbash", "sh",
+    "tcsh", "toybox", "yash", "zsh",
 ];
 
 /// Programs whose operands are other programs: no grammar makes them harmless.
 const WRAPPERS: &[&str] = &[
+    "bwrap",
     "chroot",
     "chrt",
     "doas",
     "env",
+    "fakeroot",
     "flock",
     "ionice",
+    "ltrace",
     "nice",
     "nohup",
     "nsenter",
     "parallel",
+    "pkexec",
+    "prlimit",
     "run-parts",
     "runuser",
     "script",
@@ -30,13 +35,18 @@ const WRAPPERS: &[&str] = &[
     "strace",
     "su",
     "sudo",
+    "systemd-run",
     "taskset",
     "time",
     "timeout",
     "unshare",
+    "valgrind",
     "watch",
     "xargs",
 ];
+
+/// How the names of dynamic linkers begin: they run the program they are given.
+const LINKERS: &[&str] = &["ld-linux", "ld-musl", "ld.so", "ld64.so"];
 
 /// Programs that run code of their operands or flags, or open the network.
 const CAPABLE: &[&str] = &[
@@ -143,14 +153,17 @@ pub enum Known {
     Capable,
 }
 
-/// Looks up a program by the last part of its path, version numbers aside.
+/// Looks up a program by the last part of its path, version numbers and `-static` aside.
 pub fn known(program: &str) -> Option<Known> {
     let name = program.rsplit('/').next().unwrap_or(program);
-    let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
-    let listed = |list: &[&str]| list.contains(&name) || list.contains(&bare);
+    let dynamic = ["-static", ".static"];
+    let mut dynamic = dynamic.iter().filter_map(|end| name.strip_suffix(end));
+    let plain = dynamic.next().unwrap_or(name);
+    let bare = plain.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+    let listed = |list: &[&str]| [name, plain, bare].iter().any(|name| list.contains(name));
     if listed(SHELLS) {
         Some(Known::Shell)
-    } else if listed(WRAPPERS) {
+    } else if listed(WRAPPERS) || LINKERS.iter().any(|start| name.starts_with(start)) {
         Some(Known::Wrapper)
     } else if listed(CAPABLE) {
         Some(Known::Capable)
@@ -168,6 +181,10 @@ mod tests {
         assert_eq!(known("/usr/bin/bash"), Some(Known::Shell));
         assert_eq!(known("/opt/bin/python3.12"), Some(Known::Capable));
         assert_eq!(known("xargs"), Some(Known::Wrapper));
+        assert_eq!(known("/bin/busybox.static"), Some(Known::Shell));
+        assert_eq!(known("/bin/zsh-5.9-static"), Some(Known::Shell));
+        let linker = "/lib64/ld-linux-x86-64.so.2";
+        assert_eq!(known(linker), Some(Known::Wrapper));
         assert_eq!(known("/usr/bin/true"), None);
     }
 }

@@ -104,7 +104,10 @@ impl Policies {
             let agents = sources.by_agent.iter();
             let other =
                 agents.filter(|(agent, path)| held.sources.by_agent.get(*agent) != Some(*path));
-            let barred = other.map(|(agent, _)| agent.clone()).collect();
+            // One that loses its own policy must not have the wider of the two meanwhile, either.
+            let held = held.sources.by_agent.keys();
+            let lost = held.filter(|agent| !sources.by_agent.contains_key(*agent));
+            let barred = other.map(|(agent, _)| agent).chain(lost).cloned().collect();
             *wanted = Wanted { sources, barred };
         }
         self.reload().map(|_| true)
@@ -209,21 +212,35 @@ fn not_older(before: &Held, fresh: &Held) -> Result<(), PolicyError> {
     let agents = fresh.by_agent.iter();
     let pairs = agents.filter_map(|(agent, policy)| Some((before.by_agent.get(agent)?, policy)));
     for (old, new) in pairs.chain([(&before.default, &fresh.default)]) {
-        if old.name == new.name && new.serial < old.serial {
+        let (old, new) = (serials(old), serials(new));
+        for (name, (serial, file)) in new {
+            let Some((in_force, _)) = old.get(name).filter(|(old, _)| serial < *old) else {
+                continue;
+            };
             return Err(PolicyError::Refused(vec![Complaint {
-                file: new.file.clone(),
+                file: file.to_owned(),
                 line: 1,
                 column: 1,
                 key: "serial".to_owned(),
-                fault: format!(
-                    "{} is older than {}, which is in force",
-                    new.serial, old.serial
-                ),
+                fault: format!("{serial} is older than {in_force}, which is in force"),
                 remedy: "release the policy with a larger serial, or start again".to_owned(),
             }]));
         }
     }
     Ok(())
+}
+
+/// The oldest serial of every name among a policy and its ancestors, with its file.
+fn serials(policy: &Policy) -> BTreeMap<&str, (u64, &str)> {
+    let mut oldest: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
+    for layer in policy.layers() {
+        let own = (layer.serial, &*layer.file);
+        let known = oldest.entry(&layer.name).or_insert(own);
+        if own.0 < known.0 {
+            *known = own;
+        }
+    }
+    oldest
 }
 
 #[cfg(test)]
@@ -263,7 +280,15 @@ mod tests {
         std::fs::write(&file, text("ann", 1, tool)).unwrap();
         policies.reload().unwrap();
         assert!(bash("ann") && policies.failure().is_none());
+        // Without a policy of its own it waits for the others' like for one of its own.
+        let absent = Sources {
+            default: Some(folder.path().join("absent.toml")),
+            ..Sources::default()
+        };
+        assert!(policies.keep_to(absent).is_err());
+        assert!(!bash("ann") && bash("bob"));
         assert!(policies.keep_to(Sources::default()).unwrap());
+        assert!(bash("ann"));
         assert_eq!(policies.versions().len(), 1);
     }
 
@@ -327,5 +352,22 @@ mod tests {
         let error = policies.reload().unwrap_err().to_string();
         assert!(error.contains("6 is older than 7"), "{error}");
         assert_eq!(policies.of("ann").serial, 7);
+        // Nor does one of a policy that others extend.
+        let below = folder.path().join("below.toml");
+        let extends = "extends = [\"p.toml\"]\n";
+        std::fs::write(&file, text("p", 7, "")).unwrap();
+        std::fs::write(&below, text("below", 1, extends)).unwrap();
+        let sources = Sources {
+            default: Some(below),
+            ..Sources::default()
+        };
+        let policies = Policies::load(sources, Loader::default()).unwrap();
+        policies.reload().unwrap();
+        std::fs::write(&file, text("p", 6, "")).unwrap();
+        let error = policies.reload().unwrap_err().to_string();
+        assert!(
+            error.contains("p.toml") && error.contains("6 is older"),
+            "{error}"
+        );
     }
 }

@@ -58,19 +58,26 @@ pub(super) fn replay(args: &ReplayArgs) -> anyhow::Result<u8> {
     let path = &args.audit;
     let file = std::fs::File::open(path)
         .with_context(|| format!("cannot read the record `{}`", path.display()))?;
-    let (mut seen, mut changed) = (0, 0);
+    let (mut seen, mut changed, mut unclear) = (0, 0, 0);
     for (number, line) in (1..).zip(BufReader::new(file).lines()) {
         let line: String = line?;
         let recorded: Recorded = serde_json::from_str(&line)
             .with_context(|| format!("line {number} of `{}` is no record", path.display()))?;
         seen += usize::from(recorded.event == "intent");
         if let Some(change) = policy::replay(&policy, &recorded) {
-            changed += 1;
+            match change.now_allowed {
+                Some(_) => changed += 1,
+                None => unclear += 1,
+            }
             say(&format!("{}\n", change.text))?;
         }
     }
+    let not = match unclear {
+        0 => String::new(),
+        unclear => format!(", {unclear} cannot be decided again"),
+    };
     say(&format!(
-        "{seen} calls, {changed} would be decided otherwise\n"
+        "{seen} calls, {changed} would be decided otherwise{not}\n"
     ))?;
-    Ok(if changed == 0 { 0 } else { super::NO })
+    Ok(if changed + unclear == 0 { 0 } else { super::NO })
 }

@@ -131,7 +131,7 @@ pub(super) fn format(args: &FormatArgs) -> anyhow::Result<u8> {
         ))?;
         return Ok(super::NO);
     }
-    std::fs::write(path, formatted)
+    super::replace(path, formatted.as_bytes())
         .with_context(|| format!("cannot write the policy `{}`", path.display()))?;
     Ok(0)
 }

@@ -5,7 +5,8 @@ mod explain;
 mod look;
 mod signing;
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
@@ -84,6 +85,31 @@ pub(super) fn main(args: &Args) -> anyhow::Result<u8> {
         Command::Sign(args) => signing::sign(args),
         Command::Verify(args) => signing::verify(args),
     }
+}
+
+/// Replaces a file in one step, so that no reload sees half of it. Its mode stays.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // What a link names is replaced, not the link.
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(format!(".{}~", std::process::id()));
+    let fresh = PathBuf::from(fresh);
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&fresh)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| match std::fs::metadata(&path) {
+            Ok(before) => file.set_permissions(before.permissions()),
+            Err(_) => Ok(()),
+        })
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&fresh, &path));
+    if written.is_err() {
+        let _absent = std::fs::remove_file(&fresh);
+    }
+    written
 }
 
 fn check(file: &File) -> anyhow::Result<u8> {

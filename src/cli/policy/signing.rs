@@ -46,14 +46,14 @@ pub(super) fn sign(args: &SignArgs) -> anyhow::Result<u8> {
         .with_context(|| format!("cannot read the policy `{}`", path.display()))?;
     let place = sign::signature_path(path);
     let before = std::fs::read(&place).ok();
-    std::fs::write(&place, sign::sign(&bytes, &key))
+    super::replace(&place, sign::sign(&bytes, &key).as_bytes())
         .with_context(|| format!("cannot write the signature `{}`", place.display()))?;
     // Nobody signs what would not load. A file may ask for its signature, so it is there first.
     let mut loader = args.file.loader()?;
     loader.trust.keys.push(key.verifying_key());
     if let Err(error) = loader.file(path) {
         match before {
-            Some(before) => std::fs::write(&place, before)?,
+            Some(before) => super::replace(&place, &before)?,
             None => std::fs::remove_file(&place)?,
         }
         return Err(error.into());
