@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::audit::chain::Chain;
-use crate::audit::segment::Storage;
+use crate::audit::segment::{Identity, Storage};
 use crate::audit::*;
 
 /// A small log, with files of a few records.
@@ -146,7 +146,7 @@ impl Storage for Disk {
         Storage::release(&self.file, length)
     }
 
-    fn identity(&self) -> io::Result<(u64, u64, u64)> {
+    fn identity(&self) -> io::Result<Identity> {
         self.file.identity()
     }
 }
@@ -322,7 +322,7 @@ fn a_crash_leaves_interrupted_calls_and_its_torn_end_is_cut_and_kept() {
     die(open_log(folder.path()));
     let expected = ["torn", "start", "interrupted under way"];
     assert_eq!(events(folder.path())[5..], expected);
-    let torn = Names::new(folder.path(), "t").torn(5);
+    let torn = Names::new(folder.path(), "t").torn(5, 0);
     assert_eq!(fs::read(torn).unwrap(), b"{\"seq\":5,\"prev\":\"half a rec");
     die(open_log(folder.path()));
     assert_eq!(
