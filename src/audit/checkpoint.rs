@@ -288,9 +288,13 @@ pub(super) fn write_whole(path: &Path, text: &str, mode: u32) -> io::Result<()> 
     // The ending stays: who leaves out private keys by it when copying leaves out this one too.
     let ending = path.extension().unwrap_or_default().to_string_lossy();
     let new = path.with_extension(format!("new.{ending}"));
+    // What a crash left there may be open to others.
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .write(true)
         .mode(mode)
         .open(&new)?;

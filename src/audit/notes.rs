@@ -42,3 +42,20 @@ impl Notes {
         self.file.sync_data()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_failed_attempt_left_is_cut_before_the_next_note() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.heads");
+        let mut notes = Notes::open(&path).unwrap();
+        notes.append("one\n").unwrap();
+        let mut failed = segment::appending(&path).unwrap();
+        failed.write_all(b"tw").unwrap();
+        notes.append("two\n").unwrap();
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "one\ntwo\n");
+    }
+}

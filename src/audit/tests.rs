@@ -1,5 +1,7 @@
 //! The write path over a disk that fails, a program that dies, and files that fill up.
 
+mod faults;
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use crate::audit::chain::Chain;
 use crate::audit::segment::{Identity, Storage};
+use crate::audit::writer::Patience;
 use crate::audit::*;
 
 /// A small log, with files of a few records.
@@ -107,6 +110,8 @@ const EIO: u8 = 2;
 const HALF_WRITES: u8 = 3;
 const UNSYNCED: u8 = 4;
 const NO_ROOM_TO_RESERVE: u8 = 5;
+const HANGS: u8 = 6;
+const PANICS: u8 = 7;
 
 impl Disk {
     fn error(&self, number: i32) -> io::Result<()> {
@@ -131,6 +136,13 @@ impl Storage for Disk {
     fn sync(&self) -> io::Result<()> {
         match self.fails.load(Ordering::SeqCst) {
             UNSYNCED => self.error(libc::EIO),
+            PANICS => panic!("a fault of the writer's own"),
+            HANGS => {
+                while self.fails.load(Ordering::SeqCst) == HANGS {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -152,6 +164,10 @@ impl Storage for Disk {
 }
 
 fn audit_on_disk(folder: &Path, fails: &Arc<AtomicU8>) -> Audit {
+    audit_on_disk_with(folder, fails, Patience::default())
+}
+
+fn audit_on_disk_with(folder: &Path, fails: &Arc<AtomicU8>, patience: Patience) -> Audit {
     let one_file = Keeping {
         segment_bytes: 1 << 20,
         ..keeping()
@@ -162,7 +178,7 @@ fn audit_on_disk(folder: &Path, fails: &Arc<AtomicU8>) -> Audit {
     let fails = fails.clone();
     log.replace_storage(Box::new(Disk { file, fails }));
     Audit {
-        writer: Writer::start(log).unwrap(),
+        writer: Writer::start_with(log, patience).unwrap(),
         clock: Arc::new(Clock::new().unwrap()),
     }
 }
@@ -473,4 +489,6 @@ fn old_files_are_deleted_and_their_heads_stay() {
     let events = events(folder.path());
     assert!(events.iter().any(|event| event == "retired"));
     assert!(full[0].0 > 0);
+    let report = verify::verify(&names, &verify::Anchors::default()).unwrap();
+    assert_eq!(report.first, full[0].0);
 }

@@ -527,3 +527,30 @@ impl Walk {
         Ok(self.report)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_log_that_never_stands_still_is_looked_at_a_few_times_and_the_same_fault_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = Names::new(folder.path(), "t");
+        let looks = Cell::new(0);
+        let look = |seq: &dyn Fn(u64) -> u64| {
+            looks.set(looks.get() + 1);
+            std::fs::write(names.full(looks.get()), "").unwrap();
+            Err::<(), _>(Fault::Record {
+                seq: seq(looks.get()),
+                what: String::new(),
+                file: PathBuf::new(),
+                line: 0,
+            })
+        };
+        assert!(steady(&names, || look(&|at| at)).is_err());
+        assert_eq!(looks.replace(10), LOOKS_MAX as u64);
+        assert!(steady(&names, || look(&|_| 7)).is_err());
+        assert_eq!(looks.get(), 12);
+    }
+}

@@ -89,3 +89,21 @@ fn told(names: &Names, report: &Report, anchors: &Anchors, seconds: f64) -> Stri
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{Audit, Keeping};
+
+    #[test]
+    fn what_a_copied_folder_says_does_not_reach_the_terminal_raw() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = Names::new(folder.path(), "t");
+        drop(Audit::open(folder.path(), "t", &Keeping::default()).unwrap());
+        let anchors = Anchors::default();
+        let mut report = verify(&names, &anchors).unwrap();
+        report.origin = "hotcell/\u{1b}[2J/t".to_owned();
+        let text = told(&names, &report, &anchors, 0.0);
+        assert!(text.contains("hotcell/\\u{1b}[2J/t"), "{text}");
+    }
+}
