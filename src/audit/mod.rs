@@ -1,4 +1,4 @@
-//! The record: an intent before a call runs, an outcome after it, one JSON object a line, linked
+//! The record: an intent once a call is decided, an outcome after it, one JSON object a line, linked
 //! by hashes and signed.
 //!
 //! An intent is durable before anything of its call leaves the server. This room knows neither
