@@ -261,12 +261,11 @@ fn without_values(request: &ToolRequest) -> BTreeMap<&str, Cow<'_, Value>> {
         fields.any(|field| field.name == name && field.kind == Kind::Environment)
     };
     let input = request.input.as_object().into_iter().flatten();
-    let known = input.map(|(name, value)| match value {
-        Value::Object(variables) if is_variables(name) => {
-            let names: Value = variables.keys().map(String::as_str).collect();
-            (name.as_str(), Cow::Owned(names))
-        }
-        _ => (name.as_str(), Cow::Borrowed(value)),
+    let known = input.map(|(name, value)| {
+        let variables = value.as_object().filter(|_| is_variables(name));
+        let names = variables.map(|variables| variables.keys().map(String::as_str).collect());
+        let value = names.map_or(Cow::Borrowed(value), Cow::Owned);
+        (name.as_str(), value)
     });
     known.collect()
 }
