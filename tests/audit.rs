@@ -78,6 +78,7 @@ fn write_log(folder: &Path, records: u64) {
     };
     let audit = Audit::open(folder, "t", &keeping).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap();
     runtime.block_on(async {
@@ -271,6 +272,9 @@ fn files_that_are_repeated_missing_or_of_another_log_are_found() {
     fs::remove_file(&log.files[1].0).unwrap();
     found(first_of(1));
     log.restore(1);
+    fs::remove_file(&log.files[0].0).unwrap();
+    found(0);
+    log.restore(0);
     // Spliced with a log of the same shape.
     fs::write(&log.files[1].0, other.files[1].1.concat()).unwrap();
     found(first_of(1));
@@ -307,6 +311,28 @@ fn old_missing_or_forged_checkpoints_are_found() {
     // The size of a checkpoint changed, and its signature with another byte.
     fs::write(names.checkpoints(), text.replacen('1', "2", 1)).unwrap();
     assert!(matches!(log.verdict(), Err(Fault::Checkpoint { .. })));
+    // Rewritten behind the first file, and every later checkpoint dropped.
+    fs::write(names.heads(), "").unwrap();
+    let full = names.full_files().unwrap();
+    let first = fs::read_to_string(names.full_checkpoints(0)).unwrap();
+    fs::write(names.checkpoints(), first).unwrap();
+    let kept: Vec<_> = full
+        .iter()
+        .skip(1)
+        .map(|(first, _)| {
+            let path = names.full_checkpoints(*first);
+            let text = fs::read(&path).unwrap();
+            fs::remove_file(&path).unwrap();
+            (path, text)
+        })
+        .collect();
+    match log.verdict() {
+        Err(Fault::Record { what, .. }) => assert!(what.contains("may be rewritten"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+    for (path, text) in kept {
+        fs::write(path, text).unwrap();
+    }
     for path in [names.checkpoints(), names.heads()] {
         fs::write(path, "").unwrap();
     }

@@ -1,6 +1,6 @@
 //! Puts intents and outcomes together again, in one pass and with a limit on what is held.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::audit::line::{self, Mark};
 use crate::audit::reader::{ReadError, Stored};
@@ -89,6 +89,17 @@ impl<I: Iterator<Item = Result<Stored, ReadError>>> Calls<I> {
         }
     }
 
+    /// Keeps the order from growing with calls that have ended.
+    fn forget_ended(&mut self) {
+        if self.order.len() <= 2 * OPEN_MAX {
+            return;
+        }
+        let mut kept = HashSet::new();
+        let open = &self.open;
+        self.order
+            .retain(|id| open.contains_key(id) && kept.insert(id.clone()));
+    }
+
     fn take(&mut self, stored: Stored) -> Option<Entry> {
         let Some(head) = line::head(&stored.line) else {
             return Some(Entry::Other(stored));
@@ -96,23 +107,18 @@ impl<I: Iterator<Item = Result<Stored, ReadError>>> Calls<I> {
         match line::mark(head.rest) {
             Mark::Opens(id) => {
                 let id: Box<str> = id.into();
-                self.order.push_back(id.clone());
-                self.open.insert(id, stored);
-                (self.order.len() > OPEN_MAX)
+                if let Some(intent) = self.open.insert(id.clone(), stored) {
+                    return Some(Entry::Call { intent, end: None }); // the same id once more
+                }
+                self.order.push_back(id);
+                self.forget_ended();
+                (self.open.len() > OPEN_MAX)
                     .then(|| self.oldest())
                     .flatten()
             }
             Mark::Closes(id) => match self.open.remove(id) {
                 Some(intent) => {
                     let end = Some(stored);
-                    // Most calls end soon: the order is not left to grow with those that have.
-                    while self
-                        .order
-                        .front()
-                        .is_some_and(|id| !self.open.contains_key(id))
-                    {
-                        self.order.pop_front();
-                    }
                     Some(Entry::Call { intent, end })
                 }
                 None => Some(Entry::Other(stored)),
@@ -196,5 +202,41 @@ impl Filter {
         // Times of this form sort as text.
         self.since.as_deref().is_none_or(|since| time >= since)
             && self.until.as_deref().is_none_or(|until| time < until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_ended_do_not_push_out_one_that_is_still_open() {
+        let stored = |seq: usize, event: &str, id: usize| {
+            let line = format!(
+                r#"{{"seq":{seq},"prev":"{}","time":"t","event":"{event}","requestId":"{id}","decision":"allow"}}"#,
+                "0".repeat(64)
+            );
+            Ok(Stored {
+                line: line.into_bytes(),
+                file: std::path::Path::new("t").into(),
+                line_number: 1,
+            })
+        };
+        let ended = (1..=3 * OPEN_MAX).flat_map(|id| {
+            let at = 2 * id;
+            [stored(at, "intent", id), stored(at + 1, "outcome", id)]
+        });
+        let records = std::iter::once(stored(0, "intent", 0))
+            .chain(ended)
+            .chain([stored(1, "outcome", 0)]);
+        let mut calls = Calls::of(records);
+        let (mut with_end, mut longest) = (0, 0);
+        while let Some(entry) = calls.next() {
+            assert!(matches!(entry, Ok(Entry::Call { end: Some(_), .. })));
+            with_end += 1;
+            longest = longest.max(calls.order.len());
+        }
+        assert_eq!(with_end, 3 * OPEN_MAX + 1);
+        assert!(longest <= 2 * OPEN_MAX);
     }
 }

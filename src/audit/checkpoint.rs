@@ -87,12 +87,7 @@ impl Signer {
             name: format!("hotcell/{}/{log}", crate::request::hexadecimal(unique)),
             key: SigningKey::from_bytes(seed),
         };
-        let private = OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(path)?;
-        write_and_sync(private, &signer.to_text())?;
+        write_whole(path, &signer.to_text(), 0o600)?;
         Ok(signer)
     }
 
@@ -288,10 +283,24 @@ pub fn read_bounded(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Writes a small file whole and waits for the disk.
-pub(super) fn write_and_sync(mut file: File, text: &str) -> io::Result<()> {
+/// Makes a small file that after a crash is there whole or not at all.
+pub(super) fn write_whole(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    // The ending stays: who leaves out private keys by it when copying leaves out this one too.
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    let new = path.with_extension(format!("new.{ending}"));
+    // What a crash left there may be open to others.
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(mode)
+        .open(&new)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    std::fs::rename(new, path)
 }
 
 #[cfg(test)]

@@ -92,6 +92,12 @@ pub fn head(line: &[u8]) -> Option<Head<'_>> {
     rest.ends_with(b"}").then_some(Head { seq, prev, rest })
 }
 
+/// Whether a stored line is JSON to its end: where two lines became one, the head is whole and the
+/// rest is not.
+pub fn is_json(line: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+}
+
 /// Time and kind of a record, from its body or the rest behind its head.
 pub fn time_and_event(body: &[u8]) -> Option<(&str, &str, &[u8])> {
     let (time, rest) = quoted(body.strip_prefix(b"\"time\":")?)?;

@@ -2,14 +2,15 @@
 //! the disk together; what could not be written is kept and written again.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::audit::chain::Chain;
-use crate::audit::checkpoint::{Signer, write_and_sync};
+use crate::audit::checkpoint::{self, Signer};
 use crate::audit::clock::Clock;
+use crate::audit::notes::Notes;
 use crate::audit::opening::{self, Unfit};
 use crate::audit::record::{Interrupted, Retired, Segment, Started, Stopped, Torn, Trouble};
 use crate::audit::segment::{self, Active, Names};
@@ -21,6 +22,8 @@ pub const FORMAT: u32 = 1;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 /// A checkpoint is signed at least every so many records. Chosen, not measured.
 const CHECKPOINT_RECORDS: u64 = 10_000;
+/// Pause between two attempts to begin a new file. Chosen, not measured.
+const ROTATION_PAUSE: Duration = Duration::from_secs(10);
 /// Descriptors kept for files that must be opened when none are left.
 const DESCRIPTORS_KEPT: usize = 8;
 
@@ -76,8 +79,12 @@ pub struct Log {
     active: Active,
     /// Stored lines that are not known to be on the disk.
     pending: Vec<u8>,
-    checkpoints: File,
+    checkpoints: Notes,
     checkpointed: Option<(u64, Instant)>,
+    /// Records under the last head that was written.
+    headed: Option<u64>,
+    /// When beginning a new file failed.
+    not_rotated: Option<Instant>,
     /// The checkpoint over all records but the last, when the log is closed: with it a changed
     /// last record can be told from changed earlier ones.
     before_stop: Option<String>,
@@ -106,11 +113,7 @@ impl Log {
         publish(&names, &signer).map_err(fault(names.public_key()))?;
         let found = opening::find(&names, &signer.verifier())?;
         let active = Active::open(&names, keeping.reserve_bytes).map_err(fault(names.active()))?;
-        for path in [names.checkpoints(), names.heads()] {
-            opening::mend(&path).map_err(fault(path.clone()))?;
-        }
-        let checkpoints =
-            segment::appending(&names.checkpoints()).map_err(fault(names.checkpoints()))?;
+        let checkpoints = Notes::open(&names.checkpoints()).map_err(fault(names.checkpoints()))?;
         active.sync_folder().map_err(fault(names.folder.clone()))?;
         let mut log = Self {
             names,
@@ -122,6 +125,8 @@ impl Log {
             pending: Vec::new(),
             checkpoints,
             checkpointed: None,
+            headed: None,
+            not_rotated: None,
             before_stop: None,
             descriptors: Vec::new(),
             _lock: lock,
@@ -137,6 +142,8 @@ impl Log {
         for request_id in log.open_calls() {
             log.add("interrupted", &Interrupted { request_id });
         }
+        // A crash may have come between the record of it and the deletion.
+        log.retire_or_say();
         Ok(log)
     }
 
@@ -145,8 +152,8 @@ impl Log {
             self.active.length = length;
             return Ok(());
         }
-        let path = self.names.torn(self.chain.next());
-        let bytes = segment::keep_torn(&path, &self.names.active(), length, torn)?;
+        let (path, bytes) = segment::keep_torn(&self.names, self.chain.next(), length, torn)?;
+        self.active.sync_folder()?;
         self.active.cut(length)?;
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         tracing::warn!(bytes = torn, file = %path.display(), "half-written records were cut from the audit record");
@@ -203,15 +210,25 @@ impl Log {
     /// # Errors
     /// When it could not be written. Everything is kept, and written with the next commit.
     pub fn commit(&mut self) -> io::Result<()> {
-        self.active.commit(&self.pending)?;
-        self.pending.clear();
-        self.pending.shrink_to(4 << 20);
-        if self.active.length >= self.keeping.segment_bytes {
+        self.write_pending()?;
+        if self.rotation_is_due() {
             self.rotate();
         } else if self.checkpoint_is_due() {
             self.checkpoint_or_say();
         }
         Ok(())
+    }
+
+    fn write_pending(&mut self) -> io::Result<()> {
+        self.active.commit(&self.pending)?;
+        self.pending.clear();
+        self.pending.shrink_to(4 << 20);
+        Ok(())
+    }
+
+    fn rotation_is_due(&self) -> bool {
+        let paused = |at: Instant| at.elapsed() < ROTATION_PAUSE;
+        self.active.length >= self.keeping.segment_bytes && !self.not_rotated.is_some_and(paused)
     }
 
     fn checkpoint_is_due(&self) -> bool {
@@ -235,7 +252,7 @@ impl Log {
     fn checkpoint(&mut self) -> io::Result<String> {
         let signed = self.signer.sign(&self.chain.tree);
         let text = format!("{}\n", signed.note);
-        self.checkpoints.write_all(text.as_bytes())?;
+        self.checkpoints.append(&text)?;
         self.checkpointed = Some((signed.size, Instant::now()));
         Ok(text)
     }
@@ -244,55 +261,83 @@ impl Log {
     fn rotate(&mut self) {
         // Where the program has no descriptor left, these are for what follows.
         self.descriptors.clear();
-        if let Err(error) = self.begin_file() {
-            tracing::error!(%error, "no new file for the audit record; the present one grows");
+        self.not_rotated = None;
+        match self.begin_file() {
+            Ok(()) => self.retire_or_say(),
+            Err(error) => {
+                tracing::error!(%error, "no new file for the audit record; the present one grows");
+                self.not_rotated = Some(Instant::now());
+            }
         }
         self.keep_descriptors();
     }
 
     fn begin_file(&mut self) -> io::Result<()> {
+        // First of all the room: a full disk must not fill up with checkpoints of files to come.
+        let prepared = self.active.prepare(&self.names)?;
+        let (size, full) = (self.chain.next(), self.active.first);
         let head = self.checkpoint()?;
-        self.checkpoints.sync_data()?;
-        let mut heads = segment::appending(&self.names.heads())?;
-        heads.write_all(head.as_bytes())?;
-        heads.sync_data()?;
-        let full = self.active.first;
-        self.active.replace(&self.names, self.chain.next())?;
+        self.checkpoints.sync()?;
+        if self.headed != Some(size) {
+            let mut heads = Notes::open(&self.names.heads())?;
+            heads.append(&head)?;
+            heads.sync()?;
+            self.headed = Some(size);
+        }
+        self.active.replace(&self.names, size, prepared)?;
         self.add_segment();
         std::fs::rename(self.names.checkpoints(), self.names.full_checkpoints(full))?;
-        self.checkpoints = segment::appending(&self.names.checkpoints())?;
-        self.checkpoints.write_all(head.as_bytes())?;
-        self.retire()
+        self.checkpoints = Notes::open(&self.names.checkpoints())?;
+        self.checkpoints.append(&head)
     }
 
-    /// Deletes full files past their number or age. Their heads stay.
+    fn retire_or_say(&mut self) {
+        if let Err(error) = self.retire() {
+            tracing::error!(%error, "old files of the audit record not deleted");
+        }
+    }
+
+    /// Deletes full files past their number or age, once a signed record says so: what is missing
+    /// without one was removed by someone else. Their heads stay.
     fn retire(&mut self) -> io::Result<()> {
-        let full = self.names.full_files()?;
-        let too_many = full.len().saturating_sub(self.keeping.segments_max);
-        let oldest = SystemTime::now().checked_sub(self.keeping.age_max);
-        let mut files = Vec::new();
-        let mut left = self.active.first;
-        for (index, (first, path)) in full.iter().enumerate() {
-            let written = std::fs::metadata(path)?.modified()?;
-            if index >= too_many && oldest.is_none_or(|oldest| written >= oldest) {
-                left = *first;
-                break;
-            }
+        let (retired, left) = self.past_keeping()?;
+        if retired.is_empty() {
+            return Ok(());
+        }
+        let name = |(_, path): &(u64, PathBuf)| {
+            let name = path.file_name()?;
+            Some(name.to_string_lossy().into_owned())
+        };
+        let files: Vec<_> = retired.iter().filter_map(name).collect();
+        tracing::info!(?files, "old files of the audit record are deleted");
+        self.add("retired", &Retired { files, left });
+        self.write_pending()?;
+        self.checkpoint()?;
+        self.checkpoints.sync()?;
+        for (first, path) in &retired {
             std::fs::remove_file(path)?;
             match std::fs::remove_file(self.names.full_checkpoints(*first)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            files.extend(
-                path.file_name()
-                    .map(|name| name.to_string_lossy().into_owned()),
-            );
-        }
-        if !files.is_empty() {
-            tracing::info!(?files, "old files of the audit record deleted");
-            self.add("retired", &Retired { files, left });
         }
         Ok(())
+    }
+
+    /// Full files past their number or age, and the first record that is left.
+    fn past_keeping(&self) -> io::Result<(Vec<(u64, PathBuf)>, u64)> {
+        let full = self.names.full_files()?;
+        let too_many = full.len().saturating_sub(self.keeping.segments_max);
+        let oldest = SystemTime::now().checked_sub(self.keeping.age_max);
+        let mut retired = Vec::new();
+        for (index, (first, path)) in full.into_iter().enumerate() {
+            let written = std::fs::metadata(&path)?.modified()?;
+            if index >= too_many && oldest.is_none_or(|oldest| written >= oldest) {
+                return Ok((retired, first));
+            }
+            retired.push((first, path));
+        }
+        Ok((retired, self.active.first))
     }
 
     fn keep_descriptors(&mut self) {
@@ -325,13 +370,13 @@ impl Log {
     /// # Errors
     /// When the disk does not take it.
     pub fn finish(&mut self) -> io::Result<()> {
-        self.active.commit(&self.pending)?;
-        self.pending.clear();
-        if let Some(before) = self.before_stop.take() {
-            self.checkpoints.write_all(before.as_bytes())?;
+        self.write_pending()?;
+        if let Some(before) = &self.before_stop {
+            self.checkpoints.append(before)?;
+            self.before_stop = None;
         }
         self.checkpoint()?;
-        self.checkpoints.sync_data()?;
+        self.checkpoints.sync()?;
         self.active.release();
         Ok(())
     }
@@ -361,8 +406,6 @@ fn publish(names: &Names, signer: &Signer) -> io::Result<()> {
     if path.exists() {
         return Ok(());
     }
-    write_and_sync(
-        File::create(path)?,
-        &format!("{}\n", signer.verifier().to_text()),
-    )
+    let text = format!("{}\n", signer.verifier().to_text());
+    checkpoint::write_whole(&path, &text, 0o644)
 }

@@ -1,4 +1,4 @@
-//! The record: an intent before a call runs, an outcome after it, one JSON object a line, linked
+//! The record: an intent once a call is decided, an outcome after it, one JSON object a line, linked
 //! by hashes and signed.
 //!
 //! An intent is durable before anything of its call leaves the server. This room knows neither
@@ -12,6 +12,7 @@ mod export;
 mod follow;
 mod line;
 mod log;
+mod notes;
 mod opening;
 pub mod proof;
 mod reader;
@@ -153,8 +154,8 @@ impl Audit {
         self.writer.append(&self.clock.body("outcome", &shorter));
     }
 
-    /// Whether the last write reached the disk and there is room for more. When not, calls are
-    /// refused until it is so again.
+    /// Whether the last write reached the disk, there is room for more, and no record waits too
+    /// long. When not, calls are refused until it is so again.
     pub fn healthy(&self) -> bool {
         self.writer.healthy()
     }
@@ -175,8 +176,9 @@ impl Audit {
     /// Writes the last record and a checkpoint over all of them. Nothing is recorded afterwards.
     ///
     /// # Errors
-    /// When they could not be written.
+    /// When they could not be written, or the disk did not answer in time.
     pub async fn close(&self) -> Result<(), AuditError> {
-        self.writer.close().wait().await
+        let closed = self.writer.close();
+        self.writer.in_time(closed).await
     }
 }

@@ -77,6 +77,10 @@ pub fn find(names: &Names, verifier: &Verifier) -> Result<Found, Unfit> {
         })?;
         if let Some((_, path)) = full.last() {
             let end = scan(path, signed.as_ref())?;
+            signed_to(&end.chain, signed.as_ref()).map_err(|reason| Unfit::Changed {
+                path: path.clone(),
+                reason,
+            })?;
             found.chain = end.chain;
         }
     }
@@ -197,9 +201,10 @@ fn scan(path: &Path, signed: Option<&Checkpoint>) -> Result<Found, Unfit> {
             };
             found.first = Some(chain.next());
             found.chain = chain;
+            signed_to(&found.chain, signed).map_err(changed)?;
             agrees(&found.chain, signed).map_err(changed)?;
         }
-        if found.chain.follow(line).is_err() {
+        if !line::is_json(line) || found.chain.follow(line).is_err() {
             found.length = before;
             break;
         }
@@ -213,6 +218,18 @@ fn scan(path: &Path, signed: Option<&Checkpoint>) -> Result<Found, Unfit> {
         }
         _ => Ok(found),
     }
+}
+
+/// Where a file begins, everything before it was signed: a file that begins behind the last
+/// checkpoint could not be compared with anything.
+fn signed_to(chain: &Chain, signed: Option<&Checkpoint>) -> Result<(), String> {
+    let (size, signed) = (chain.next(), signed.map_or(0, |signed| signed.size));
+    if size <= signed {
+        return Ok(());
+    }
+    Err(format!(
+        "continues {size} records, and its last checkpoint signed {signed}"
+    ))
 }
 
 fn agrees(chain: &Chain, signed: Option<&Checkpoint>) -> Result<(), String> {

@@ -30,7 +30,7 @@ pub struct Intent<'a> {
     pub tool: Cow<'a, str>,
     #[serde(borrow)]
     pub request: Asked<'a>,
-    /// SHA-256 of the whole request as JSON with sorted keys.
+    /// SHA-256 of the request as JSON with sorted keys, with variables' names and not their values.
     pub request_sha256: String,
     /// `tool`, `deny` or another kind of rule; `default` when none matched.
     #[serde(borrow)]

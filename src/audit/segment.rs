@@ -13,6 +13,8 @@ use rustix::io::Errno;
 
 /// Digits of a full file's first sequence number in its name.
 const SEQ_DIGITS: usize = 20;
+/// Most files with torn ends of one record. Chosen, not measured.
+const TORN_MAX: usize = 100;
 
 /// The names of one log's files.
 #[derive(Debug, Clone)]
@@ -72,9 +74,13 @@ impl Names {
         self.file("lock")
     }
 
-    /// Where bytes go that were cut from the log's end.
-    pub fn torn(&self, seq: u64) -> PathBuf {
-        self.file(&format!("{seq:0SEQ_DIGITS$}.torn"))
+    /// Where bytes go that were cut from the log's end, for the first time at this record and
+    /// for later ones.
+    pub fn torn(&self, seq: u64, time: usize) -> PathBuf {
+        match time {
+            0 => self.file(&format!("{seq:0SEQ_DIGITS$}.torn")),
+            _ => self.file(&format!("{seq:0SEQ_DIGITS$}.{time}.torn")),
+        }
     }
 
     /// The full files by their first record, oldest first.
@@ -114,11 +120,17 @@ impl Names {
         for entry in std::fs::read_dir(folder)? {
             let name = entry?.file_name();
             let log = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
-            logs.extend(log.filter(|log| !log.contains('.')).map(str::to_owned));
+            logs.extend(log.filter(|log| is_name(log)).map(str::to_owned));
         }
         logs.sort();
         Ok(logs)
     }
+}
+
+/// Whether a file's name can be a log's: a copied folder may hold anything.
+fn is_name(log: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    !log.is_empty() && log.bytes().all(plain)
 }
 
 /// Makes a folder that only its owner can enter.
@@ -143,8 +155,17 @@ pub(super) trait Storage: std::fmt::Debug + Send {
     fn reserve(&self, offset: u64, bytes: u64) -> io::Result<()>;
     /// Gives back what was reserved.
     fn release(&self, length: u64) -> io::Result<()>;
-    /// Device and number of the file, and how many names it has.
-    fn identity(&self) -> io::Result<(u64, u64, u64)>;
+    fn identity(&self) -> io::Result<Identity>;
+}
+
+/// Which file it is, and what became of it.
+#[derive(Debug)]
+pub(super) struct Identity {
+    device: u64,
+    number: u64,
+    /// How many names it has.
+    names: u64,
+    bytes: u64,
 }
 
 impl Storage for File {
@@ -169,10 +190,22 @@ impl Storage for File {
         self.set_len(length)
     }
 
-    fn identity(&self) -> io::Result<(u64, u64, u64)> {
+    fn identity(&self) -> io::Result<Identity> {
         let about = self.metadata()?;
-        Ok((about.dev(), about.ino(), about.nlink()))
+        Ok(Identity {
+            device: about.dev(),
+            number: about.ino(),
+            names: about.nlink(),
+            bytes: about.len(),
+        })
     }
+}
+
+/// An empty file that is about to become the active one.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    file: File,
+    reserved: u64,
 }
 
 /// The file that is written, with room reserved behind its end.
@@ -237,11 +270,13 @@ impl Active {
     /// Puts bytes behind the end and waits for the disk. After a failure the same bytes may be
     /// given again, with more behind them: they go to the same place.
     pub(super) fn commit(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.check_in_place()?;
+        let end = self.length + bytes.len() as u64;
+        self.check_in_place(self.length)?;
         self.reserve(bytes.len() as u64)?;
         self.storage.write_all_at(bytes, self.length)?;
         self.storage.sync()?;
-        self.length += bytes.len() as u64;
+        self.check_in_place(end)?;
+        self.length = end;
         Ok(())
     }
 
@@ -250,17 +285,18 @@ impl Active {
         self.short && self.reserved_to.saturating_sub(self.length) < self.reserve_bytes / 2
     }
 
-    /// Notices that someone removed or replaced the file: what is written to it then is lost.
-    fn check_in_place(&self) -> io::Result<()> {
-        let (device, number, names) = self.storage.identity()?;
+    /// Notices that someone removed, replaced or cut the file: what was written to it is lost then.
+    fn check_in_place(&self, length: u64) -> io::Result<()> {
+        let own = self.storage.identity()?;
         let found = rustix::fs::statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW);
-        let same = found.is_ok_and(|found| found.st_dev == device && found.st_ino == number);
-        if same && names > 0 {
+        let same =
+            found.is_ok_and(|found| found.st_dev == own.device && found.st_ino == own.number);
+        if same && own.names > 0 && own.bytes >= length {
             return Ok(());
         }
         let name = self.name.display();
         Err(io::Error::other(format!(
-            "someone removed or replaced `{name}` while it was written"
+            "someone removed, replaced or cut `{name}` while it was written"
         )))
     }
 
@@ -298,8 +334,8 @@ impl Active {
         let _kept = self.storage.release(self.length);
     }
 
-    /// Starts an empty file in place of this one, which keeps its content under another name.
-    pub(super) fn replace(&mut self, names: &Names, first: u64) -> io::Result<()> {
+    /// Makes the file that [`Self::replace`] takes, with its room.
+    pub(super) fn prepare(&self, names: &Names) -> io::Result<Prepared> {
         let next = names.next();
         let file = OpenOptions::new()
             .create(true)
@@ -307,7 +343,24 @@ impl Active {
             .write(true)
             .mode(0o600)
             .open(&next)?;
-        let reserved = File::reserve_or_unsupported(&file, self.reserve_bytes)?;
+        match File::reserve_or_unsupported(&file, self.reserve_bytes) {
+            Ok(reserved) => Ok(Prepared { file, reserved }),
+            Err(error) => {
+                // It only lies there when this fails.
+                let _left = std::fs::remove_file(&next);
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts an empty file in place of this one, which keeps its content under another name.
+    pub(super) fn replace(
+        &mut self,
+        names: &Names,
+        first: u64,
+        prepared: Prepared,
+    ) -> io::Result<()> {
+        let next = names.next();
         let full = names.full(self.first);
         if full.exists() {
             return Err(io::Error::other(format!(
@@ -322,9 +375,9 @@ impl Active {
         }
         self.folder.sync_all()?;
         self.release();
-        self.storage = Box::new(file);
+        self.storage = Box::new(prepared.file);
         (self.first, self.length) = (first, 0);
-        self.reserved_to = reserved;
+        self.reserved_to = prepared.reserved;
         Ok(())
     }
 
@@ -350,17 +403,34 @@ impl Reserving for File {
     }
 }
 
-/// Keeps the bytes that are cut from the active file's end, and cuts them.
-pub(super) fn keep_torn(path: &Path, from: &Path, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+/// Keeps the bytes that are about to be cut from the active file's end, beside what was kept before.
+pub(super) fn keep_torn(
+    names: &Names,
+    seq: u64,
+    offset: u64,
+    length: u64,
+) -> io::Result<(PathBuf, Vec<u8>)> {
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-    File::open(from)?.read_exact_at(&mut bytes, offset)?;
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)?;
-    FileExt::write_all_at(&file, &bytes, 0)?;
-    file.sync_all()?;
-    Ok(bytes)
+    File::open(names.active())?.read_exact_at(&mut bytes, offset)?;
+    for time in 0..TORN_MAX {
+        let path = names.torn(seq, time);
+        let made = OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path);
+        match made {
+            Ok(file) => {
+                FileExt::write_all_at(&file, &bytes, 0)?;
+                file.sync_all()?;
+                return Ok((path, bytes));
+            }
+            // A crash may have come between the keeping and the cut.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other(format!(
+        "{TORN_MAX} torn ends of record {seq} are kept already; move them away"
+    )))
 }

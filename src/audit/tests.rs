@@ -1,5 +1,7 @@
 //! The write path over a disk that fails, a program that dies, and files that fill up.
 
+mod faults;
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
@@ -8,7 +10,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::audit::chain::Chain;
-use crate::audit::segment::Storage;
+use crate::audit::segment::{Identity, Storage};
+use crate::audit::writer::Patience;
 use crate::audit::*;
 
 /// A small log, with files of a few records.
@@ -107,6 +110,8 @@ const EIO: u8 = 2;
 const HALF_WRITES: u8 = 3;
 const UNSYNCED: u8 = 4;
 const NO_ROOM_TO_RESERVE: u8 = 5;
+const HANGS: u8 = 6;
+const PANICS: u8 = 7;
 
 impl Disk {
     fn error(&self, number: i32) -> io::Result<()> {
@@ -131,6 +136,13 @@ impl Storage for Disk {
     fn sync(&self) -> io::Result<()> {
         match self.fails.load(Ordering::SeqCst) {
             UNSYNCED => self.error(libc::EIO),
+            PANICS => panic!("a fault of the writer's own"),
+            HANGS => {
+                while self.fails.load(Ordering::SeqCst) == HANGS {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -146,12 +158,16 @@ impl Storage for Disk {
         Storage::release(&self.file, length)
     }
 
-    fn identity(&self) -> io::Result<(u64, u64, u64)> {
+    fn identity(&self) -> io::Result<Identity> {
         self.file.identity()
     }
 }
 
 fn audit_on_disk(folder: &Path, fails: &Arc<AtomicU8>) -> Audit {
+    audit_on_disk_with(folder, fails, Patience::default())
+}
+
+fn audit_on_disk_with(folder: &Path, fails: &Arc<AtomicU8>, patience: Patience) -> Audit {
     let one_file = Keeping {
         segment_bytes: 1 << 20,
         ..keeping()
@@ -162,7 +178,7 @@ fn audit_on_disk(folder: &Path, fails: &Arc<AtomicU8>) -> Audit {
     let fails = fails.clone();
     log.replace_storage(Box::new(Disk { file, fails }));
     Audit {
-        writer: Writer::start(log).unwrap(),
+        writer: Writer::start_with(log, patience).unwrap(),
         clock: Arc::new(Clock::new().unwrap()),
     }
 }
@@ -322,7 +338,7 @@ fn a_crash_leaves_interrupted_calls_and_its_torn_end_is_cut_and_kept() {
     die(open_log(folder.path()));
     let expected = ["torn", "start", "interrupted under way"];
     assert_eq!(events(folder.path())[5..], expected);
-    let torn = Names::new(folder.path(), "t").torn(5);
+    let torn = Names::new(folder.path(), "t").torn(5, 0);
     assert_eq!(fs::read(torn).unwrap(), b"{\"seq\":5,\"prev\":\"half a rec");
     die(open_log(folder.path()));
     assert_eq!(
@@ -473,4 +489,6 @@ fn old_files_are_deleted_and_their_heads_stay() {
     let events = events(folder.path());
     assert!(events.iter().any(|event| event == "retired"));
     assert!(full[0].0 > 0);
+    let report = verify::verify(&names, &verify::Anchors::default()).unwrap();
+    assert_eq!(report.first, full[0].0);
 }

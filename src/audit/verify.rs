@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::audit::chain::{Chain, Misfit};
 use crate::audit::checkpoint::{self, Checkpoint, Verifier};
@@ -11,9 +11,12 @@ use crate::audit::line;
 use crate::audit::log::FORMAT;
 use crate::audit::proof::Collector;
 use crate::audit::reader::{self, Lines, Next, ReadError};
-use crate::audit::record::Stopped;
+use crate::audit::record::{Retired, Stopped};
 use crate::audit::segment::Names;
 use crate::audit::tree::{self, Frontier};
+
+/// How often a log that changes while it is checked is looked at. Chosen, not measured.
+const LOOKS_MAX: usize = 3;
 
 /// What a log is compared with besides what lies in its own folder.
 #[derive(Debug, Default)]
@@ -82,18 +85,29 @@ pub fn verify(names: &Names, anchors: &Anchors) -> Result<Report, Fault> {
 }
 
 /// Looks again where the files changed their names meanwhile: a log may be written while it is
-/// checked.
+/// checked. What is wrong with the same record twice is wrong.
 fn steady<T>(names: &Names, look: impl Fn() -> Result<T, Fault>) -> Result<T, Fault> {
     let listed = || names.full_files().ok();
+    let record = |found: &Result<T, Fault>| match found {
+        Err(Fault::Record { seq, .. }) => Some(*seq),
+        _ => None,
+    };
     let mut before = listed();
-    loop {
-        let found = look();
+    let mut found = look();
+    for _ in 1..LOOKS_MAX {
         let after = listed();
         if found.is_ok() || before == after {
-            return found;
+            break;
         }
         before = after;
+        let again = look();
+        let repeated = record(&again).is_some() && record(&again) == record(&found);
+        found = again;
+        if repeated {
+            break;
+        }
     }
+    found
 }
 
 /// As [`verify`], and gives every leaf to a collector for a proof.
@@ -142,11 +156,13 @@ fn check(
             open: 0,
             end: Frontier::default(),
         },
-        verifier,
+        verifier: verifier.clone(),
         file: PathBuf::new(),
         line: 0,
         begun: false,
         doubt: None,
+        left: 0,
+        left_signed: 0,
     };
     for (index, file) in files.iter().enumerate() {
         walk.file.clone_from(file);
@@ -154,7 +170,31 @@ fn check(
         let last_file = index + 1 == files.len();
         walk.file_holds(last_file, &mut wanted)?;
     }
-    walk.end()
+    let report = walk.end()?;
+    is_comparable(anchors, &report, &verifier)?;
+    Ok(report)
+}
+
+/// Refuses checkpoints kept elsewhere that are all of records that were deleted since: the log
+/// was compared with none of them. One newer checkpoint stands for the older ones.
+fn is_comparable(anchors: &Anchors, report: &Report, verifier: &Verifier) -> Result<(), Fault> {
+    let mut newest = None;
+    for file in &anchors.checkpoints {
+        for signed in signed_in(file, true, verifier)? {
+            newest = newest.max(Some((signed.size, file)));
+        }
+    }
+    match newest {
+        Some((size, file)) if size < report.first => Err(Fault::Checkpoint {
+            file: file.clone(),
+            what: format!(
+                "it signed {size} records, and the log begins with record {} by now: nothing is \
+                 left to compare it with; give a newer one",
+                report.first
+            ),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The key that checkpoints are checked with.
@@ -192,29 +232,35 @@ pub fn checkpoints(
         .map(|file| (file, false))
         .chain(anchors.checkpoints.iter().map(|file| (file, true)))
     {
-        let text = match checkpoint::read_bounded(file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => continue,
-            Err(source) => {
-                let path = file.clone();
-                return Err(ReadError::Read { path, source }.into());
-            }
-        };
-        let notes = checkpoint::notes(&text);
-        for (index, note) in notes.iter().enumerate() {
-            // The last one may be half-written, as a record may.
-            if index + 1 == notes.len() && !note.ends_with('\n') && !must_exist {
-                continue;
-            }
-            let what = |what: &str| Fault::Checkpoint {
-                file: file.clone(),
-                what: what.to_owned(),
-            };
-            all.push(verifier.check(note).map_err(what)?);
-        }
+        all.extend(signed_in(file, must_exist, verifier)?);
     }
     all.sort_by_key(|signed| signed.size);
     Ok(all)
+}
+
+/// The checkpoints in one file.
+fn signed_in(file: &Path, must_exist: bool, verifier: &Verifier) -> Result<Vec<Checkpoint>, Fault> {
+    let text = match checkpoint::read_bounded(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => {
+            return Ok(Vec::new());
+        }
+        Err(source) => {
+            let path = file.to_owned();
+            return Err(ReadError::Read { path, source }.into());
+        }
+    };
+    let mut notes = checkpoint::notes(&text);
+    // The last one may be half-written, as a record may.
+    if !must_exist && notes.last().is_some_and(|note| !note.ends_with('\n')) {
+        notes.pop();
+    }
+    let what = |what: &str| Fault::Checkpoint {
+        file: file.to_owned(),
+        what: what.to_owned(),
+    };
+    let checked = notes.iter().map(|note| verifier.check(note).map_err(what));
+    checked.collect()
 }
 
 struct Walk {
@@ -227,6 +273,10 @@ struct Walk {
     begun: bool,
     /// A checkpoint that does not agree. The record behind it may say which one was changed.
     doubt: Option<Fault>,
+    /// The first record that deletions left, by the records so far.
+    left: u64,
+    /// The same by the records that are signed: only those count.
+    left_signed: u64,
 }
 
 impl Walk {
@@ -286,8 +336,7 @@ impl Walk {
             if let Some(doubt) = self.doubt.take() {
                 return Err(doubt);
             }
-            // Where two lines became one, the head is whole and the rest is not.
-            if serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err() {
+            if !line::is_json(line) {
                 return Err(self.bad(seq, "it is not JSON"));
             }
             if self.line == 1 {
@@ -296,15 +345,22 @@ impl Walk {
             if let Some(Some((_, Some(collector)))) = wanted {
                 collector.leaf(seq, tree::leaf_hash(line));
             }
-            self.report.closed = false;
-            let head = self.chain.follow(line);
-            if let Ok(head) = head
-                && let Some((_, "stop", _)) = line::time_and_event(head.rest)
-            {
-                self.report.closed = true;
-            }
-            self.signed();
+            self.follow(line);
         }
+    }
+
+    /// Takes a record that holds.
+    fn follow(&mut self, line: &[u8]) {
+        let head = self.chain.follow(line).ok();
+        let event = head.and_then(|head| line::time_and_event(head.rest));
+        let event = event.map(|(_, event, _)| event);
+        self.report.closed = event == Some("stop");
+        if event == Some("retired")
+            && let Ok(retired) = serde_json::from_slice::<Retired>(line)
+        {
+            self.left = self.left.max(retired.left);
+        }
+        self.signed();
     }
 
     /// Begins at the first record that is there.
@@ -338,6 +394,16 @@ impl Walk {
                 segment.format
             );
             return Err(self.bad(seq, what));
+        }
+        // A checkpoint is signed over every full file before the next one begins.
+        if self.report.signed != seq {
+            let from = self.report.signed.max(self.report.first);
+            let what = format!(
+                "the checkpoint over the {seq} records before `{}` is missing: records from this \
+                 one on may be rewritten",
+                self.file.display()
+            );
+            return Err(self.bad(from, what));
         }
         if chain.tree != self.chain.tree {
             return Err(self.bad(
@@ -383,6 +449,7 @@ impl Walk {
             }
             self.report.signed = size;
             self.report.checkpoints += 1;
+            self.left_signed = self.left;
         }
     }
 
@@ -442,6 +509,14 @@ impl Walk {
                 "no checkpoint signs it or any other record",
             ));
         }
+        if self.report.first > self.left_signed {
+            let what = format!(
+                "it is missing: the log begins with record {}, and no signed record says that \
+                 those before it were deleted",
+                self.report.first
+            );
+            return Err(self.bad(self.left_signed, what));
+        }
         if self.report.closed && self.report.signed < next && self.report.unended == 0 {
             let what = "the log was closed after it, and the checkpoint of that is missing";
             return Err(self.bad(self.report.signed, what));
@@ -450,5 +525,32 @@ impl Walk {
         self.report.open = self.chain.open.len();
         self.report.end = self.chain.tree;
         Ok(self.report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_log_that_never_stands_still_is_looked_at_a_few_times_and_the_same_fault_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = Names::new(folder.path(), "t");
+        let looks = Cell::new(0);
+        let look = |seq: &dyn Fn(u64) -> u64| {
+            looks.set(looks.get() + 1);
+            std::fs::write(names.full(looks.get()), "").unwrap();
+            Err::<(), _>(Fault::Record {
+                seq: seq(looks.get()),
+                what: String::new(),
+                file: PathBuf::new(),
+                line: 0,
+            })
+        };
+        assert!(steady(&names, || look(&|at| at)).is_err());
+        assert_eq!(looks.replace(10), LOOKS_MAX as u64);
+        assert!(steady(&names, || look(&|_| 7)).is_err());
+        assert_eq!(looks.get(), 12);
     }
 }

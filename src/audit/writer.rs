@@ -20,6 +20,25 @@ const KEPT_BYTES_MAX: usize = 256 << 20;
 /// Longest time the end of the program waits for a disk that fails. Chosen, not measured.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// How long a disk that does not answer is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// A record that waits longer makes the record unhealthy.
+    pub(super) stalled_after: Duration,
+    /// Longest time the end of the program waits for a disk that hangs.
+    pub(super) close_max: Duration,
+}
+
+impl Default for Patience {
+    /// Chosen, not measured.
+    fn default() -> Self {
+        Self {
+            stalled_after: Duration::from_secs(5),
+            close_max: Duration::from_secs(5),
+        }
+    }
+}
+
 /// Resolves once a record is durable.
 #[must_use]
 #[derive(Debug)]
@@ -71,6 +90,9 @@ pub(super) struct Writer {
 struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
+    /// Signalled when the thread has ended.
+    left: Condvar,
+    patience: Patience,
     healthy: AtomicBool,
     /// Intents refused while the disk failed.
     refused: AtomicU64,
@@ -86,20 +108,31 @@ struct Queue {
     /// When the oldest of those came that the thread has taken and not made durable.
     writing: Option<Instant>,
     closing: bool,
+    /// Nothing is written any more.
+    ended: bool,
 }
 
 impl Writer {
     pub(super) fn start(log: Log) -> io::Result<Self> {
+        Self::start_with(log, Patience::default())
+    }
+
+    pub(super) fn start_with(log: Log, patience: Patience) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             arrived: Condvar::new(),
+            left: Condvar::new(),
+            patience,
             healthy: AtomicBool::new(true),
             refused: AtomicU64::new(0),
         });
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || Thread::new(for_thread, log).run())?;
+            .spawn(move || {
+                let _ended = Ended(for_thread.clone());
+                Thread::new(for_thread, log).run();
+            })?;
         let thread = Some(thread);
         Ok(Self { shared, thread })
     }
@@ -141,6 +174,16 @@ impl Writer {
         self.wait_for(|queue| queue.closing = true)
     }
 
+    /// Waits for the end, and not for ever where the disk hangs.
+    ///
+    /// # Errors
+    /// When it could not be written, or not in time.
+    pub(super) async fn in_time(&self, mut closed: Durable) -> Result<(), AuditError> {
+        let most = self.shared.patience.close_max;
+        let waited = tokio::time::timeout(most, closed.wait()).await;
+        waited.unwrap_or(Err(AuditError::Write))
+    }
+
     fn wait_for(&self, change: impl FnOnce(&mut Queue)) -> Durable {
         let (sender, receiver) = oneshot::channel();
         let mut queue = self.shared.queue();
@@ -166,13 +209,41 @@ impl Writer {
 
     pub(super) fn healthy(&self) -> bool {
         self.shared.healthy.load(Ordering::Relaxed)
+            && self.lag() < self.shared.patience.stalled_after
+    }
+}
+
+/// Tells that the thread has ended, also when it panicked: nobody waits for it then.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.healthy.store(false, Ordering::Relaxed);
+        let mut queue = self.0.queue();
+        (queue.closing, queue.ended) = (true, true);
+        // Who waits is told that it was not written.
+        queue.waiting.clear();
+        drop(queue);
+        self.0.left.notify_all();
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.shared.queue().closing = true;
+        let mut queue = self.shared.queue();
+        queue.closing = true;
         self.shared.arrived.notify_one();
+        let most = self.shared.patience.close_max;
+        let waited = self
+            .shared
+            .left
+            .wait_timeout_while(queue, most, |queue| !queue.ended);
+        let (queue, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        drop(queue);
+        if waited.timed_out() {
+            tracing::error!("the disk hangs: the audit record's last lines may be lost");
+            return;
+        }
         if let Some(thread) = self.thread.take() {
             // A writer that panicked has already failed every waiting call.
             let _panicked = thread.join();
@@ -273,6 +344,7 @@ impl Thread {
     }
 
     fn commit(&mut self) -> bool {
+        let began = Instant::now();
         let written = self.log.commit();
         let fault = match &written {
             Err(error) => Some(error.to_string()),
@@ -293,6 +365,15 @@ impl Thread {
             }
             (Some(_), Some(failing)) => self.failing = Some(failing),
             (None, Some(failing)) => self.recovered(failing),
+            (None, None) if began.elapsed() >= self.shared.patience.stalled_after => {
+                let (reason, lost) = ("the disk did not answer".to_owned(), 0);
+                let since = began;
+                self.recovered(Failing {
+                    since,
+                    reason,
+                    lost,
+                });
+            }
             (None, None) => {}
         }
         let healthy = self.failing.is_none();

@@ -1,6 +1,7 @@
 //! What the record is told of a call: before it, what was asked and decided; after it, what came of it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
 
@@ -251,7 +252,25 @@ fn digest_if_cut<'a>(asked: &mut Asked<'a>, name: &'a str, text: &str) {
     }
 }
 
-/// SHA-256 of the request as JSON with sorted keys, in hexadecimal.
+/// What the tool is given, with variables by name only: from a hash over it a short secret among
+/// their values could be guessed.
+fn without_values(request: &ToolRequest) -> BTreeMap<&str, Cow<'_, Value>> {
+    let fields = tools::find(&request.tool).map_or(&[][..], |tool| tool.fields);
+    let is_variables = |name: &str| {
+        let mut fields = fields.iter();
+        fields.any(|field| field.name == name && field.kind == Kind::Environment)
+    };
+    let input = request.input.as_object().into_iter().flatten();
+    let known = input.map(|(name, value)| {
+        let variables = value.as_object().filter(|_| is_variables(name));
+        let names = variables.map(|variables| variables.keys().map(String::as_str).collect());
+        let value = names.map_or(Cow::Borrowed(value), Cow::Owned);
+        (name.as_str(), value)
+    });
+    known.collect()
+}
+
+/// SHA-256 of the request as JSON with sorted keys and without values of variables, in hexadecimal.
 fn digest(request: &ToolRequest) -> String {
     let mut hash = Hashing(Sha256::new());
     let session = request
@@ -260,7 +279,7 @@ fn digest(request: &ToolRequest) -> String {
         .map(crate::request::SessionName::as_str);
     let whole = (
         &request.tool,
-        &request.input,
+        without_values(request),
         &request.working_dir,
         session,
         request.timeout_ms,
@@ -338,11 +357,16 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_is_of_everything_that_was_asked() {
+    fn the_digest_is_of_everything_that_was_asked_but_values_of_variables() {
         let one = request("bash", json!({"command": "a", "env": {"A": "1", "B": "2"}}));
         let mut other = one.clone();
         other.input = json!({"env": {"B": "2", "A": "1"}, "command": "a"});
         assert_eq!(digest(&one), digest(&other));
+        other.input = json!({"command": "a", "env": {"A": "canary", "B": ""}});
+        assert_eq!(digest(&one), digest(&other), "nobody can guess a value");
+        other.input = json!({"command": "a", "env": {"A": "1", "C": "2"}});
+        assert_ne!(digest(&one), digest(&other));
+        other.input = one.input.clone();
         other.timeout_ms = Some(1);
         assert_ne!(digest(&one), digest(&other));
     }

@@ -4,8 +4,23 @@ use crate::audit::calls::Call;
 use crate::audit::export::{millis, plain};
 
 pub(super) fn event(log: &str, call: &Call<'_>) -> String {
+    let mut fields = fixed(log, call);
+    let optional = optional(call).into_iter();
+    fields.extend(optional.filter_map(|(name, value)| Some((name, value?))));
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", escaped(value)))
+        .collect();
+    head(call) + &fields.join(" ")
+}
+
+fn decision(call: &Call<'_>) -> &'static str {
+    if call.denied() { "denied" } else { "allowed" }
+}
+
+fn head(call: &Call<'_>) -> String {
     let intent = &call.intent;
-    let decision = if call.denied() { "denied" } else { "allowed" };
+    let decision = decision(call);
     let severity = if call.denied() { 6 } else { 3 };
     let head = [
         "Hotcell",
@@ -19,18 +34,23 @@ pub(super) fn event(log: &str, call: &Call<'_>) -> String {
         line.push('|');
         line += &plain(field).replace('\\', r"\\").replace('|', r"\|");
     }
-    line += &format!("|{severity}|");
+    line + &format!("|{severity}|")
+}
+
+/// What every call has.
+fn fixed(log: &str, call: &Call<'_>) -> Vec<(&'static str, String)> {
+    let intent = &call.intent;
     let outcome = match call.succeeded() {
         Some(true) => "success",
         Some(false) => "failure",
         None => "unknown",
     };
-    let mut fields = vec![
+    vec![
         ("rt", millis(&call.common.time).to_string()),
         ("externalId", call.common.id.to_string()),
         ("deviceExternalId", log.to_owned()),
         ("suser", intent.agent.to_string()),
-        ("act", decision.to_owned()),
+        ("act", decision(call).to_owned()),
         ("outcome", outcome.to_owned()),
         ("app", intent.door.to_string()),
         ("cs1Label", "session".to_owned()),
@@ -45,8 +65,11 @@ pub(super) fn event(log: &str, call: &Call<'_>) -> String {
         ("cs5", intent.confinement.to_string()),
         ("cn1Label", "sequence".to_owned()),
         ("cn1", call.common.seq.to_string()),
-    ];
-    let optional = [
+    ]
+}
+
+fn optional(call: &Call<'_>) -> [(&'static str, Option<String>); 7] {
+    [
         ("sproc", call.command().map(str::to_owned)),
         (
             "fname",
@@ -63,17 +86,7 @@ pub(super) fn event(log: &str, call: &Call<'_>) -> String {
             call.duration_us().map(|_| "durationUs".to_owned()),
         ),
         ("cn3", call.duration_us().map(|micros| micros.to_string())),
-    ];
-    fields.extend(
-        optional
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    let fields: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| format!("{name}={}", escaped(value)))
-        .collect();
-    line + &fields.join(" ")
+    ]
 }
 
 fn escaped(value: &str) -> String {

@@ -45,7 +45,7 @@ pub(super) fn main(args: &Args, records: &Records, out: &mut impl Write) -> anyh
         return match proof::check(&read(file)?, &verifier) {
             Ok(proven) => tell(&proven, out).map(|()| 0),
             Err(what) => {
-                writeln!(out, "BAD: {what}")?;
+                writeln!(out, "BAD: {}", plain(&what.to_string()))?;
                 Ok(1)
             }
         };
@@ -129,7 +129,7 @@ fn tell(proven: &Proven, out: &mut impl Write) -> anyhow::Result<()> {
             line,
             signed,
         } => {
-            let (origin, size) = (&signed.origin, signed.size);
+            let (origin, size) = (plain(&signed.origin), signed.size);
             writeln!(
                 out,
                 "good: record {index} of {origin}, which signed {size} records:"
@@ -139,7 +139,9 @@ fn tell(proven: &Proven, out: &mut impl Write) -> anyhow::Result<()> {
         Proven::Grew { old, new } => writeln!(
             out,
             "good: {} grew from {} records to {}, and none of the first was changed",
-            new.origin, old.size, new.size
+            plain(&new.origin),
+            old.size,
+            new.size
         )?,
     }
     Ok(())

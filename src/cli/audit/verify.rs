@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::audit::Names;
 use crate::audit::verify::{Anchors, Report, verify};
+use crate::audit::{Names, plain};
 use crate::cli::audit::{Records, read_key};
 
 #[derive(Debug, clap::Args)]
@@ -36,8 +36,8 @@ pub(super) fn main(args: &Args, records: &Records, out: &mut impl Write) -> anyh
             }
             Err(fault) => {
                 failed = true;
-                let log = &names.log;
-                writeln!(out, "{log}: BAD: {:#}", anyhow::Error::new(fault))?;
+                let (log, fault) = (&names.log, format!("{:#}", anyhow::Error::new(fault)));
+                writeln!(out, "{log}: BAD: {}", plain(&fault))?;
             }
         }
     }
@@ -58,7 +58,7 @@ fn told(names: &Names, report: &Report, anchors: &Anchors, seconds: f64) -> Stri
         open,
         ..
     } = report;
-    let log = &names.log;
+    let (log, origin) = (&names.log, plain(origin));
     let count = next - first;
     let last = next.saturating_sub(1);
     let mut text = format!(
@@ -88,4 +88,22 @@ fn told(names: &Names, report: &Report, anchors: &Anchors, seconds: f64) -> Stri
                  end was cut\n";
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{Audit, Keeping};
+
+    #[test]
+    fn what_a_copied_folder_says_does_not_reach_the_terminal_raw() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = Names::new(folder.path(), "t");
+        drop(Audit::open(folder.path(), "t", &Keeping::default()).unwrap());
+        let anchors = Anchors::default();
+        let mut report = verify(&names, &anchors).unwrap();
+        report.origin = "hotcell/\u{1b}[2J/t".to_owned();
+        let text = told(&names, &report, &anchors, 0.0);
+        assert!(text.contains("hotcell/\\u{1b}[2J/t"), "{text}");
+    }
 }
