@@ -132,6 +132,10 @@ fn input(args: &Args) -> Result<Value, Usage> {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a name that the operator gives, before any guest runs"
+)]
 fn workspace_folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     match named {
         Some(folder) => {

@@ -37,6 +37,10 @@ impl State {
     ///
     /// # Errors
     /// When it cannot be made, or others may write to it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a name that the operator gives, before any guest runs"
+    )]
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let fault = |source| StateError::Folder {
             path: path.to_owned(),

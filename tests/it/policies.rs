@@ -158,6 +158,10 @@ fn a_link_put_in_the_place_of_a_mounted_folder_is_not_followed() {
 /// Rule, line and reason of one denied tool and one denied program are the same words in the
 /// HTTP answer, on the agent's standard error, in `policy explain` and in the record.
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story: the same words, place after place"
+)]
 fn one_denial_is_told_alike_everywhere() {
     let folder = tempfile::tempdir().unwrap();
     let (state, policy) = (tempfile::tempdir().unwrap(), folder.path().join("p.toml"));
