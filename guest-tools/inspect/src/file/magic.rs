@@ -262,9 +262,12 @@ fn gzip(start: &[u8]) -> String {
         Some(11) => ", from NTFS filesystem (NT)",
         _ => "",
     });
+    // The size is at the end of the file, which a cut beginning does not have.
+    let whole = (start.len() as u64) < super::LOOK;
     if let Some(size) = start
         .len()
         .checked_sub(4)
+        .filter(|_| whole)
         .and_then(|at| little32(start, at))
     {
         text.push_str(&format!(", original size modulo 2^32 {size}"));

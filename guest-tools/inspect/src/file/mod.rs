@@ -140,7 +140,9 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
                 widest - name.width()
             };
             let nul = if line.has('0') { "\0" } else { "" };
-            writeln!(out, "{name}{nul}{separator}{:blanks$} {text}", "")
+            // Longer than a format's width may be.
+            let blanks = " ".repeat(blanks);
+            writeln!(out, "{name}{nul}{separator}{blanks} {text}")
         };
         if written.is_err() {
             return 1;
