@@ -326,7 +326,8 @@ impl Settings {
                 output.write_all(b"\n")?;
             }
         }
-        if left < columns {
+        // As xxd, which ends the one line of nothing, too.
+        if left < columns || self.columns == Some(0) {
             output.write_all(b"\n")?;
         }
         Ok(())

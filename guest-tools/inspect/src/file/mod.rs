@@ -218,7 +218,17 @@ fn identify(name: &str, follow: bool) -> Finding {
         return Finding::binary("empty", "inode/x-empty");
     }
     match File::open(name).and_then(beginning) {
-        Ok(start) => of_content(&start),
+        Ok(start) => {
+            let mut finding = of_content(&start);
+            let cut = start.len() as u64 == LOOK;
+            if cut
+                && finding.mime == "application/gzip"
+                && let Ok(size) = magic::gzip_size(name)
+            {
+                finding.description.push_str(&size);
+            }
+            finding
+        }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Finding::binary("regular file, no read permission", "inode/x-empty")
         }
