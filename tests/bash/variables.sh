@@ -133,3 +133,5 @@ declare -n r='s[0]' s='r[0]' 2>/dev/null; echo "${r-none}" 2>/dev/null; declare 
 declare -n a='a[0]'; echo $?; echo "${a-none}"
 ### a local reference to its own element
 f() { local -n a='a[0]'; echo $?; }; f
+### a reference whose subscript is itself
+(declare -n r="s[r]"; r=1) 2>/dev/null; echo ended
