@@ -210,3 +210,5 @@ pushd -q 2>/dev/null; echo $?; pushd a b 2>/dev/null; echo $?; popd word 2>/dev/
 readonly -a none; declare -p none; readonly -A pair=([k]=v); declare -p pair; a=(1); readonly -A a; echo $?; declare -p a
 ### test groups before comparing
 test 1 -eq 1 -a '(' = ')'; echo $?; test '(' = ')'; echo $?
+### ulimit takes several limits
+ulimit -n 512 -u 100; echo $?; ulimit -n; ulimit -u; ulimit -S -n 300 -c 0; ulimit -n; ulimit -nf 500; echo $?; ulimit -n 200 -c; echo $?; ulimit -n 100 -y; echo $?; ulimit -n

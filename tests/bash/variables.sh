@@ -127,3 +127,11 @@ echo not reached
 : a b; x=1; echo "[$_]"; declare -a list=(1 2); echo $_
 ### SHLVL of what takes the shell's place
 export SHLVL=3; (bash -c 'echo $SHLVL'); (true; bash -c 'echo $SHLVL' 2>/dev/null); bash -c 'echo $SHLVL' & wait
+### circular references to elements
+declare -n r='s[0]' s='r[0]' 2>/dev/null; echo "${r-none}" 2>/dev/null; declare -n x=y y=x; echo "[${x[k]}] ${#x[@]}" 2>/dev/null; [[ -v x[k] ]]; echo $?
+### a reference to its own element
+declare -n a='a[0]'; echo $?; echo "${a-none}"
+### a local reference to its own element
+f() { local -n a='a[0]'; echo $?; }; f
+### a reference whose subscript is itself
+(declare -n r="s[r]"; r=1) 2>/dev/null; echo ended

@@ -135,3 +135,88 @@ fn less_prints_files_where_there_is_no_terminal() {
         "1\n2\n1\n2\n1\n2\nnone: No such file or directory\n",
     )]);
 }
+
+#[test]
+fn bc_answers_long_chains_and_deep_calls() {
+    check(&[
+        (
+            "{ printf 1; printf '+1%.0s' {1..100000}; echo; } | bc",
+            "100001\n",
+        ),
+        (
+            "echo 'scale=70000; 1/3' | BC_LINE_LENGTH=0 bc | wc -c",
+            "70002\n",
+        ),
+        (
+            "printf 'define f(n){if(n<=0){return 0;};return n+f(n-1)}\\nf(990)\\n' | bc",
+            "490545\n",
+        ),
+        (
+            "p=$(printf -- '-(%.0s' {1..70}); q=$(printf ')%.0s' {1..70}); \
+             printf 'define f(n){if(n<=0){return 0;};return %sf(n-1)%s}\\nf(900)\\n7\\n' \"$p\" \"$q\" | bc 2>&1",
+            "Runtime error: more than 5000 calls and operands within each other; use a loop\n7\n",
+        ),
+    ]);
+}
+
+#[test]
+fn xxd_takes_lines_of_any_length() {
+    check(&[
+        ("printf 'x%.0s' {1..100} | xxd -p -c 0 | wc -l", "1\n"),
+        ("head -c 100000 /dev/zero | xxd -p -c 0 | wc -c", "200001\n"),
+        (
+            "head -c 100 /dev/zero | xxd -p -c 99999999999 | wc -l",
+            "1\n",
+        ),
+        ("head -c 100 /dev/zero | xxd -c 0 | wc -l", "7\n"),
+    ]);
+}
+
+#[test]
+fn file_names_of_any_length_and_large_gzip_files() {
+    check(&[
+        (
+            "n=$(printf '%070000d' 1); file \"$n\" x | tail -n 1 | wc -c",
+            "70046\n",
+        ),
+        (
+            "head -c 1500000 /dev/urandom | gzip -n > r.gz; file r.gz",
+            "r.gz: gzip compressed data, from Unix, original size modulo 2^32 1500000\n",
+        ),
+    ]);
+}
+
+/// What the originals do otherwise, and lose data by.
+#[test]
+fn archives_keep_what_could_be_lost() {
+    check(&[
+        (
+            "mkdir d; echo x > d/f; echo y > d/g; chmod 000 d/f; \
+             tar cf a.tar --remove-files d/f d/g 2>/dev/null; echo $?; ls d; tar tf a.tar",
+            "2\nf\nd/g\n",
+        ),
+        (
+            "echo data > n.gz; gzip -fc n.gz > m; mv m n.gz; gunzip -fN n.gz 2>/dev/null; echo $?; \
+             zcat n.gz; ls",
+            "1\ndata\na.tar\nd\nn.gz\n",
+        ),
+        (
+            "mkdir e; cd e; printf '9 size=3\\n' > p; echo hi > f; tar cf a.tar p f; \
+             sum=$(dd if=a.tar bs=1 skip=148 count=7 2>/dev/null); \
+             printf x | dd of=a.tar bs=1 seek=156 conv=notrunc 2>/dev/null; \
+             printf '%07o' $((8#$sum + 72)) | dd of=a.tar bs=1 seek=148 conv=notrunc 2>/dev/null; \
+             tar tf a.tar; cp a.tar b.tar; tar rf b.tar p 2>/dev/null; echo $?; \
+             tar --delete -f b.tar f 2>/dev/null; echo $?; cmp a.tar b.tar && echo same",
+            "f\n2\n2\nsame\n",
+        ),
+        (
+            "mkdir w; cd w; ln -s /none f; tar cf a.tar f; rm f; echo x > f; tar rf a.tar f; rm f; \
+             tar xf a.tar; stat -c '%F %s' f; tar xf a.tar --overwrite; stat -c '%F %s' f",
+            "regular file 2\nregular file 2\n",
+        ),
+        (
+            "echo 1 > t; tar --transform 's/t/\\U&/' -cf t.tar t 2>/dev/null; echo $?",
+            "2\n",
+        ),
+    ]);
+}

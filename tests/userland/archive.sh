@@ -38,6 +38,16 @@ tar 2>/dev/null; echo $?; tar -cf x.tar 2>/dev/null; echo $?; tar -cxf x.tar 2>/
 head -c 3000 /dev/zero > f; tar cf a.tar f; head -c 2000 a.tar > b.tar; tar tf b.tar; echo $?; tar xf b.tar; echo $?; tar czf c.tgz f; head -c 60 c.tgz > d.tgz; tar tzf d.tgz > /dev/null; echo $?
 ### tar sizes in records
 echo x > f; tar cf a.tar f; wc -c < a.tar; tar cf - f | wc -c; tar cf a.tar --no-recursion . ; tar tf a.tar
+### tar puts folders in the place of links
+mkdir real d; echo keep > real/own; echo 1 > d/f; tar cf a.tar d; rm -r d; ln -s real d; tar xf a.tar; echo $?; stat -c %F d; ls real; rm -r d; ln -s real d; tar xf a.tar --keep-directory-symlink; echo $?; stat -c %F d; ls real
+### tar overwrites no file through a link
+echo new > f; tar cf a.tar f; echo old > other; rm f; ln -s other f; tar xf a.tar --overwrite; echo $?; cat other f; stat -c %F f
+### tar links again to what leads out
+ln -s ../up a; ln a b; tar --sort=name -cf x.tar a b; rm a b; tar xf x.tar; readlink a b; ls
+### tar refuses a mode that is none
+echo 1 > f; tar --mode=bogus -cf x.tar f; echo $?; ls; tar --mode=u+w,go=r -cf x.tar f; echo $?
+### tar removes only what it holds
+mkdir d; echo y > d/g; tar cf a.tar --remove-files d/g none 2>/dev/null; echo $?; ls d; tar tf a.tar
 ### gzip replaces and restores
 seq 100 > f; cp f g; chmod 640 f; touch -d @1000000 f; gzip f; ls; stat -c '%a %Y' f.gz; gunzip f.gz; cmp f g; stat -c '%a %Y' f; gzip -k f; ls; gzip -d -c f.gz | tail -n 1; zcat f.gz | head -n 1; gzip -c f | gunzip | wc -l
 ### gzip streams
@@ -48,6 +58,12 @@ echo 1 > a; gzip -S .zz a; ls; gunzip -S .zz a.zz; mkdir -p r/s; echo 2 > r/b; e
 echo 1 > a; gzip -k a; gzip -t a.gz; echo $?; mv a.gz b.gz; gunzip -kN b.gz; ls; gzip -n < a | od -An -tx1 -N10; echo junk > j.gz; gzip -t j.gz; echo $?; gzip -lq a.gz 2>/dev/null; echo $?
 ### gzip messages
 gzip none; echo $?; mkdir d; gzip d; echo $?; echo 1 > f; gzip -k f; gzip -k f < /dev/null; echo $?; gunzip f; echo $?; gzip f.gz; echo $?; printf junk > j.gz; zcat j.gz; echo $?; (cat f.gz; echo more) > t.gz; zcat t.gz; echo $?; head -c 15 f.gz > h.gz; gunzip h.gz; echo $?
+### gzip leaves links alone
+mkdir d; echo 1 > d/f; ln -s d l; gzip -r l; echo $?; ls d; ln d/f g; gzip g; echo $?; gzip -k g; ls; gzip -f g; echo $?; ls; ln d/f h; ln d/f i; gzip -q h; echo $?
+### gzip names of any bytes
+n=$'\xff\xfen'; echo 1 > "$n"; gzip "$n"; for f in *; do printf %q\\n "$f"; done; gunzip -N "$n.gz"; for f in *; do printf %q\\n "$f"; done
+### gunzip without a stored name
+echo 1 | gzip > a.gz; gunzip -N a.gz; echo $?; cat a; echo 2 > b; gzip -n b; gunzip -N b.gz; echo $?; cat b
 ### strings
 printf 'ab\0abcd\nxyz\1longer text\tx\303\251tail' > s; strings s; strings -n 2 s; strings -t x s; strings -t d -n 5 s; strings -f s; strings -3 s; strings < s | wc -l; strings -s , s; echo; strings none; echo $?
 ### more without a terminal

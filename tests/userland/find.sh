@@ -72,3 +72,5 @@ mkdir d; find / -maxdepth 0 -execdir echo {} \;; find . -maxdepth 0 -execdir ech
 printf '"" a\nb ""' | xargs -n1 echo -; printf "c '" | xargs echo; printf 'a b \nc\nd\\ \ne\n' | xargs -L1 echo; printf 'a STOP' | xargs -E STOP; printf 'a\0b c\n' | xargs echo 2>/dev/null
 ### xargs options
 echo a b c | xargs -n ' +2' echo; printf 'aAb' | xargs -d '\x+0x41' echo; printf 'a\nb\n' | xargs -a - echo; mkdir d; xargs -a d echo x; printf "it's\ta b\n" | xargs -d '\n' -t 2>&1; printf 'abc\n' | xargs -I{} -s 8 echo {} {}; echo $?; xargs -n 0 2>&1 </dev/null; echo $?
+### types that are none
+touch f; find . -type é 2>/dev/null; echo $?; find . -type fé 2>/dev/null; echo $?

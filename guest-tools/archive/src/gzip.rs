@@ -1,9 +1,10 @@
 //! `gzip`, `gunzip` and `zcat`.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Write},
+    os::wasi::ffi::OsStrExt,
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
@@ -14,6 +15,7 @@ use options::{Grammar, Line, Takes, reason};
 use crate::{
     gunzip::{Damage, Members},
     gzip_list::{Listing, ratio},
+    gzip_names::{name_length, original_name, same_file, with_suffix},
     times,
 };
 
@@ -215,7 +217,7 @@ impl Gzip {
         let facts = match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Unpacking `f` may mean `f.gz`.
-                let longer = PathBuf::from(format!("{shown}{}", self.suffix));
+                let longer = with_suffix(&path, &self.suffix);
                 if self.action == Action::Pack || shown.ends_with(&self.suffix) {
                     return self.fail(&format!("{shown}: {}", reason(&error)));
                 }
@@ -230,18 +232,28 @@ impl Gzip {
             Err(error) => return self.fail(&format!("{shown}: {}", reason(&error))),
             Ok(facts) => facts,
         };
-        if facts.is_dir() {
-            return self.folder(&path, depth);
-        }
         let replaces = !self.to_stdout && matches!(self.action, Action::Pack | Action::Unpack);
         let link = fs::symlink_metadata(&path).is_ok_and(|facts| facts.is_symlink());
         if replaces && link && !self.force {
             let text = format!("{}: Too many levels of symbolic links", path.display());
             return self.fail(&text);
         }
+        if facts.is_dir() {
+            return self.folder(&path, depth);
+        }
         if replaces && !facts.is_file() {
             let text = format!(
                 "{} is not a directory or a regular file - ignored",
+                path.display()
+            );
+            return self.warn(&text);
+        }
+        let links = guest_start::file::stat(&path, true).map_or(1, |stat| stat.nlink);
+        if replaces && links > 1 && !self.force {
+            let others = links - 1;
+            let plural = if others == 1 { "" } else { "s" };
+            let text = format!(
+                "{} has {others} other link{plural} -- file ignored",
                 path.display()
             );
             return self.warn(&text);
@@ -335,7 +347,7 @@ impl Gzip {
         let target = if self.to_stdout {
             Some(stdout())
         } else {
-            self.create(PathBuf::from(format!("{shown}{}", self.suffix)))
+            self.create(with_suffix(path, &self.suffix))
         };
         let Some(target) = target else { return };
         let created = target.created.clone();
@@ -353,7 +365,6 @@ impl Gzip {
         let mut builder = GzBuilder::new().operating_system(3);
         let facts = source.metadata()?;
         if self.names != Some(false) && facts.is_file() {
-            use std::os::wasi::ffi::OsStrExt;
             let since = facts.modified()?.duration_since(UNIX_EPOCH);
             let seconds = since.unwrap_or_default().as_secs();
             builder = builder.mtime(u32::try_from(seconds).unwrap_or(0));
@@ -372,7 +383,7 @@ impl Gzip {
 
     fn unpack_path(&mut self, path: &Path) {
         let shown = path.display().to_string();
-        let plain = self.unpacked_name(&shown);
+        let plain = self.unpacked_name(path);
         if plain.is_none() && !self.to_stdout {
             return self.warn(&format!("{shown}: unknown suffix -- ignored"));
         }
@@ -383,11 +394,19 @@ impl Gzip {
             self.unpack(source, Some(stdout()), &shown);
             return;
         }
-        let mut plain = PathBuf::from(plain.unwrap_or_default());
-        if self.names == Some(true)
-            && let Some(name) = original_name(&mut source)
-        {
-            plain.set_file_name(name);
+        let mut plain = plain.unwrap_or_default();
+        if self.names == Some(true) {
+            match original_name(&mut source) {
+                Ok(Some(name)) => plain.set_file_name(name),
+                Ok(None) => {}
+                Err(error) => return self.fail(&format!("{shown}: {}", reason(&error))),
+            }
+        }
+        if same_file(path, &plain) {
+            let text = format!(
+                "{shown}: the output would take its place; use another name, or leave -N out"
+            );
+            return self.fail(&text);
         }
         let Some(target) = self.create(plain.clone()) else {
             return;
@@ -398,17 +417,18 @@ impl Gzip {
         }
     }
 
-    fn unpacked_name(&self, shown: &str) -> Option<String> {
+    fn unpacked_name(&self, path: &Path) -> Option<PathBuf> {
+        let bytes = path.as_os_str().as_bytes();
         for suffix in [".tgz", ".taz"] {
-            if let Some(stem) = shown.strip_suffix(suffix) {
-                return Some(format!("{stem}.tar"));
+            if let Some(stem) = bytes.strip_suffix(suffix.as_bytes()) {
+                return Some(with_suffix(Path::new(OsStr::from_bytes(stem)), ".tar"));
             }
         }
         [self.suffix.as_str(), ".gz", "-gz", ".z", "-z", "_z", ".Z"]
             .iter()
-            .find_map(|suffix| shown.strip_suffix(suffix))
-            .filter(|stem| !stem.is_empty() && !stem.ends_with('/'))
-            .map(str::to_owned)
+            .find_map(|suffix| bytes.strip_suffix(suffix.as_bytes()))
+            .filter(|stem| !stem.is_empty() && !stem.ends_with(b"/"))
+            .map(|stem| PathBuf::from(OsStr::from_bytes(stem)))
     }
 
     /// Decompresses `source`: how much was read and how much written; `None` when it is damaged.
@@ -475,7 +495,8 @@ impl Gzip {
             eprintln!();
             return self.fail(&format!("{shown}: not in gzip format"));
         }
-        let name = self.unpacked_name(&shown).unwrap_or_else(|| shown.clone());
+        let name = self.unpacked_name(path);
+        let name = name.map_or_else(|| shown.clone(), |name| name.display().to_string());
         if let Err(error) = self.listing.file(&mut file, length, &name) {
             self.fail(&format!("{shown}: {}", reason(&error)));
         }
@@ -540,24 +561,6 @@ fn stdout() -> Target {
 
 fn starts_as_gzip(input: &mut impl io::BufRead) -> bool {
     matches!(input.fill_buf(), Ok([0x1f, 0x8b, ..]))
-}
-
-fn name_length(path: &Path) -> u64 {
-    path.file_name().map_or(0, |name| name.len() as u64 + 1)
-}
-
-/// The name a gzip file was made from, without folders; reading starts over afterwards.
-fn original_name(source: &mut File) -> Option<String> {
-    use std::io::{Seek, SeekFrom};
-    let name = {
-        let mut decoder = flate2::read::GzDecoder::new(&*source);
-        let _ = decoder.read(&mut [0; 1]);
-        let header = decoder.header()?;
-        String::from_utf8_lossy(header.filename()?).into_owned()
-    };
-    source.seek(SeekFrom::Start(0)).ok()?;
-    let last = name.rsplit('/').next().unwrap_or_default().to_owned();
-    (!last.is_empty()).then_some(last)
 }
 
 /// Counts what goes through.

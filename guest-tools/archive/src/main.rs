@@ -3,6 +3,7 @@
 mod gunzip;
 mod gzip;
 mod gzip_list;
+mod gzip_names;
 mod tar;
 mod times;
 

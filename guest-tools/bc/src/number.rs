@@ -201,8 +201,9 @@ impl Number {
             };
             let below = below.to_string();
             let point = if self.scale > 0 { "." } else { "" };
+            // Longer than a format's width may be.
             let below = if self.scale > 0 {
-                format!("{below:0>width$}", width = self.scale)
+                "0".repeat(self.scale.saturating_sub(below.len())) + &below
             } else {
                 String::new()
             };

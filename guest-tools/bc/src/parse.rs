@@ -318,19 +318,19 @@ impl<'a> Parser<'a> {
 
     fn chain_of(
         &mut self,
-        mut left: Expression,
+        left: Expression,
         operators: &[(&str, Binary)],
         next: fn(&mut Self) -> Result<Expression, Fault>,
     ) -> Result<Expression, Fault> {
-        loop {
-            let found = operators.iter().find(|(symbol, _)| self.is(symbol));
-            let Some((_, operator)) = found else {
-                return Ok(left);
-            };
+        let mut rest = Vec::new();
+        while let Some((_, operator)) = operators.iter().find(|(symbol, _)| self.is(symbol)) {
             self.lexer.next();
-            let right = next(self)?;
-            left = Expression::Binary(*operator, Box::new(left), Box::new(right));
+            rest.push((*operator, next(self)?));
         }
+        if rest.is_empty() {
+            return Ok(left);
+        }
+        Ok(Expression::Chain(Box::new(left), rest))
     }
 
     fn relation_of(&mut self, left: Expression) -> Result<Expression, Fault> {
@@ -380,11 +380,8 @@ impl<'a> Parser<'a> {
             return Ok(base);
         }
         let exponent = self.deeper(Self::power)?;
-        Ok(Expression::Binary(
-            Binary::Power,
-            Box::new(base),
-            Box::new(exponent),
-        ))
+        let rest = vec![(Binary::Power, exponent)];
+        Ok(Expression::Chain(Box::new(base), rest))
     }
 
     /// A sign binds tighter than `^`, so `-2^2` is 4.

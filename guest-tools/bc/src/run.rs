@@ -12,6 +12,8 @@ use crate::{
 
 /// Calls within calls. Chosen to fit the guest's stack.
 const CALLS_MAX: usize = 1000;
+/// Calls, statements and operands within each other: calls alone say little about the stack.
+const DEPTH_MAX: usize = 5000;
 /// As GNU's BC_DIM_MAX.
 const INDEX_MAX: i64 = 16_777_215;
 /// GNU's bases for input.
@@ -42,6 +44,7 @@ pub struct Machine {
     last: Number,
     library: bool,
     calls: usize,
+    depth: usize,
     pub output: Output,
 }
 
@@ -63,6 +66,7 @@ impl Machine {
             last: Number::zero(),
             library,
             calls: 0,
+            depth: 0,
             output: Output::new(),
         }
     }
@@ -83,6 +87,13 @@ impl Machine {
     }
 
     fn statement(&mut self, statement: &Statement, lexer: &mut Lexer) -> Answer<Flow> {
+        self.enter()?;
+        let flow = self.statement_here(statement, lexer);
+        self.depth -= 1;
+        flow
+    }
+
+    fn statement_here(&mut self, statement: &Statement, lexer: &mut Lexer) -> Answer<Flow> {
         match statement {
             Statement::Expression(expression) => self.shown(expression, lexer)?,
             Statement::Text(text) => self.output.write(text),
@@ -180,70 +191,144 @@ impl Machine {
         Ok(())
     }
 
+    /// What an expression is worth. Its cases are functions of their own, so that a level of
+    /// nesting takes little of the stack.
     fn value(&mut self, expression: &Expression, lexer: &mut Lexer) -> Answer<Number> {
-        match expression {
-            Expression::Number(digits) => Ok(Number::read(digits, self.input_base)),
-            Expression::Group(inner) => self.value(inner, lexer),
-            Expression::Place(place) => {
-                let index = self.index(place, lexer)?;
-                Ok(self.get(place, index))
-            }
-            Expression::Assign(place, operator, value) => {
-                let index = self.index(place, lexer)?;
-                let mut value = self.value(value, lexer)?;
-                if let Some(operator) = operator {
-                    let old = self.get(place, index);
-                    value = self.binary(*operator, &old, &value)?;
-                }
-                self.set(place, index, value);
-                Ok(self.get(place, index))
-            }
-            Expression::Step(place, step, new) => {
-                let index = self.index(place, lexer)?;
-                let old = self.get(place, index);
-                self.set(place, index, old.plus(&(*step).into()));
-                Ok(if *new { self.get(place, index) } else { old })
-            }
-            Expression::Negate(inner) => Ok(self.value(inner, lexer)?.negated()),
-            Expression::Not(inner) => Ok(truth(self.value(inner, lexer)?.is_zero())),
-            Expression::Binary(operator, left, right) => {
-                let left = self.value(left, lexer)?;
-                // As GNU, which leaves out what cannot change the result.
-                match operator {
-                    Binary::And if left.is_zero() => return Ok(truth(false)),
-                    Binary::Or if !left.is_zero() => return Ok(truth(true)),
-                    _ => {}
-                }
-                let right = self.value(right, lexer)?;
-                self.binary(*operator, &left, &right)
-            }
-            Expression::Length(inner) => {
-                let length = self.value(inner, lexer)?.length();
-                Ok(Number::from(length as i64))
-            }
-            Expression::ScaleOf(inner) => Ok(Number::from(self.value(inner, lexer)?.scale as i64)),
-            Expression::SquareRoot(inner) => {
-                let value = self.value(inner, lexer)?;
-                match value.square_root(self.scale) {
-                    Some(_) if value == Number::from(1) || value.is_zero() => Ok(value.at_scale(0)),
-                    Some(root) => Ok(root),
-                    None => error("Square root of a negative number"),
-                }
-            }
-            Expression::Read => {
-                let line = lexer.data_line().unwrap_or_default();
-                let text = line.trim();
-                let (negative, digits) = match text.strip_prefix('-') {
-                    Some(digits) => (true, digits),
-                    None => (false, text),
-                };
-                let number = Number::read(digits, self.input_base);
-                Ok(if negative { number.negated() } else { number })
-            }
-            Expression::Call(name, arguments) => self.call(name, arguments, lexer),
+        let mut expression = expression;
+        while let Expression::Group(inner) = expression {
+            expression = inner;
         }
+        self.enter()?;
+        let answer = match expression {
+            Expression::Chain(first, rest) => self.chain(first, rest, lexer),
+            Expression::Call(name, arguments) => self.enter().and_then(|()| {
+                let value = self.call(name, arguments, lexer);
+                self.depth -= 1;
+                value
+            }),
+            Expression::Assign(place, operator, value) => {
+                self.assign(place, *operator, value, lexer)
+            }
+            Expression::Step(place, step, new) => self.step(place, *step, *new, lexer),
+            Expression::Place(place) => self.place(place, lexer),
+            Expression::Number(_) | Expression::Read => self.constant(expression, lexer),
+            _ => self.single(expression, lexer),
+        };
+        self.depth -= 1;
+        answer
     }
 
+    /// One level further down.
+    fn enter(&mut self) -> Answer<()> {
+        if self.depth == DEPTH_MAX {
+            return error(format!(
+                "more than {DEPTH_MAX} calls and operands within each other; use a loop"
+            ));
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn constant(&mut self, expression: &Expression, lexer: &mut Lexer) -> Answer<Number> {
+        if let Expression::Number(digits) = expression {
+            return Ok(Number::read(digits, self.input_base));
+        }
+        let line = lexer.data_line().unwrap_or_default();
+        let text = line.trim();
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, text),
+        };
+        let number = Number::read(digits, self.input_base);
+        Ok(if negative { number.negated() } else { number })
+    }
+
+    #[inline(never)]
+    fn place(&mut self, place: &Place, lexer: &mut Lexer) -> Answer<Number> {
+        let index = self.index(place, lexer)?;
+        Ok(self.get(place, index))
+    }
+
+    #[inline(never)]
+    fn assign(
+        &mut self,
+        place: &Place,
+        operator: Option<Binary>,
+        value: &Expression,
+        lexer: &mut Lexer,
+    ) -> Answer<Number> {
+        let index = self.index(place, lexer)?;
+        let mut value = self.value(value, lexer)?;
+        if let Some(operator) = operator {
+            let old = self.get(place, index);
+            value = self.binary(operator, &old, &value)?;
+        }
+        self.set(place, index, value);
+        Ok(self.get(place, index))
+    }
+
+    #[inline(never)]
+    fn step(&mut self, place: &Place, step: i64, new: bool, lexer: &mut Lexer) -> Answer<Number> {
+        let index = self.index(place, lexer)?;
+        let old = self.get(place, index);
+        self.set(place, index, old.plus(&step.into()));
+        Ok(if new { self.get(place, index) } else { old })
+    }
+
+    #[inline(never)]
+    fn chain(
+        &mut self,
+        first: &Expression,
+        rest: &[(Binary, Expression)],
+        lexer: &mut Lexer,
+    ) -> Answer<Number> {
+        let mut left = self.value(first, lexer)?;
+        for (operator, right) in rest {
+            left = match operator {
+                // As GNU, which leaves out what cannot change the result.
+                Binary::And if left.is_zero() => truth(false),
+                Binary::Or if !left.is_zero() => truth(true),
+                _ => {
+                    let right = self.value(right, lexer)?;
+                    self.binary(*operator, &left, &right)?
+                }
+            };
+        }
+        Ok(left)
+    }
+
+    /// What has one operand.
+    #[inline(never)]
+    fn single(&mut self, expression: &Expression, lexer: &mut Lexer) -> Answer<Number> {
+        let (Expression::Negate(inner)
+        | Expression::Not(inner)
+        | Expression::Length(inner)
+        | Expression::ScaleOf(inner)
+        | Expression::SquareRoot(inner)) = expression
+        else {
+            return self.constant(expression, lexer);
+        };
+        let value = self.value(inner, lexer)?;
+        self.applied(expression, &value)
+    }
+
+    #[inline(never)]
+    fn applied(&self, expression: &Expression, value: &Number) -> Answer<Number> {
+        Ok(match expression {
+            Expression::Negate(_) => value.negated(),
+            Expression::Not(_) => truth(value.is_zero()),
+            Expression::Length(_) => Number::from(value.length() as i64),
+            Expression::ScaleOf(_) => Number::from(value.scale as i64),
+            _ => match value.square_root(self.scale) {
+                Some(_) if *value == Number::from(1) || value.is_zero() => value.at_scale(0),
+                Some(root) => root,
+                None => return error("Square root of a negative number"),
+            },
+        })
+    }
+
+    #[inline(never)]
     fn binary(&self, operator: Binary, left: &Number, right: &Number) -> Answer<Number> {
         let order = || left.compare(right);
         Ok(match operator {
@@ -284,11 +369,16 @@ impl Machine {
     }
 
     /// The index of an element, found before its value is looked at.
+    #[inline(never)]
     fn index(&mut self, place: &Place, lexer: &mut Lexer) -> Answer<i64> {
         let Place::Element(name, index) = place else {
             return Ok(0);
         };
-        match self.value(index, lexer)?.to_i64() {
+        // An element's frames and a call's are as large as two of the others.
+        self.enter()?;
+        let index = self.value(index, lexer);
+        self.depth -= 1;
+        match index?.to_i64() {
             Some(index) if (0..=INDEX_MAX).contains(&index) => Ok(index),
             _ => error(format!("Array {name} subscript out of bounds.")),
         }
@@ -339,6 +429,7 @@ impl Machine {
         }
     }
 
+    #[inline(never)]
     fn call(
         &mut self,
         name: &Rc<str>,

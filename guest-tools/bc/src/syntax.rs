@@ -45,7 +45,8 @@ pub enum Expression {
     Assign(Place, Option<Binary>, Box<Expression>),
     /// `++` and `--`: the step, and whether the new value is the result.
     Step(Place, i64, bool),
-    Binary(Binary, Box<Expression>, Box<Expression>),
+    /// Operators of one rank from left to right, side by side: a long chain is not a deep one.
+    Chain(Box<Expression>, Vec<(Binary, Expression)>),
     Negate(Box<Expression>),
     Not(Box<Expression>),
     Group(Box<Expression>),

@@ -20,7 +20,7 @@ pub fn types(word: &str, value: &str) -> Parsed {
                     "Last file type in list argument to {word} is missing, i.e., list is ending on: ','"
                 ));
             }
-            _ if part.len() > 1 && "bcdpflsD".contains(&part[..1]) => {
+            _ if part.len() > 1 && part.starts_with(|c| "bcdpflsD".contains(c)) => {
                 return Err(format!(
                     "Must separate multiple arguments to {word} using: ','"
                 ));

@@ -35,6 +35,8 @@ Options:
     -v          show version.";
 /// As xxd.
 const COLUMNS_MAX: usize = 256;
+/// Bytes of a plain line held at once. Chosen, not measured.
+const PIECE: usize = 1 << 15;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Style {
@@ -257,13 +259,15 @@ impl Settings {
         let value = number(text).ok_or_else(invalid)?;
         match letter {
             'c' => {
-                let columns = usize::try_from(value).map_err(|_| invalid())?;
+                let columns = u64::try_from(value).map_err(|_| invalid())?;
+                // No line is longer than what can be counted.
+                let columns = usize::try_from(columns).unwrap_or(usize::MAX);
                 if columns > COLUMNS_MAX && self.style != Style::Plain {
                     return Err(format!(
                         "xxd: invalid number of columns (max. {COLUMNS_MAX})."
                     ));
                 }
-                self.columns = Some(columns).filter(|columns| *columns > 0);
+                self.columns = Some(columns);
             }
             'g' => self.group = Some(usize::try_from(value).map_err(|_| invalid())?),
             'l' => self.length = u64::try_from(value).map_err(|_| invalid())?,
@@ -303,16 +307,30 @@ impl Settings {
     }
 
     fn plain(&self, mut input: impl Read, output: &mut impl Write) -> io::Result<()> {
-        // `-c 0` asks for one line.
-        let columns = self.columns.unwrap_or(30);
+        // `-c 0` asks for one line. A line may be longer than what is held at once.
+        let columns = match self.columns {
+            Some(0) => usize::MAX,
+            columns => columns.unwrap_or(30),
+        };
+        let mut left = columns;
         loop {
-            let row = row(&mut input, columns)?;
+            let row = row(&mut input, left.min(PIECE))?;
             if row.is_empty() {
-                return Ok(());
+                break;
             }
+            left -= row.len();
             let text: String = row.iter().map(|byte| self.hex(*byte)).collect();
-            writeln!(output, "{text}")?;
+            output.write_all(text.as_bytes())?;
+            if left == 0 {
+                left = columns;
+                output.write_all(b"\n")?;
+            }
         }
+        // As xxd, which ends the one line of nothing, too.
+        if left < columns || self.columns == Some(0) {
+            output.write_all(b"\n")?;
+        }
+        Ok(())
     }
 
     fn include(
@@ -327,7 +345,7 @@ impl Settings {
         }
         let mut count = 0usize;
         loop {
-            let row = row(&mut input, self.columns.unwrap_or(12))?;
+            let row = row(&mut input, self.columns_or(12))?;
             if row.is_empty() {
                 break;
             }
@@ -373,9 +391,15 @@ impl Settings {
         }
     }
 
+    /// The columns of a dump, where 0 asks for the usual ones. `-p` may come before them with more.
+    fn columns_or(&self, usual: usize) -> usize {
+        let asked = self.columns.filter(|columns| *columns > 0);
+        asked.unwrap_or(usual).min(COLUMNS_MAX)
+    }
+
     fn dump(&self, mut input: impl Read, output: &mut impl Write) -> io::Result<()> {
         let bits = self.style == Style::Bits;
-        let columns = self.columns.unwrap_or(if bits { 6 } else { 16 });
+        let columns = self.columns_or(if bits { 6 } else { 16 });
         let default = match self.style {
             Style::Bits => 1,
             Style::Little => 4,

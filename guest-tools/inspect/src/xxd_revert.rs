@@ -48,7 +48,10 @@ fn each(
     if settings.style == Style::Plain {
         return plain(input, give);
     }
-    let columns = settings.columns.unwrap_or(16);
+    let columns = settings
+        .columns
+        .filter(|columns| *columns > 0)
+        .unwrap_or(16);
     for line in input.split(b'\n') {
         let line = line?;
         let text = String::from_utf8_lossy(&line);

@@ -11,6 +11,7 @@ use options::Found;
 use super::{
     Trouble,
     grammar::*,
+    mode,
     names::{Exclusion, Renaming},
     stamp,
 };
@@ -55,6 +56,8 @@ pub enum Old {
 
 /// How files come out.
 pub struct Extraction {
+    /// Links to folders serve as folders.
+    pub keep_links: bool,
     pub to_stdout: bool,
     pub preserve_modes: bool,
     pub no_times: bool,
@@ -157,6 +160,7 @@ pub fn read(arguments: Vec<OsString>) -> Result<Option<Request>, Trouble> {
             preserve_modes: letter('p'),
             no_times: letter('m'),
             old: old.unwrap_or(Old::Replace),
+            keep_links: has(KEEP_LINKS),
         },
         creation: creation(options)?,
     }))
@@ -188,7 +192,12 @@ fn creation(options: &[Found]) -> Result<Creation, Trouble> {
             .map(|text| identity(&text, false))
             .transpose()?,
         modified: value(MTIME).map(|text| stamp::read(&text)).transpose()?,
-        mode: value(MODE),
+        mode: value(MODE)
+            .map(|text| match mode::change(&text, 0, false) {
+                Some(_) => Ok(text),
+                None => Err(Trouble::Fatal("Invalid mode given on option".to_owned())),
+            })
+            .transpose()?,
     })
 }
 

@@ -144,7 +144,11 @@ impl<'a> Writer<'a> {
         if stale.is_some_and(|newest| facts.modified_ns.div_euclid(NANOSECONDS) <= *newest) {
             return Ok(());
         }
-        self.file(&path, name, &facts)
+        // Only what the archive holds may be removed.
+        if self.file(&path, name, &facts)? && self.request.creation.remove_files {
+            self.remove_later.push(path);
+        }
+        Ok(())
     }
 
     fn unreadable(&self, message: &str) {
@@ -214,13 +218,11 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, name: &[u8], facts: &Stat) -> Result<(), Trouble> {
+    /// Whether the archive holds the whole file afterwards.
+    fn file(&mut self, path: &Path, name: &[u8], facts: &Stat) -> Result<bool, Trouble> {
         let Some(stored) = self.stored_name(name) else {
-            return Ok(());
+            return Ok(false);
         };
-        if self.request.creation.remove_files {
-            self.remove_later.push(path.to_owned());
-        }
         // A file named twice is found again, too.
         let single = self.request.names.len() < 2 && !self.request.creation.dereference;
         if facts.nlink > u64::from(single) {
@@ -233,7 +235,8 @@ impl<'a> Writer<'a> {
                     .unwrap_or_default();
                 let mut header = self.header(facts, EntryType::Link);
                 header.set_size(0);
-                return self.member(name, &stored, &mut header, &target);
+                self.member(name, &stored, &mut header, &target)?;
+                return Ok(true);
             }
             self.linked.insert(identity, name.to_vec());
         }
@@ -243,26 +246,27 @@ impl<'a> Writer<'a> {
                 Ok(target) => target,
                 Err(error) => {
                     self.unreadable(&format!("{shown}: Cannot readlink: {}", reason(&error)));
-                    return Ok(());
+                    return Ok(false);
                 }
             };
             let target = target.as_os_str().as_bytes();
             let target = self.request.renaming.apply(target, Of::SymbolicLink);
             let mut header = self.header(facts, EntryType::Symlink);
             header.set_size(0);
-            return self.member(name, &stored, &mut header, &target.unwrap_or_default());
+            self.member(name, &stored, &mut header, &target.unwrap_or_default())?;
+            return Ok(true);
         }
         if !facts.is_file() {
             say(&format!(
                 "{shown}: file of a kind that is not archived here; not dumped"
             ));
-            return Ok(());
+            return Ok(false);
         }
         let source = match File::open(path) {
             Ok(source) => source,
             Err(error) => {
                 self.unreadable(&format!("{shown}: Cannot open: {}", reason(&error)));
-                return Ok(());
+                return Ok(false);
             }
         };
         let mut header = self.header(facts, EntryType::Regular);
@@ -271,8 +275,8 @@ impl<'a> Writer<'a> {
         self.content(source, facts.size, &shown)
     }
 
-    /// Exactly `size` bytes of the file, and zeros up to a whole block.
-    fn content(&mut self, source: File, size: u64, shown: &str) -> Result<(), Trouble> {
+    /// Exactly `size` bytes, and zeros up to a whole block; whether all came from the file.
+    fn content(&mut self, source: File, size: u64, shown: &str) -> Result<bool, Trouble> {
         let mut limited = source.take(size);
         let copied = match io::copy(&mut limited, &mut self.target) {
             Ok(copied) => copied,
@@ -286,7 +290,8 @@ impl<'a> Writer<'a> {
             zeros.map_err(|error| self.cannot_write(&error))?;
         }
         self.length += size;
-        self.pad(BLOCK as u64)
+        self.pad(BLOCK as u64)?;
+        Ok(copied == size)
     }
 
     fn header(&self, facts: &Stat, kind: EntryType) -> Header {

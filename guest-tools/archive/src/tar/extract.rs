@@ -1,11 +1,11 @@
 //! Files out of an archive, and files compared with it.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::{self, File, OpenOptions},
     io::{self, BufReader, Read, Write},
     os::wasi::ffi::OsStrExt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use guest_start::file::{chmod, stat};
@@ -66,6 +66,24 @@ struct Link {
     placeholder: (u64, u64),
 }
 
+impl Link {
+    /// Whether the placeholder is still there, and still empty: inodes are used again.
+    fn is_waiting(&self) -> bool {
+        stat(&self.path, false).is_ok_and(|facts| {
+            (facts.dev, facts.ino) == self.placeholder && facts.is_file() && facts.size == 0
+        })
+    }
+}
+
+/// Whether two paths are written alike but for `.` components.
+fn same_place(left: &Path, right: &Path) -> bool {
+    let parts = |path: &'_ Path| -> Vec<OsString> {
+        let parts = path.components().filter(|part| *part != Component::CurDir);
+        parts.map(|part| part.as_os_str().to_owned()).collect()
+    };
+    parts(left) == parts(right)
+}
+
 struct Extractor<'a> {
     request: &'a Request,
     verdict: &'a Verdict,
@@ -101,6 +119,9 @@ impl Extractor<'_> {
         let folder = wanted.map_or(&self.request.folder, |at| &self.request.names[at].folder);
         let path = folder.join(OsStr::from_bytes(&name));
         if is_folder {
+            // With a slash at its end a path means what a link leads to.
+            let kept = name.iter().rposition(|byte| *byte != b'/');
+            let path = folder.join(OsStr::from_bytes(&name[..kept.map_or(1, |at| at + 1)]));
             self.folder(member, path);
             return Ok(());
         }
@@ -129,7 +150,10 @@ impl Extractor<'_> {
     fn folder(&mut self, member: &mut Member<'_>, path: PathBuf) {
         let made = self.with_parents(&path, |path| fs::create_dir(path));
         if let Err(error) = made {
-            let is_folder = fs::metadata(&path).is_ok_and(|facts| facts.is_dir());
+            let is_folder = fs::symlink_metadata(&path).is_ok_and(|facts| facts.is_dir());
+            if !is_folder && self.keeps_link(&path) {
+                return;
+            }
             let mut result = if is_folder { Ok(()) } else { Err(error) };
             if result.is_err() && self.make_room(&path) {
                 result = fs::create_dir(&path);
@@ -148,8 +172,22 @@ impl Extractor<'_> {
         });
     }
 
+    /// Whether a link to a folder serves as the folder of a member.
+    fn keeps_link(&self, path: &Path) -> bool {
+        let extraction = &self.request.extraction;
+        let keeps = extraction.keep_links || matches!(extraction.old, Old::Keep | Old::Skip);
+        keeps && fs::metadata(path).is_ok_and(|facts| facts.is_dir())
+    }
+
     fn file(&mut self, member: &mut Member<'_>, path: &Path) -> Result<(), Trouble> {
         let old = self.request.extraction.old;
+        if old == Old::Overwrite {
+            // Overwriting is for the file of that name, not for what a link leads to.
+            let link = fs::symlink_metadata(path).is_ok_and(|facts| facts.is_symlink());
+            if link || self.links.iter().any(|link| same_place(&link.path, path)) {
+                self.make_room(path);
+            }
+        }
         let open = |path: &Path| {
             let mut options = OpenOptions::new();
             options.write(true);
@@ -276,27 +314,42 @@ impl Extractor<'_> {
         if same(&from).is_some() && same(&from) == same(path) {
             return;
         }
-        if let Err(error) = self.in_place(path, |path| fs::hard_link(&from, path)) {
-            self.verdict.error(&format!(
+        match self.in_place(path, |path| fs::hard_link(&from, path)) {
+            Ok(true) => {
+                let waiting = self.links.iter().find(|link| same_place(&link.path, &from));
+                // Another name of a placeholder is to be a link, too.
+                let another = waiting.filter(|link| link.is_waiting()).map(|link| Link {
+                    path: path.to_owned(),
+                    target: link.target.clone(),
+                    ..*link
+                });
+                self.links.extend(another);
+            }
+            Ok(false) => {}
+            Err(error) => self.verdict.error(&format!(
                 "{}: Cannot hard link to ‘{}’: {}",
                 path.display(),
                 String::from_utf8_lossy(&target),
                 reason(&error)
-            ));
+            )),
         }
     }
 
     /// Makes something at `path`, with what is there treated as the options say; false when the
     /// old file stays.
-    fn in_place(&self, path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<bool> {
+    fn in_place(
+        &mut self,
+        path: &Path,
+        make: impl Fn(&Path) -> io::Result<()>,
+    ) -> io::Result<bool> {
         match self.with_parents(path, &make) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                match self.request.extraction.old {
-                    Old::Skip => Ok(false),
-                    Old::Replace | Old::Overwrite if self.make_room(path) => {
-                        make(path).map(|()| true)
-                    }
-                    _ => Err(error),
+                if self.request.extraction.old == Old::Skip {
+                    Ok(false)
+                } else if self.make_room(path) {
+                    make(path).map(|()| true)
+                } else {
+                    Err(error)
                 }
             }
             result => result.map(|()| true),
@@ -304,15 +357,21 @@ impl Extractor<'_> {
     }
 
     /// Removes what is at `path`; a folder only when it is empty.
-    fn make_room(&self, path: &Path) -> bool {
+    fn make_room(&mut self, path: &Path) -> bool {
         if matches!(self.request.extraction.old, Old::Keep | Old::Skip) {
             return false;
         }
+        self.forget_link(path);
         match fs::symlink_metadata(path) {
             Ok(facts) if facts.is_dir() => fs::remove_dir(path).is_ok(),
             Ok(_) => fs::remove_file(path).is_ok(),
             Err(_) => false,
         }
+    }
+
+    /// A later member takes the place of a link that was to be made at `path`.
+    fn forget_link(&mut self, path: &Path) {
+        self.links.retain(|link| !same_place(&link.path, path));
     }
 
     /// Makes the folders above `path` when they are missing.
@@ -330,10 +389,7 @@ impl Extractor<'_> {
     /// Sets what could not be set before everything was in place.
     fn finish(&self) {
         for link in &self.links {
-            let Ok(facts) = stat(&link.path, false) else {
-                continue;
-            };
-            if (facts.dev, facts.ino) != link.placeholder {
+            if !link.is_waiting() {
                 continue;
             }
             let made = fs::remove_file(&link.path)

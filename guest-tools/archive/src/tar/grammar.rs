@@ -33,6 +33,7 @@ pub const VERSION: u32 = 282;
 pub const USAGE: u32 = 283;
 pub const FOREIGN: u32 = 284;
 pub const ZSTD: u32 = 285;
+pub const KEEP_LINKS: u32 = 286;
 
 pub const GRAMMAR: Grammar = Grammar {
     short: "AcdrtuxzjJZaC:vpPOkmhT:X:f:lob:B:nsSWwiUN:I:g:H:K:V:",
@@ -70,6 +71,7 @@ pub const GRAMMAR: Grammar = Grammar {
         ("help", Takes::Nothing, HELP),
         ("ignore-failed-read", Takes::Nothing, IGNORE_READ),
         ("ignore-zeros", Takes::Nothing, 'i' as u32),
+        ("keep-directory-symlink", Takes::Nothing, KEEP_LINKS),
         ("keep-old-files", Takes::Nothing, 'k' as u32),
         ("list", Takes::Nothing, 't' as u32),
         ("mode", Takes::Value, MODE),
@@ -148,4 +150,5 @@ pub const HELP_TEXT: &str = "Usage: tar [OPTION...] [FILE]...
       --exclude=PATTERN --exclude-vcs --wildcards --strip-components=NUMBER
       --transform=EXPRESSION --no-recursion --sort=ORDER --owner --group --numeric-owner
       --mtime=DATE --mode=CHANGES --totals --remove-files --overwrite --unlink-first
+      --keep-directory-symlink
 Archives are written in GNU's format.";

@@ -258,7 +258,7 @@ impl Transform {
         let translated = translate(&fields[0], syntax, "")?;
         Ok(Self {
             matcher: Matcher::new(&translated.pattern, translated.back_references, options)?,
-            replacement: pieces(&fields[1]),
+            replacement: pieces(&fields[1])?,
             global,
             number: number.parse().unwrap_or(1),
             not_members: not[0],
@@ -301,7 +301,7 @@ impl Transform {
     }
 }
 
-fn pieces(text: &str) -> Vec<Piece> {
+fn pieces(text: &str) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut literal = Vec::new();
     let mut chars = text.chars();
@@ -316,6 +316,12 @@ fn pieces(text: &str) -> Vec<Piece> {
                 Some(digit @ '0'..='9') => {
                     group(&mut literal, digit as usize - '0' as usize);
                 }
+                Some(case @ ('U' | 'L' | 'u' | 'l' | 'E')) => {
+                    return Err(format!(
+                        "\\{case} in a transform expression is not supported here: \
+                         write the letters as they are to be"
+                    ));
+                }
                 Some('n') => literal.push(b'\n'),
                 Some('t') => literal.push(b'\t'),
                 Some(other) => literal.extend_from_slice(other.to_string().as_bytes()),
@@ -325,5 +331,5 @@ fn pieces(text: &str) -> Vec<Piece> {
         }
     }
     pieces.push(Piece::Text(literal));
-    pieces
+    Ok(pieces)
 }

@@ -123,6 +123,32 @@ fn cannot(request: &Request, what: &str, error: &io::Error) -> Trouble {
     )
 }
 
+/// The place of a member is found by its header alone, which does not tell it for every kind.
+fn refuse_unmeasured(entry: &mut archive_file::Member<'_>) -> Result<(), Trouble> {
+    let kind = entry.header().entry_type();
+    let sparse = entry.header().as_gnu();
+    let more = kind.is_gnu_sparse() && sparse.is_some_and(|header| header.isextended[0] == 1);
+    let extensions = entry.pax_extensions();
+    let sized = extensions
+        .map_err(|error| archive_file::broken(&error))?
+        .is_some_and(|mut found| {
+            found.any(|field| field.is_ok_and(|field| field.key_bytes() == b"size"))
+        });
+    if !more && !sized {
+        return Ok(());
+    }
+    let what = if more {
+        "a long sparse map"
+    } else {
+        "its size in a pax header"
+    };
+    let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    Err(Trouble::Fatal(format!(
+        "{name}: archives with a member that has {what} cannot be changed here; \
+         extract it and create the archive anew"
+    )))
+}
+
 /// Calls `visit` with every member and the bytes it takes with its headers.
 fn for_each(
     file: &mut File,
@@ -147,6 +173,7 @@ fn for_each(
                 archive_file::broken(&error)
             }
         })?;
+        refuse_unmeasured(&mut entry)?;
         // What follows the header, also for sparse files whose size is another.
         let stored = entry.header().entry_size().unwrap_or(0);
         let end = (entry.raw_file_position() + stored).next_multiple_of(BLOCK);

@@ -1,5 +1,10 @@
 //! Kinds of files that their first bytes tell.
 
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+};
+
 use super::Finding;
 
 /// A kind by its first bytes; `None` leaves it to be text or data.
@@ -262,14 +267,30 @@ fn gzip(start: &[u8]) -> String {
         Some(11) => ", from NTFS filesystem (NT)",
         _ => "",
     });
+    // The size is at the end of the file, which a cut beginning does not have.
+    let whole = (start.len() as u64) < super::LOOK;
     if let Some(size) = start
         .len()
         .checked_sub(4)
+        .filter(|_| whole)
         .and_then(|at| little32(start, at))
     {
-        text.push_str(&format!(", original size modulo 2^32 {size}"));
+        text.push_str(&shown_size(size));
     }
     text
+}
+
+fn shown_size(size: u32) -> String {
+    format!(", original size modulo 2^32 {size}")
+}
+
+/// The size that stands at the end of a gzip file, as words.
+pub fn gzip_size(name: &str) -> io::Result<String> {
+    let mut file = File::open(name)?;
+    let mut size = [0; 4];
+    file.seek(SeekFrom::End(-4))?;
+    file.read_exact(&mut size)?;
+    Ok(shown_size(u32::from_le_bytes(size)))
 }
 
 /// `Mon Nov 23 21:27:47 2026`.

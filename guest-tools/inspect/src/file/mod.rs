@@ -140,7 +140,9 @@ pub fn run(arguments: Vec<OsString>) -> i32 {
                 widest - name.width()
             };
             let nul = if line.has('0') { "\0" } else { "" };
-            writeln!(out, "{name}{nul}{separator}{:blanks$} {text}", "")
+            // Longer than a format's width may be.
+            let blanks = " ".repeat(blanks);
+            writeln!(out, "{name}{nul}{separator}{blanks} {text}")
         };
         if written.is_err() {
             return 1;
@@ -216,7 +218,17 @@ fn identify(name: &str, follow: bool) -> Finding {
         return Finding::binary("empty", "inode/x-empty");
     }
     match File::open(name).and_then(beginning) {
-        Ok(start) => of_content(&start),
+        Ok(start) => {
+            let mut finding = of_content(&start);
+            let cut = start.len() as u64 == LOOK;
+            if cut
+                && finding.mime == "application/gzip"
+                && let Ok(size) = magic::gzip_size(name)
+            {
+                finding.description.push_str(&size);
+            }
+            finding
+        }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Finding::binary("regular file, no read permission", "inode/x-empty")
         }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     ast::{Bytes, Part},
+    depth::Level,
     execute::{Run, Unwind},
     names::Symbol,
     shell::Shell,
@@ -107,6 +108,14 @@ impl Shell {
     }
 
     fn finish(&mut self, expression: &Expression, slots: &[i64], text: &[u8]) -> Run<i64> {
+        // A subscript of a name reference is evaluated anew, and may use the reference itself.
+        let Some(_level) = Level::enter() else {
+            let fault = Fault {
+                message: "expression recursion level exceeded",
+                token: text.to_vec(),
+            };
+            return self.arithmetic_error(text, &fault);
+        };
         let answer = Evaluation {
             shell: self,
             slots,

@@ -338,14 +338,14 @@ fn change(
     if flags.set & flag::NAMEREF != 0
         && let Some(target) = &target
     {
-        if target == name.text() && shell.function_depth() == 0 {
+        let base = target.split(|&b| b == b'[').next().unwrap_or_default();
+        if base == name.text() && shell.function_depth() == 0 {
             shell.builtin_error(
                 command,
                 format_args!("{text}: nameref variable self references not allowed"),
             );
             return Ok(1);
         }
-        let base = target.split(|&b| b == b'[').next().unwrap_or_default();
         if !is_name(base) && !target.is_empty() {
             let target = shown(target);
             shell.builtin_error(

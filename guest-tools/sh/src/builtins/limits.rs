@@ -43,55 +43,105 @@ fn text(limit: Option<u64>) -> String {
 /// cell does not enforce.
 pub fn ulimit(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     let (mut soft, mut hard) = (false, false);
-    let mut value = None;
-    let mut letter = b'f';
+    // Each limit with the value behind it.
+    let mut asked: Vec<(u8, Option<Bytes>)> = Vec::new();
     for word in &words[1..] {
         if word.first() != Some(&b'-') || word.len() < 2 {
-            value = Some(word.clone());
+            match asked.last_mut() {
+                Some((_, value @ None)) => *value = Some(word.clone()),
+                // As bash, which takes no notice of more.
+                Some(_) => {}
+                None => asked.push((b'f', Some(word.clone()))),
+            }
             continue;
         }
-        for &one in &word[1..] {
+        for (place, &one) in word.iter().enumerate().skip(1) {
             match one {
                 b'S' => soft = true,
                 b'H' => hard = true,
-                _ => letter = one,
+                b'a' => asked.push((one, None)),
+                _ => {
+                    let attached = word[place + 1..].to_vec();
+                    asked.push((one, Some(attached).filter(|text| !text.is_empty())));
+                    break;
+                }
             }
         }
     }
-    let now = |shell: &Shell, letter: u8| {
-        let set = shell.limits.iter().find(|(known, _)| *known == letter);
-        set.map_or_else(|| start(letter), |(_, limit)| *limit)
-    };
-    if letter == b'a' {
-        let mut out = String::new();
-        for (letter, name, unit, _) in KINDS {
-            let limit = now(shell, letter);
-            let shown = text(if hard { limit.1 } else { limit.0 });
-            let option = format!("({unit}-{})", char::from(letter));
-            out.push_str(&format!("{name:<20}{option:>20} {shown}\n"));
+    if let Some((letter, _)) = asked
+        .iter()
+        .find(|(letter, _)| *letter != b'a' && !b"bcdefiklmnpqrstuvxPRT".contains(letter))
+    {
+        return Ok(shell.bad_option(b"ulimit", *letter, USAGE));
+    }
+    if asked.iter().any(|(letter, _)| *letter == b'a') {
+        show_all(shell, hard);
+        return Ok(0);
+    }
+    if asked.is_empty() {
+        asked.push((b'f', None));
+    }
+    let named = asked.len() > 1;
+    for (letter, value) in asked {
+        let status = match value {
+            Some(value) => set(shell, letter, &value, (soft, hard)),
+            None => {
+                show(shell, letter, hard, named);
+                0
+            }
+        };
+        if status != 0 {
+            return Ok(status);
         }
-        shell.write_out(out.as_bytes());
-        return Ok(0);
     }
-    if !b"bcdefiklmnpqrstuvxPRT".contains(&letter) {
-        return Ok(shell.bad_option(b"ulimit", letter, USAGE));
-    }
-    let old = now(shell, letter);
-    let Some(value) = value else {
-        let limit = if hard { old.1 } else { old.0 };
-        shell.write_out(format!("{}\n", text(limit)).as_bytes());
-        return Ok(0);
+    Ok(0)
+}
+
+fn now(shell: &Shell, letter: u8) -> Limit {
+    let set = shell.limits.iter().find(|(known, _)| *known == letter);
+    set.map_or_else(|| start(letter), |(_, limit)| *limit)
+}
+
+/// A line with the limit's name before it.
+fn line(shell: &Shell, kind: &(u8, &str, &str, Option<u64>), hard: bool) -> String {
+    let (letter, name, unit, _) = kind;
+    let limit = now(shell, *letter);
+    let shown = text(if hard { limit.1 } else { limit.0 });
+    let option = format!("({unit}-{})", char::from(*letter));
+    format!("{name:<20}{option:>20} {shown}\n")
+}
+
+fn show_all(shell: &mut Shell, hard: bool) {
+    let lines = KINDS.iter().map(|kind| line(shell, kind, hard));
+    let lines: String = lines.collect();
+    shell.write_out(lines.as_bytes());
+}
+
+fn show(shell: &mut Shell, letter: u8, hard: bool, named: bool) {
+    let kind = KINDS.iter().find(|(known, ..)| *known == letter);
+    let shown = match kind.filter(|_| named) {
+        Some(kind) => line(shell, kind, hard),
+        None => {
+            let limit = now(shell, letter);
+            format!("{}\n", text(if hard { limit.1 } else { limit.0 }))
+        }
     };
-    let new = match value.as_slice() {
+    shell.write_out(shown.as_bytes());
+}
+
+/// Sets one limit; the status.
+fn set(shell: &mut Shell, letter: u8, value: &[u8], (soft, hard): (bool, bool)) -> i32 {
+    let old = now(shell, letter);
+    let new = match value {
         b"unlimited" => None,
         b"hard" => old.1,
         b"soft" => old.0,
         digits => match number(digits).and_then(|number| u64::try_from(number).ok()) {
             Some(number) => Some(number),
             None => {
-                let text = shown(&value);
+                let text = shown(value);
                 shell.builtin_error(b"ulimit", format_args!("{text}: invalid number"));
-                return Ok(1);
+                return 1;
             }
         },
     };
@@ -107,7 +157,7 @@ pub fn ulimit(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
             b"ulimit",
             format_args!("{name}: cannot modify limit: Operation not permitted"),
         );
-        return Ok(1);
+        return 1;
     }
     let both = soft == hard;
     let limit = (
@@ -116,5 +166,5 @@ pub fn ulimit(shell: &mut Shell, words: &[Bytes]) -> Run<i32> {
     );
     shell.limits.retain(|(known, _)| *known != letter);
     shell.limits.push((letter, limit));
-    Ok(0)
+    0
 }

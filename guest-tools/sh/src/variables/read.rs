@@ -3,43 +3,52 @@
 use super::{Value, flag, next_index};
 use crate::{
     ast::Bytes,
+    depth::Level,
     known,
     names::{Symbol, intern, is_name},
     shell::Shell,
 };
 
+/// References after each other that are followed; more are taken for a circle, as bash does.
+const REFERENCE_STEPS: usize = 16;
+
 impl Shell {
     /// Follows name references: the final name, and the subscript when it names an element.
     pub fn follow(&mut self, name: Symbol) -> (Symbol, Option<Bytes>) {
         let mut current = name;
-        for _ in 0..16 {
-            let Some(variable) = self.variable(current) else {
-                return (current, None);
+        let mut element: Option<Bytes> = None;
+        for _ in 0..REFERENCE_STEPS {
+            let Some((base, subscript)) = self.reference_target(current) else {
+                let subscript = element.map(|subscript| self.reference_subscript(subscript));
+                return (current, subscript);
             };
-            if variable.flags & flag::NAMEREF == 0 {
-                return (current, None);
+            let named = subscript.is_some();
+            // The subscript nearest to the name asked for is the one that counts.
+            element = element.or(subscript);
+            if base == current && !named {
+                let subscript = element.map(|subscript| self.reference_subscript(subscript));
+                return (current, subscript);
             }
-            let Some(target) = variable.scalar().cloned() else {
-                return (current, None);
-            };
-            if let Some(open) = target.iter().position(|&b| b == b'[') {
-                let subscript = target[open + 1..target.len().max(open + 2) - 1].to_vec();
-                let (base, _) = self.follow(intern(&target[..open]));
-                let subscript = self.reference_subscript(subscript);
-                return (base, Some(subscript));
-            }
-            if !is_name(&target) {
-                return (current, None);
-            }
-            let next = intern(&target);
-            if next == current {
-                return (current, None);
-            }
-            current = next;
+            current = base;
         }
         let text = String::from_utf8_lossy(name.text()).into_owned();
         self.complain(format_args!("warning: {text}: circular name reference"));
         (name, None)
+    }
+
+    /// What a reference names: a variable, perhaps with a subscript. `None` for what is no
+    /// reference or has no target.
+    fn reference_target(&self, name: Symbol) -> Option<(Symbol, Option<Bytes>)> {
+        let variable = self.variable(name)?;
+        let target = variable.scalar()?;
+        if variable.flags & flag::NAMEREF == 0 {
+            return None;
+        }
+        if let Some(open) = target.iter().position(|&b| b == b'[') {
+            let subscript = target[open + 1..target.len().max(open + 2) - 1].to_vec();
+            return Some((intern(&target[..open]), Some(subscript)));
+        }
+        is_name(target).then(|| (intern(target), None))
     }
 
     /// The subscript a reference names, its quotes and expansions done.
@@ -47,6 +56,10 @@ impl Shell {
         if !text.iter().any(|b| b"$`'\"\\".contains(b)) {
             return text;
         }
+        // A subscript may use the reference itself.
+        let Some(_level) = Level::enter() else {
+            return text;
+        };
         let subscript = crate::parse::subscript(&text, self.line, self.settings());
         self.expand_single(&subscript.key).unwrap_or(text)
     }
@@ -54,17 +67,12 @@ impl Shell {
     /// Whether following references from `name` leads back to it.
     pub fn is_circular(&self, name: Symbol) -> bool {
         let mut current = name;
-        for _ in 0..16 {
-            let Some(variable) = self.variable(current) else {
-                return false;
-            };
-            let Some(target) = variable.scalar().filter(|target| is_name(target)) else {
-                return false;
-            };
-            if variable.flags & flag::NAMEREF == 0 || intern(target) == current {
-                return false;
+        for _ in 0..REFERENCE_STEPS {
+            match self.reference_target(current) {
+                None => return false,
+                Some((base, None)) if base == current => return false,
+                Some((base, _)) => current = base,
             }
-            current = intern(target);
         }
         true
     }
@@ -131,19 +139,21 @@ impl Shell {
     }
 
     pub fn is_associative(&self, name: Symbol) -> bool {
-        match self.variable(name) {
-            Some(variable) if variable.flags & flag::NAMEREF != 0 => match variable.scalar() {
-                Some(target) if is_name(target) && intern(target) != name => {
-                    self.is_associative(intern(target))
-                }
-                _ => false,
-            },
-            Some(variable) => {
-                variable.flags & flag::ASSOCIATIVE != 0
-                    || matches!(name, known::BASH_ALIASES | known::BASH_CMDS)
+        let mut name = name;
+        for _ in 0..REFERENCE_STEPS {
+            let Some(variable) = self.variable(name) else {
+                return false;
+            };
+            if variable.flags & flag::NAMEREF == 0 {
+                return variable.flags & flag::ASSOCIATIVE != 0
+                    || matches!(name, known::BASH_ALIASES | known::BASH_CMDS);
             }
-            None => false,
+            match self.reference_target(name) {
+                Some((base, None)) if base != name => name = base,
+                _ => return false,
+            }
         }
+        false
     }
 
     pub fn get_key(&mut self, name: Symbol, key: &[u8]) -> Option<Bytes> {
@@ -162,6 +172,10 @@ impl Shell {
     pub fn get_index(&mut self, name: Symbol, index: i64) -> Option<Bytes> {
         let (name, _) = self.follow(name);
         let variable = self.variable(name)?;
+        // A reference that leads nowhere has no elements.
+        if variable.flags & flag::NAMEREF != 0 {
+            return None;
+        }
         if variable.flags & flag::DYNAMIC != 0 {
             if !crate::special::is_array(name) {
                 return if index == 0 {
@@ -228,6 +242,9 @@ impl Shell {
         let Some(variable) = self.variable(name) else {
             return Vec::new();
         };
+        if variable.flags & flag::NAMEREF != 0 {
+            return Vec::new();
+        }
         if variable.flags & flag::DYNAMIC != 0 {
             return self.dynamic_items(name);
         }
