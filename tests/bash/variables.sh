@@ -134,4 +134,4 @@ declare -n a='a[0]'; echo $?; echo "${a-none}"
 ### a local reference to its own element
 f() { local -n a='a[0]'; echo $?; }; f
 ### a reference whose subscript is itself
-(declare -n r="s[r]"; r=1) 2>/dev/null; echo ended
+(declare -n r="s[r]"; echo "$r") 2>&1 | grep -c "recursion level"
