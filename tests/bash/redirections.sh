@@ -148,5 +148,5 @@ echo x > f; chmod 000 f; cat f 2>/dev/null; echo $?; (echo y > f) 2>/dev/null; e
 echo abc > f; : > f; [ -s f ] || echo empty
 ### order of left to right with failing
 (echo a > x < none > y) 2>/dev/null; ls
-### writers end before the call does
-exec > >(tr a-z A-Z); echo shown
+### a substituted writer gets all that was written
+exec 3>&1 > >(tr a-z A-Z); echo shown; exec >&3 3>&-; sleep 0.5
