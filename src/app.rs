@@ -62,7 +62,7 @@ impl App {
         let sessions = Sessions::open(state.path(), config.sessions_max)?;
         let audit = Audit::open(&records, RECORD, &keeping(config))?;
         let executor = executor(config, executable, audit, sessions, config.calls_max).await?;
-        let own = sources(config, tokens.policies()?);
+        let own = sources(config, tokens.policies());
         executor.policies.keep_to(own)?;
         let connections = Arc::new(Connections::new(config.connections_max));
         let door = Door::new(

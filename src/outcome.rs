@@ -27,6 +27,22 @@ pub struct Outcome {
     pub denied: Vec<String>,
 }
 
+impl Outcome {
+    /// The outcome of a call that a limit ended before it had one of its own; `text` is what its
+    /// standard error says.
+    pub fn stopped(by: StoppedBy, text: &str) -> Self {
+        Self {
+            exit_code: by.exit_code(),
+            stopped_by: Some(by),
+            stderr: Captured {
+                head: text.into(),
+                ..Captured::default()
+            },
+            ..Self::default()
+        }
+    }
+}
+
 /// Most changed paths an outcome names. Chosen, not measured.
 pub const CHANGED_MAX: usize = 1_000;
 /// Most denied programs an outcome names. Chosen: a script that tries more has been understood.

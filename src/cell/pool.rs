@@ -32,7 +32,7 @@ use super::{
     order::{Event, Message, Order, Stdin},
     wire::{FRAME_BYTES_MAX, FrameReader, WireError, write_frames},
 };
-use crate::outcome::{Captured, Outcome, StoppedBy};
+use crate::outcome::{Outcome, StoppedBy};
 use crate::policy::{Grant, Run};
 
 /// The number under which a cell finds its socket.
@@ -170,7 +170,7 @@ impl CellPool {
                 Ok(running) => running,
                 Err(CellGone) => return Ok(cell_died()),
             },
-            () = &mut cancelled => return Ok(cancelled_early()),
+            () = &mut cancelled => return Ok(Outcome::stopped(StoppedBy::Cancelled, "")),
         };
         let overdue = wall.saturating_add(STALL_WAIT);
         let ended = tokio::time::timeout(overdue, async {
@@ -411,23 +411,7 @@ fn weight(order: &Order) -> usize {
     lists + stdin + order.state.len() + order.cwd.len()
 }
 
-fn cancelled_early() -> Outcome {
-    Outcome {
-        exit_code: StoppedBy::Cancelled.exit_code(),
-        stopped_by: Some(StoppedBy::Cancelled),
-        ..Outcome::default()
-    }
-}
-
 pub(super) fn cell_died() -> Outcome {
-    let text = b"hotcell: the cell that ran this call died; files may be half written\n";
-    Outcome {
-        exit_code: StoppedBy::Cell.exit_code(),
-        stopped_by: Some(StoppedBy::Cell),
-        stderr: Captured {
-            head: text.to_vec(),
-            ..Captured::default()
-        },
-        ..Outcome::default()
-    }
+    let text = "hotcell: the cell that ran this call died; files may be half written\n";
+    Outcome::stopped(StoppedBy::Cell, text)
 }

@@ -323,15 +323,7 @@ fn absent(program: &str) -> Outcome {
 
 fn stopped(by: StoppedBy) -> Outcome {
     let text = "hotcell: the call's limits leave no room for its first process\n";
-    Outcome {
-        exit_code: by.exit_code(),
-        stopped_by: Some(by),
-        stderr: Captured {
-            head: text.into(),
-            ..Captured::default()
-        },
-        ..Outcome::default()
-    }
+    Outcome::stopped(by, text)
 }
 
 fn stdin(stdin: Stdin) -> Descriptor {

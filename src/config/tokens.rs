@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use base64::Engine as _;
@@ -219,15 +219,11 @@ impl Tokens {
         Ok(path)
     }
 
-    /// The policy file of every agent that has one of its own, as the list says now.
-    ///
-    /// # Errors
-    /// When the file cannot be read or does not parse.
-    pub fn policies(&self) -> Result<BTreeMap<String, PathBuf>, TokenError> {
-        let tokens = self.read()?.token.into_iter();
-        Ok(tokens
-            .filter_map(|entry| Some((entry.name, entry.policy?)))
-            .collect())
+    /// The policy file of every agent that has one of its own, of the list in force.
+    pub fn policies(&self) -> BTreeMap<String, PathBuf> {
+        // Without its policy an agent would have that of all others: a poisoned lock is read.
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.policies.clone()
     }
 
     /// Names and times of creation.
