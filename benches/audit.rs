@@ -159,7 +159,9 @@ fn verified() -> anyhow::Result<()> {
         let _not_awaited = audit.intent(&intent(&id));
         audit.finished(&outcome(&id));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
     runtime.block_on(audit.close())?;
     let began = Instant::now();
     let report = verify(&Names::new(place.path(), "t"), &Anchors::default())?;
@@ -218,8 +220,8 @@ fn outcome(id: &str) -> Finished<'_> {
 fn arguments() -> anyhow::Result<Arguments> {
     let mut arguments = Arguments {
         without: target_folder()?.join("hotcell-without-record"),
-        rounds: 6,
-        time: Duration::from_secs(1),
+        rounds: 40,
+        time: Duration::from_millis(500),
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
