@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::audit::{Audit, Keeping};
-use crate::cell::{CellOptions, CellPool, program_names};
-use crate::config::{Config, State, Tokens};
+use crate::cell::{CellOptions, CellPool, Walls, program_names};
+use crate::config::{Cells, Config, State, Tokens};
 use crate::executor::{Admission, Executor, TOOLS};
 use crate::http::{self, Connections, Door};
 use crate::policy::{Loader, Policies, Policy, PolicyError, Sources, Vocabulary, sign};
@@ -23,8 +23,8 @@ use crate::telemetry::{Spans, Telemetry};
 
 /// Name of the server's record.
 const RECORD: &str = "serve";
-/// What records say of the walls around a call.
-const CONFINEMENT: &str = "none: one process for all sessions";
+/// Processes that wait to become cells, while serving. Chosen: two new sessions at once find one.
+const SPARES: usize = 2;
 /// How often the token file is looked at.
 const TOKENS_EVERY: Duration = Duration::from_secs(1);
 /// How often idle sessions are looked for.
@@ -61,7 +61,7 @@ impl App {
         let begun = begun.into_iter().map(|key| (key.agent, key.key_sha256));
         let sessions = Sessions::open(state.path(), config.sessions_max)?;
         let audit = Audit::open(&records, RECORD, &keeping(config))?;
-        let executor = executor(config, executable, audit, sessions, config.calls_max).await?;
+        let executor = executor(config, cells(config, executable), audit, sessions).await?;
         let own = sources(config, tokens.policies());
         executor.policies.keep_to(own)?;
         let connections = Arc::new(Connections::new(config.connections_max));
@@ -175,27 +175,43 @@ pub fn keeping(config: &Config) -> Keeping {
     }
 }
 
+/// How a server of this configuration starts its cells.
+pub fn cells(config: &Config, executable: PathBuf) -> CellOptions {
+    CellOptions {
+        executable,
+        cache: config.cache.clone(),
+        calls_max: config.calls_max,
+        spares: SPARES,
+        inherits_stdin: false,
+        walls: Walls {
+            least: config.confinement,
+            user: (config.cell_user, config.cell_user),
+            memory_bytes: config.cell_memory,
+        },
+    }
+}
+
 /// Builds the pipeline over given sessions and record.
 ///
 /// # Errors
 /// When the policy does not load or no cell starts.
 pub async fn executor(
     config: &Config,
-    executable: PathBuf,
+    cells: CellOptions,
     audit: Audit,
     sessions: Sessions,
-    calls_max: usize,
 ) -> anyhow::Result<Arc<Executor>> {
+    let calls_max = cells.calls_max;
     let policies = Policies::load(
         sources(config, BTreeMap::new()),
         signed_loader(config.policy_keys.as_deref())?,
     )?;
-    let options = CellOptions {
-        executable,
-        cache: config.cache.clone(),
-        calls_max,
-    };
-    let cells = CellPool::start(options).await.context("no cell started")?;
+    let cells = CellPool::start(cells).await.context("no cell started")?;
+    let walls = cells.walls();
+    for missing in &walls.missing {
+        tracing::warn!(%missing, level = walls.level().name(), "cells are confined at less than full");
+    }
+    let confinement = walls.to_string();
     let admission = Admission::new(calls_max, config.calls_waiting_max);
     let spans = config.otlp_endpoint.as_deref().map(Spans::start);
     let telemetry = Telemetry {
@@ -210,7 +226,8 @@ pub async fn executor(
         cells,
         admission,
         telemetry,
-        confinement: CONFINEMENT,
+        confinement,
+        cells_shared: config.cells == Cells::PerToken,
         stopping,
     }))
 }

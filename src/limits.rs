@@ -1,6 +1,44 @@
-//! Named ceilings for one call, over all its processes.
+//! Named ceilings for one call, over all its processes; and how strong its walls are.
+
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+/// How confined a process is, the weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Landlock and seccomp.
+    Basic,
+    /// As full, with cgroups or the network namespace replaced by what does nearly the same.
+    Strong,
+    /// Namespaces, a root of its own, Landlock, seccomp, cgroup limits.
+    Full,
+}
+
+impl Level {
+    /// The level's name in configuration, records and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Strong => "strong",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl FromStr for Level {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "basic" => Ok(Self::Basic),
+            "strong" => Ok(Self::Strong),
+            "full" => Ok(Self::Full),
+            _ => Err(format!("`{text}` is not one of full, strong, basic")),
+        }
+    }
+}
 
 /// What one call may use. Every field is a hard ceiling; none is "unlimited".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

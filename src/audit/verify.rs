@@ -167,8 +167,8 @@ fn check(
     for (index, file) in files.iter().enumerate() {
         walk.file.clone_from(file);
         walk.line = 0;
-        let last_file = index + 1 == files.len();
-        walk.file_holds(last_file, &mut wanted)?;
+        let next_file = files.get(index + 1).map(PathBuf::as_path);
+        walk.file_holds(next_file, &mut wanted)?;
     }
     let report = walk.end()?;
     is_comparable(anchors, &report, &verifier)?;
@@ -263,6 +263,18 @@ fn signed_in(file: &Path, must_exist: bool, verifier: &Verifier) -> Result<Vec<C
     checked.collect()
 }
 
+/// The line behind the one just read, which may begin the next file.
+fn following(lines: &mut Lines, next_file: Option<&Path>) -> Option<Vec<u8>> {
+    match lines.next_line().ok()? {
+        Next::Line(after) => Some(after.to_vec()),
+        Next::End => match Lines::open(next_file?).ok()?.next_line().ok()? {
+            Next::Line(first) => Some(first.to_vec()),
+            Next::TooLong | Next::Unended(_) | Next::End => None,
+        },
+        Next::TooLong | Next::Unended(_) => None,
+    }
+}
+
 struct Walk {
     chain: Chain,
     checkpoints: VecDeque<Checkpoint>,
@@ -296,10 +308,11 @@ impl Walk {
 
     fn file_holds(
         &mut self,
-        last_file: bool,
+        next_file: Option<&Path>,
         wanted: &mut Option<&mut Wanted>,
     ) -> Result<(), Fault> {
         let mut lines = Lines::open(&self.file).map_err(|error| self.read(error))?;
+        let last_file = next_file.is_none();
         loop {
             self.line += 1;
             let seq = self.chain.next();
@@ -327,10 +340,7 @@ impl Walk {
             let seq = self.chain.next();
             if let Err(misfit) = self.chain.fits(line) {
                 let line = line.to_vec();
-                let after = match lines.next_line() {
-                    Ok(Next::Line(after)) => Some(after.to_vec()),
-                    _ => None,
-                };
+                let after = following(&mut lines, next_file);
                 return Err(self.misfit(misfit, &line, after.as_deref()));
             }
             if let Some(doubt) = self.doubt.take() {

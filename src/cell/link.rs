@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -21,18 +21,11 @@ use crate::outcome::{CHANGED_MAX, CHANGED_PATH_BYTES_MAX, DENIED_BYTES_MAX, DENI
 
 /// Messages that may wait for a cell's socket.
 pub(super) const MESSAGES_MAX: usize = 4_096;
+/// What is said of a cell that told what it may not.
+pub(super) const BROKE_THE_RULES: &str = "was ended, since it broke the rules";
 /// What a kept stream may hold beyond the limit: two halves of an odd number, and the cell's
 /// own words for a call that did not start.
 const KEPT_BYTES_SPARE: u64 = 4_096;
-
-/// How far a cell is with the guests that calls need first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Readiness {
-    Starting,
-    Ready,
-    /// One of them cannot be compiled or mapped; waiting longer would not help.
-    Unable,
-}
 
 /// One living cell.
 #[derive(Debug)]
@@ -40,9 +33,8 @@ pub(super) struct Link {
     pub(super) messages: mpsc::Sender<Message>,
     waiting: Mutex<HashMap<CallId, Waiting>>,
     last_call: AtomicU64,
-    pub(super) readiness: watch::Sender<Readiness>,
-    /// The cell has told what it lacks; it may do so once.
-    pub(super) told_missing: AtomicBool,
+    /// The cell is to be ended, or has ended: it gets no more calls.
+    pub(super) closing: watch::Sender<bool>,
     /// A call's answer is overdue: the cell is to be ended.
     pub(super) stalled: watch::Sender<bool>,
 }
@@ -109,8 +101,7 @@ impl Link {
             messages,
             waiting: Mutex::default(),
             last_call: AtomicU64::new(0),
-            readiness: watch::channel(Readiness::Starting).0,
-            told_missing: AtomicBool::new(false),
+            closing: watch::channel(false).0,
             stalled: watch::channel(false).0,
         })
     }
@@ -212,7 +203,11 @@ impl Link {
         };
         let held = waiting.rights.hold(&outcome);
         outcome.streamed_bytes = waiting.streamed;
-        let told = if held.is_ok() { outcome } else { cell_died() };
+        let told = if held.is_ok() {
+            outcome
+        } else {
+            cell_died(BROKE_THE_RULES)
+        };
         let _gone = waiting.answer.send(Ok(told));
         held
     }
@@ -224,10 +219,19 @@ impl Link {
         }
     }
 
+    /// Has the cell ended.
+    pub(super) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        *self.closing.borrow()
+    }
+
     /// Answers every call that still waits: the cell is dead.
-    pub(super) fn died(&self) {
+    pub(super) fn died(&self, how: &str) {
         for (_, waiting) in self.waiting.lock().drain() {
-            let _gone = waiting.answer.send(Ok(cell_died()));
+            let _gone = waiting.answer.send(Ok(cell_died(how)));
         }
     }
 }
@@ -278,7 +282,7 @@ impl RunningCall {
     pub(super) async fn outcome(&mut self) -> Result<Outcome, CellError> {
         let outcome = (&mut self.outcome).await;
         self.done = true;
-        outcome.unwrap_or_else(|_| Ok(cell_died()))
+        outcome.unwrap_or_else(|_| Ok(cell_died("died")))
     }
 
     /// Asks the cell to end the call; its outcome is still to come.
@@ -291,7 +295,7 @@ impl RunningCall {
         self.done = true;
         self.link.stalled.send_replace(true);
         self.link.waiting.lock().remove(&self.id);
-        cell_died()
+        cell_died("did not end it in time, and was ended")
     }
 }
 
@@ -390,7 +394,7 @@ mod tests {
         for outcome in forged {
             let (link, mut call, _queue, _chunks) = begun().await;
             assert!(link.ended(call.id, outcome).is_err());
-            assert_eq!(call.outcome().await.unwrap(), cell_died());
+            assert_eq!(call.outcome().await.unwrap(), cell_died(BROKE_THE_RULES));
         }
         let (link, mut call, _queue, _chunks) = begun().await;
         link.ended(call.id, Outcome::default()).unwrap();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::confinement::seal::Terms;
 use crate::limits::Limits;
 use crate::outcome::{Outcome, as_bytes};
 use crate::policy::{ProgramTable, Protected};
@@ -22,6 +23,15 @@ pub fn room_of(bytes: usize) -> u64 {
     (bytes as u64).saturating_add(PIECE_BYTES)
 }
 
+/// Broker to a spare, once and first: what it is for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Assignment {
+    pub terms: Terms,
+}
+
+/// Largest assignment, in bytes. Chosen: some thousand paths.
+pub const ASSIGNMENT_BYTES_MAX: usize = 1 << 20;
+
 /// Broker to cell.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Message {
@@ -29,8 +39,6 @@ pub enum Message {
     Cancel(CallId),
     /// Streamed output that took so much room has left the broker.
     Taken(CallId, u64),
-    /// The module's artefact is in the cache now, or could not be made.
-    Load(String),
 }
 
 /// One call to run: a first process and what it may see.
@@ -84,10 +92,14 @@ pub struct Mount {
 /// Cell to broker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Event {
-    /// The cell takes orders; these modules are not compiled yet, most needed first.
-    Missing(Vec<String>),
-    /// Whether a module could be mapped after [`Message::Load`].
-    Loaded(String, bool),
+    /// The process is up and waits to be told what it is for.
+    Waiting,
+    /// It is sealed, and is root still if that is said; the first order may come.
+    Sealed {
+        stays_root: bool,
+    },
+    /// It could not be sealed: why.
+    Unsealed(String),
     Output(CallId, Stream, #[serde(with = "as_bytes")] Vec<u8>),
     Ended(CallId, Box<Outcome>),
     /// The order could not be started at all.

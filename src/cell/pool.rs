@@ -1,72 +1,89 @@
-//! The broker's side of the cells: starts one, restarts it when it dies, hands it orders and
-//! waits for outcomes. A cell is untrusted from its first guest on.
-
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the one place that starts processes"
-)]
+//! The broker's cells: one for each session (or agent), started ahead, given back when idle,
+//! replaced when they die. A cell is untrusted from its first guest on.
 
 use std::{
-    os::{fd::OwnedFd, unix::net::UnixStream as StdStream},
+    collections::{HashMap, VecDeque},
+    future::Future,
     path::PathBuf,
     pin::pin,
-    process::Stdio,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use command_fds::{CommandFdExt, FdMapping};
 use parking_lot::Mutex;
-use tokio::{
-    net::UnixStream,
-    process::{Child, Command},
-    sync::{mpsc, watch},
-};
+use tokio::sync::{Notify, OnceCell, mpsc, watch};
 
 use super::{
-    catalogue::{Catalogue, NEEDED_FIRST},
-    link::{CellGone, Chunk, Link, MESSAGES_MAX, Readiness, RunningCall},
-    order::{Event, Message, Order, Stdin},
-    wire::{FRAME_BYTES_MAX, FrameReader, WireError, write_frames},
+    catalogue::Catalogue,
+    guests::{Guests, State},
+    link::{CellGone, Chunk, Link, RunningCall},
+    live,
+    order::{Order, Stdin},
+    starter::{Spare, Starter, StarterOptions, Walls},
+    wire::FRAME_BYTES_MAX,
 };
+use crate::confinement::{Reached, launch::LaunchError, seal::Folder};
 use crate::outcome::{Outcome, StoppedBy};
 use crate::policy::{Grant, Run};
 
-/// The number under which a cell finds its socket.
-pub const SOCKET_NUMBER: i32 = 3;
-/// Pause before a cell that died is started again.
-const RESTART_PAUSE: Duration = Duration::from_millis(100);
+/// Pause before a spare that could not be started is tried again.
+const RESTART_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait of a call for a cell that is starting, first compilation included.
 const READY_WAIT: Duration = Duration::from_secs(60);
-/// Longest wait for a cell to end once its socket is closed.
-const STOP_WAIT: Duration = Duration::from_secs(2);
 /// How far past its wall limit a call's answer may be before its cell is taken for hung and
-/// ended, with every call in it. Chosen: far above any overshoot of a loaded machine.
-const STALL_WAIT: Duration = Duration::from_secs(10);
+/// ended, with every call in it.
+const STALL_WAIT: Duration = Duration::from_millis(500);
 /// How long a cancelled call may take to end before its cell is taken for hung. Chosen: far
 /// above the slice in which a guest notices, and below the time a stopping server waits.
 const CANCEL_WAIT: Duration = Duration::from_millis(1_500);
 /// Most bytes in an order's long fields; the frame holds a mebibyte for the rest.
 const ORDER_BYTES_MAX: usize = FRAME_BYTES_MAX - (1 << 20);
+/// A cell without calls for this long is ended: its session's state is on disk. Chosen: an agent
+/// that thinks between two calls finds its cell again, one that went away leaves nothing.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+/// Cells without calls beyond this number are ended at once, the longest idle first.
+const IDLE_CELLS_MAX: usize = 16;
+/// How often idle cells are looked for.
+const IDLE_EVERY: Duration = Duration::from_secs(1);
+/// Longest wait for all cells to be gone when the pool is stopped.
+const GONE_WAIT: Duration = Duration::from_secs(6);
 
 /// Why an order could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum CellError {
     #[error("a cell process could not be started")]
     Start(#[source] std::io::Error),
-    #[error("no cell is ready; it is still starting")]
-    NotReady,
+    #[error("a cell process could not be started: {0}")]
+    Launch(#[from] LaunchError),
+    #[error("a cell process cannot have its cgroup")]
+    Group(#[source] std::io::Error),
+    #[error("a cell could not be sealed: {0}")]
+    Unsealed(String),
+    #[error(
+        "cells would be confined at less than `{least}`, which is asked for. This machine gives {reached}"
+    )]
+    Walls {
+        least: &'static str,
+        reached: String,
+    },
     #[error("the guests that calls need first cannot be compiled; the log says why")]
     Unable,
+    #[error(
+        "the folder `{path}`, which the call is to see, cannot be opened ({source}); no part of its path may be a link"
+    )]
+    Folder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("no cell is ready: {0}")]
+    NotReady(&'static str),
     #[error("the call's input of {0} bytes is over the limit of {ORDER_BYTES_MAX} bytes")]
     TooLarge(usize),
     #[error("the cell refused the order: {0}")]
     Refused(String),
-    #[error("the cells are being stopped")]
-    Stopped,
     #[error("the guests this binary ships cannot be read")]
     Catalogue(#[source] anyhow::Error),
 }
@@ -80,39 +97,87 @@ pub struct CellOptions {
     pub cache: PathBuf,
     /// Calls that may run at once.
     pub calls_max: usize,
+    /// Processes that wait to become cells.
+    pub spares: usize,
+    /// Cells read this process's standard input.
+    pub inherits_stdin: bool,
+    pub walls: Walls,
+}
+
+/// Whose cell a call runs in.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// Calls with the same key share a cell.
+    pub key: String,
+    /// A folder that holds the workspaces of all of them, where they are several sessions.
+    pub shared: Option<PathBuf>,
 }
 
 /// Starts and feeds the cells of a broker.
 #[derive(Debug)]
 pub struct CellPool {
-    options: CellOptions,
     programs: Vec<String>,
-    link: watch::Sender<Option<Arc<Link>>>,
-    supervisor: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    guests: Arc<Guests>,
+    starter: Starter,
+    spares_max: usize,
+    spares: Mutex<VecDeque<(u64, Spare)>>,
+    spare_taken: Notify,
+    ready: AtomicBool,
+    cells: Mutex<HashMap<String, Arc<Cell>>>,
     stop: watch::Sender<bool>,
+    /// Held by every living cell.
+    alive: watch::Sender<()>,
     started: AtomicU64,
+    died: Arc<AtomicU64>,
+}
+
+/// The cell of one key, from before it is started until another takes its place.
+#[derive(Debug)]
+struct Cell {
+    folders: Vec<Folder>,
+    generation: u64,
+    link: OnceCell<Arc<Link>>,
+    /// Calls that hold it.
+    users: AtomicUsize,
+    used: Mutex<Instant>,
+    /// No call may take it any more; the last one that has it closes it.
+    retired: AtomicBool,
 }
 
 impl CellPool {
-    /// Starts the first cell and the compilation of what the cache lacks.
+    /// Finds this machine's walls, starts the first spare and the compilation of what the cache
+    /// lacks.
     ///
     /// # Errors
-    /// The cell cannot be started, or the shipped guests cannot be read.
+    /// The walls are less than asked for, or the shipped guests cannot be read.
     pub async fn start(options: CellOptions) -> Result<Arc<Self>, CellError> {
         let programs = Catalogue::shipped()
             .map_err(CellError::Catalogue)?
             .programs();
-        let pool = Arc::new(Self {
-            options,
-            programs,
-            link: watch::channel(None).0,
-            supervisor: Mutex::new(None),
-            stop: watch::channel(false).0,
-            started: AtomicU64::new(0),
+        let guests = Guests::start(options.executable.clone(), options.cache.clone())?;
+        let starter = Starter::new(StarterOptions {
+            executable: options.executable,
+            cache: options.cache,
+            calls_max: options.calls_max,
+            inherits_stdin: options.inherits_stdin,
+            walls: options.walls,
         });
-        let first = pool.spawn_cell()?;
-        let supervisor = tokio::spawn(Arc::clone(&pool).supervise(first));
-        *pool.supervisor.lock() = Some(supervisor);
+        let pool = Arc::new(Self {
+            programs,
+            guests,
+            starter: starter.await?,
+            spares_max: options.spares,
+            spares: Mutex::default(),
+            spare_taken: Notify::new(),
+            ready: AtomicBool::new(false),
+            cells: Mutex::default(),
+            stop: watch::channel(false).0,
+            alive: watch::channel(()).0,
+            started: AtomicU64::new(0),
+            died: Arc::default(),
+        });
+        tokio::spawn(Arc::clone(&pool).keep_spares());
+        tokio::spawn(Arc::clone(&pool).end_idle());
         Ok(pool)
     }
 
@@ -121,17 +186,30 @@ impl CellPool {
         &self.programs
     }
 
-    /// Cells started so far; every one after the first replaced one that died.
+    /// The walls every cell is behind.
+    pub fn walls(&self) -> &Reached {
+        &self.starter.reached
+    }
+
+    /// Processes started so far.
     pub fn started(&self) -> u64 {
         self.started.load(Ordering::Relaxed)
     }
 
-    /// True when the shell and the file tools are mapped in a living cell.
+    /// Cells that ended without being told to, or had to be ended.
+    pub fn died(&self) -> u64 {
+        self.died.load(Ordering::Relaxed)
+    }
+
+    /// Cells that have a session.
+    pub fn living(&self) -> usize {
+        self.cells.lock().len()
+    }
+
+    /// True when a cell can be had with the shell and the file tools.
     pub fn ready(&self) -> bool {
-        self.link
-            .borrow()
-            .as_ref()
-            .is_some_and(|link| *link.readiness.borrow() == Readiness::Ready)
+        self.guests.progress().state == State::Usable
+            && (self.spares_max == 0 || self.ready.load(Ordering::Relaxed))
     }
 
     /// Runs one order. When `cancelled` resolves the call and every process of it end, and what
@@ -143,7 +221,7 @@ impl CellPool {
     pub async fn run(
         &self,
         grant: Grant,
-        mut order: Order,
+        (mut order, home): (Order, Home),
         sink: Option<mpsc::UnboundedSender<Chunk>>,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Outcome, CellError> {
@@ -161,14 +239,15 @@ impl CellPool {
         let wall = Duration::from_millis(order.limits.wall_ms);
         let mut cancelled = pin!(cancelled);
         let begun = async {
-            let link = tokio::time::timeout(READY_WAIT, self.ready_link());
-            let link = link.await.map_err(|_| CellError::NotReady)??;
-            Ok(link.begin(order, sink).await)
+            let late = CellError::NotReady("it is still starting");
+            let cell = tokio::time::timeout(READY_WAIT, self.cell_of(&home, &order));
+            let (held, link) = cell.await.map_err(|_| late)??;
+            Ok::<_, CellError>((held, link.begin(order, sink).await))
         };
-        let mut running = tokio::select! {
+        let (_held, mut running) = tokio::select! {
             begun = begun => match begun? {
-                Ok(running) => running,
-                Err(CellGone) => return Ok(cell_died()),
+                (held, Ok(running)) => (held, running),
+                (_, Err(CellGone)) => return Ok(cell_died("died")),
             },
             () = &mut cancelled => return Ok(Outcome::stopped(StoppedBy::Cancelled, "")),
         };
@@ -189,205 +268,217 @@ impl CellPool {
     /// Ends the cells and every call in them.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
-        let supervisor = self.supervisor.lock().take();
-        if let Some(supervisor) = supervisor {
-            let _ended = supervisor.await;
+        for (_, cell) in self.cells.lock().drain() {
+            cell.retire();
+            cell.close();
+        }
+        self.spares.lock().clear();
+        if tokio::time::timeout(GONE_WAIT, self.alive.closed())
+            .await
+            .is_err()
+        {
+            tracing::error!("cells are left that do not end");
         }
     }
 
-    async fn ready_link(&self) -> Result<Arc<Link>, CellError> {
-        let mut links = self.link.subscribe();
-        loop {
-            let link = links.wait_for(Option::is_some).await;
-            let link = link.map_err(|_| CellError::Stopped)?.clone();
-            let Some(link) = link else { continue };
-            let mut readiness = link.readiness.subscribe();
-            tokio::select! {
-                known = readiness.wait_for(|now| *now != Readiness::Starting) => {
-                    if known.is_ok_and(|now| *now == Readiness::Unable) {
-                        return Err(CellError::Unable);
-                    }
-                }
-                // This cell died before it was ready: look for the next.
-                changed = links.changed() => {
-                    changed.map_err(|_| CellError::Stopped)?;
-                    continue;
-                }
+    /// The cell a call runs in, started if need be.
+    async fn cell_of(
+        &self,
+        home: &Home,
+        order: &Order,
+    ) -> Result<(Held<'_>, Arc<Link>), CellError> {
+        self.guests.usable().await?;
+        let folders = folders(home, order)?;
+        let held = self.hold(home, folders);
+        let link = held
+            .cell
+            .link
+            .get_or_try_init(|| self.assign(&held.cell.folders));
+        match link.await {
+            Ok(link) => {
+                let link = Arc::clone(link);
+                Ok((held, link))
             }
-            return Ok(link);
+            Err(error) => {
+                held.cell.retire();
+                Err(error)
+            }
         }
     }
 
-    /// Keeps one cell alive until the pool is stopped.
-    async fn supervise(self: Arc<Self>, first: (Child, StdStream)) {
-        let mut next = Ok(first);
-        let mut stop = self.stop.subscribe();
-        while !*stop.borrow() {
+    /// The key's cell where it still serves, or an empty place for the next.
+    fn hold(&self, home: &Home, folders: Vec<Folder>) -> Held<'_> {
+        let generation = self.guests.progress().generation;
+        let mut cells = self.cells.lock();
+        let known = cells.get(&home.key).filter(|cell| {
+            let newest = cell.generation == generation || cell.users.load(Ordering::SeqCst) > 0;
+            cell.folders == folders && newest && cell.serves()
+        });
+        let cell = match known {
+            Some(cell) => Arc::clone(cell),
+            None => {
+                let cell = Arc::new(Cell::new(folders, generation));
+                if let Some(former) = cells.insert(home.key.clone(), Arc::clone(&cell)) {
+                    former.retire();
+                }
+                cell
+            }
+        };
+        cell.users.fetch_add(1, Ordering::SeqCst);
+        drop(cells);
+        Held { pool: self, cell }
+    }
+
+    /// Makes a spare the cell over these folders.
+    async fn assign(&self, folders: &[Folder]) -> Result<Arc<Link>, CellError> {
+        if *self.stop.borrow() {
+            return Err(CellError::NotReady("the cells are being stopped"));
+        }
+        let generation = self.guests.progress().generation;
+        let spare = loop {
+            let next = self.spares.lock().pop_front();
             match next {
-                Ok((child, socket)) => {
-                    if let Err(error) = self.feed(child, socket, &mut stop).await {
-                        tracing::error!(%error, "a cell broke the protocol and was ended");
-                    }
-                }
-                Err(error) => tracing::error!(%error, "a cell cannot be started"),
-            }
-            self.link.send_replace(None);
-            if *stop.borrow() {
-                return;
-            }
-            tokio::time::sleep(RESTART_PAUSE).await;
-            next = self.spawn_cell();
-        }
-    }
-
-    /// Serves one cell until it ends.
-    async fn feed(
-        self: &Arc<Self>,
-        mut child: Child,
-        socket: StdStream,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Result<(), WireError> {
-        socket.set_nonblocking(true)?;
-        let (from_cell, to_cell) = UnixStream::from_std(socket)?.into_split();
-        let (messages, queue) = mpsc::channel(MESSAGES_MAX);
-        let link = Link::new(messages);
-        self.link.send_replace(Some(Arc::clone(&link)));
-        let mut stalled = link.stalled.subscribe();
-        let mut writer = tokio::spawn(write_frames(to_cell, queue));
-        let mut frames = FrameReader::new(from_cell);
-        let result = loop {
-            tokio::select! {
-                frame = frames.next() => match frame {
-                    Ok(Some(event)) => match self.handle(&link, event) {
-                        Ok(()) => {}
-                        Err(error) => break Err(error),
-                    },
-                    Ok(None) => break Ok(()),
-                    Err(error) => break Err(error),
-                },
-                // An order that cannot be sent must not be waited for.
-                written = &mut writer => break written.unwrap_or(Ok(())),
-                _ = stalled.changed() => break Err(WireError::Broken("its calls do not end")),
-                _ = stop.changed() => break Ok(()),
+                Some((made, spare)) if made == generation => break Some(spare),
+                Some(_) => {} // it lacks guests
+                None => break None,
             }
         };
-        // From here on new calls wait for the next cell.
-        self.link.send_replace(None);
-        writer.abort();
-        drop(frames);
-        // A cell that broke a rule is not asked to end.
-        let patience = if result.is_ok() {
-            STOP_WAIT
-        } else {
-            Duration::ZERO
+        self.spare_taken.notify_one();
+        let spare = match spare {
+            Some(spare) => spare,
+            None => self.start_one().await?,
         };
-        if tokio::time::timeout(patience, child.wait()).await.is_err() {
-            let _killed = child.kill().await;
-        }
-        link.died();
-        result
+        let terms = self
+            .starter
+            .terms(self.starter.reached.plan, folders.to_vec());
+        let fresh = spare.seal(terms).await?;
+        Ok(live::attend(
+            fresh,
+            self.alive.subscribe(),
+            Arc::clone(&self.died),
+        ))
     }
 
-    /// Takes one event. The cell may be hostile: what it may send is bounded.
-    fn handle(self: &Arc<Self>, link: &Arc<Link>, event: Event) -> Result<(), WireError> {
-        match event {
-            Event::Missing(mut names) => {
-                if link.told_missing.swap(true, Ordering::Relaxed) {
-                    return Err(WireError::Broken("it lists missing guests twice"));
-                }
-                let shipped = Catalogue::shipped().ok();
-                names.retain(|name| shipped.is_some_and(|s| s.module(name).is_some()));
-                names.dedup();
-                if !names
-                    .iter()
-                    .any(|name| NEEDED_FIRST.contains(&name.as_str()))
-                {
-                    link.readiness.send_replace(Readiness::Ready);
-                }
-                if !names.is_empty() {
-                    tokio::spawn(Arc::clone(self).compile(Arc::clone(link), names));
-                }
-            }
-            Event::Loaded(name, loaded) => {
-                tracing::info!(name, loaded, "guest compiled");
-            }
-            Event::Output(id, stream, bytes) => link.output(id, stream, bytes)?,
-            Event::Ended(id, outcome) => link.ended(id, *outcome)?,
-            Event::Failed(id, reason) => link.failed(id, reason),
-        }
-        Ok(())
-    }
-
-    /// Compiles `names` one after the other, each in a child of its own.
-    async fn compile(self: Arc<Self>, link: Arc<Link>, names: Vec<String>) {
-        let mut first_left = names
-            .iter()
-            .filter(|n| NEEDED_FIRST.contains(&n.as_str()))
-            .count();
-        for name in names {
-            let mut command = Command::from(self.own_command());
-            command
-                .arg("compile")
-                .arg("--cache")
-                .arg(&self.options.cache)
-                .arg(&name);
-            command.stdin(Stdio::null()).kill_on_drop(true);
-            let status = command.status().await;
-            let compiled = status.as_ref().is_ok_and(std::process::ExitStatus::success);
-            if !compiled {
-                tracing::error!(name, ?status, "a guest could not be compiled");
-            }
-            let needed_first = NEEDED_FIRST.contains(&name.as_str());
-            // Also when there is nothing to map: calls then stop waiting for it.
-            if link.messages.send(Message::Load(name)).await.is_err() {
-                return;
-            }
-            if needed_first && !compiled {
-                link.readiness.send_replace(Readiness::Unable);
-            } else if needed_first {
-                first_left -= 1;
-                // The cell handles messages in order, so an order sent now finds it mapped.
-                if first_left == 0 {
-                    link.readiness.send_replace(Readiness::Ready);
-                }
-            }
-        }
-    }
-
-    /// Our own program with an empty environment: the host's may hold secrets, and guests run in
-    /// these children.
-    fn own_command(&self) -> std::process::Command {
-        let mut command = std::process::Command::new(&self.options.executable);
-        command.env_clear();
-        if let Some(guests) = crate::config::debug_guests() {
-            command.env("HOTCELL_DIST", guests);
-        }
-        command
-    }
-
-    fn spawn_cell(&self) -> Result<(Child, StdStream), CellError> {
-        let (ours, theirs) = StdStream::pair().map_err(CellError::Start)?;
-        let mut command = self.own_command();
-        command
-            .arg("cell")
-            .arg("--cache")
-            .arg(&self.options.cache)
-            .arg("--calls")
-            .arg(self.options.calls_max.to_string())
-            .stdout(Stdio::null());
-        command
-            .fd_mappings(vec![FdMapping {
-                parent_fd: OwnedFd::from(theirs),
-                child_fd: SOCKET_NUMBER,
-            }])
-            .map_err(|error| CellError::Start(std::io::Error::other(error)))?;
-        let mut command = Command::from(command);
-        let child = command
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(CellError::Start)?;
+    async fn start_one(&self) -> Result<Spare, CellError> {
         self.started.fetch_add(1, Ordering::Relaxed);
-        Ok((child, ours))
+        self.starter.start().await
+    }
+
+    /// Has spares ready, of the newest generation.
+    async fn keep_spares(self: Arc<Self>) {
+        let mut stop = self.stop.subscribe();
+        if self.spares_max == 0 || self.guests.usable().await.is_err() {
+            return;
+        }
+        while !*stop.borrow() {
+            let generation = self.guests.progress().generation;
+            let enough = {
+                let mut spares = self.spares.lock();
+                spares.retain(|(made, _)| *made == generation);
+                spares.len() >= self.spares_max
+            };
+            if enough {
+                tokio::select! {
+                    () = self.spare_taken.notified() => {}
+                    () = self.guests.after(generation) => {}
+                    _ = stop.wait_for(|stop| *stop) => return,
+                }
+                continue;
+            }
+            match self.start_one().await {
+                Ok(spare) => {
+                    self.ready.store(true, Ordering::Relaxed);
+                    self.spares.lock().push_back((generation, spare));
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a cell cannot be started");
+                    tokio::time::sleep(RESTART_PAUSE).await;
+                }
+            }
+        }
+        self.spares.lock().clear();
+    }
+
+    async fn end_idle(self: Arc<Self>) {
+        let mut stop = self.stop.subscribe();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(IDLE_EVERY) => self.retire_idle(IDLE_MAX),
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Ends cells that were idle for so long, and the longest idle of more than a few.
+    fn retire_idle(&self, idle_max: Duration) {
+        let mut cells = self.cells.lock();
+        let idle = cells
+            .iter()
+            .filter(|(_, cell)| cell.users.load(Ordering::SeqCst) == 0);
+        let mut idle: Vec<_> = idle
+            .map(|(key, cell)| (*cell.used.lock(), key.clone()))
+            .collect();
+        idle.sort_unstable();
+        let too_many = idle.len().saturating_sub(IDLE_CELLS_MAX);
+        for (number, (used, key)) in idle.into_iter().enumerate() {
+            if number < too_many || used.elapsed() >= idle_max {
+                if let Some(cell) = cells.remove(&key) {
+                    cell.retire();
+                }
+            }
+        }
+    }
+}
+
+impl Cell {
+    fn new(folders: Vec<Folder>, generation: u64) -> Self {
+        Self {
+            folders,
+            generation,
+            link: OnceCell::new(),
+            users: AtomicUsize::new(0),
+            used: Mutex::new(Instant::now()),
+            retired: AtomicBool::new(false),
+        }
+    }
+
+    fn serves(&self) -> bool {
+        let closed = self.link.get().is_some_and(|link| link.is_closed());
+        !closed && !self.retired.load(Ordering::SeqCst)
+    }
+
+    fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
+        if self.users.load(Ordering::SeqCst) == 0 {
+            self.close();
+        }
+    }
+
+    fn close(&self) {
+        if let Some(link) = self.link.get() {
+            link.close();
+        }
+    }
+}
+
+/// A call's hold on a cell.
+#[derive(Debug)]
+struct Held<'a> {
+    pool: &'a CellPool,
+    cell: Arc<Cell>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        *self.cell.used.lock() = Instant::now();
+        if self.cell.users.fetch_sub(1, Ordering::SeqCst) > 1 {
+            return;
+        }
+        if self.cell.retired.load(Ordering::SeqCst) {
+            self.cell.close();
+        } else if self.pool.living() > IDLE_CELLS_MAX {
+            self.pool.retire_idle(IDLE_MAX);
+        }
     }
 }
 
@@ -398,6 +489,24 @@ async fn cancel(mut running: RunningCall) -> Result<Outcome, CellError> {
         Ok(outcome) => outcome,
         Err(_) => Ok(running.overdue()),
     }
+}
+
+/// What the cell of an order must see.
+fn folders(home: &Home, order: &Order) -> Result<Vec<Folder>, CellError> {
+    let shared = home.shared.as_ref();
+    let mounts = order
+        .mounts
+        .iter()
+        .map(|mount| (&mount.host, mount.writable));
+    let own = mounts.filter(|(path, _)| shared.is_none_or(|shared| !path.starts_with(shared)));
+    let all = shared.map(|path| (path, true)).into_iter().chain(own);
+    let folder = |(path, writable): (&PathBuf, bool)| {
+        Folder::at(path, writable).map_err(|source| CellError::Folder {
+            path: path.clone(),
+            source,
+        })
+    };
+    all.map(folder).collect()
 }
 
 /// The bytes of an order's long fields, which callers choose.
@@ -411,7 +520,7 @@ fn weight(order: &Order) -> usize {
     lists + stdin + order.state.len() + order.cwd.len()
 }
 
-pub(super) fn cell_died() -> Outcome {
-    let text = "hotcell: the cell that ran this call died; files may be half written\n";
-    Outcome::stopped(StoppedBy::Cell, text)
+pub(super) fn cell_died(how: &str) -> Outcome {
+    let text = format!("hotcell: the cell that ran this call {how}; files may be half written\n");
+    Outcome::stopped(StoppedBy::Cell, &text)
 }

@@ -2,31 +2,34 @@
 
 use std::{
     collections::HashMap,
+    io::Write as _,
     os::{
-        fd::{FromRawFd, OwnedFd},
+        fd::{FromRawFd, OwnedFd, RawFd},
         unix::net::UnixStream as StdStream,
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
-use anyhow::Context;
 use parking_lot::Mutex;
 use tokio::{io::AsyncReadExt, net::UnixStream, sync::mpsc};
+use wasmtime::Engine;
 
 use super::{
-    catalogue::{Catalogue, NEEDED_FIRST},
+    catalogue::Catalogue,
     compile::{cache_file, check_cache},
     deadline::Deadlines,
     kernel::{
         Call, Descriptor, Descriptors, Device, Image, Input, Output, PipeWriter, Strings, Window,
         pipe, start_first,
     },
-    order::{CallId, Event, Message, Order, Stdin, Stream},
+    order::{ASSIGNMENT_BYTES_MAX, Assignment, CallId, Event, Message, Order, Stdin, Stream},
+    programs::Programs,
     runtime::Runtime,
-    wasi::{Errno, Mounts, World},
-    wire::{FrameReader, write_frames},
+    wasi::{Errno, Granted, Mounts, World},
+    wire::{FrameReader, push_frame, read_frame, write_frames},
 };
+use crate::confinement::seal::seal;
 use crate::outcome::{Captured, Outcome, StoppedBy};
 
 /// Events that may wait for the socket before guests that stream output wait too.
@@ -39,17 +42,19 @@ const KEPT_BYTES_MAX: u64 = 16 << 20;
 /// How a cell is started.
 #[derive(Debug)]
 pub struct CellArguments {
-    /// Folder of compiled guests.
-    pub cache: PathBuf,
+    /// Folder of compiled guests; none where the process only tries its walls.
+    pub cache: Option<PathBuf>,
     /// Calls the broker will have running at once, at most.
     pub calls_max: usize,
+    /// The broker gave a user namespace to show root's files as another's.
+    pub has_owner_map: bool,
 }
 
 struct Cell {
     runtime: Arc<Runtime>,
     world: World,
+    granted: Granted,
     deadlines: Arc<Deadlines>,
-    cache: PathBuf,
     calls: Mutex<HashMap<CallId, Running>>,
     events: mpsc::Sender<Event>,
 }
@@ -61,71 +66,107 @@ struct Running {
     window: Window,
 }
 
-/// Runs the cell until the broker closes the socket.
+/// Waits as a spare until it is told what it is for, seals itself, and runs the cell until the
+/// broker closes the socket.
+///
+/// This process has one thread until it is sealed: walls hold for threads, not for processes.
 ///
 /// # Errors
 /// The engine cannot be built, or the broker breaks the protocol.
 pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
-    raise_descriptor_limit()?;
     // New files get exactly the mode a guest's own mask leaves.
     rustix::process::umask(rustix::fs::Mode::empty());
+    let mut socket = StdStream::from(inherited(super::starter::SOCKET_NUMBER));
+    let map = arguments
+        .has_owner_map
+        .then(|| inherited(super::starter::OWNER_MAP_NUMBER));
+    let mapped = match &arguments.cache {
+        Some(cache) => Some(map_guests(cache)?),
+        None => None,
+    };
+    tell(&mut socket, &Event::Waiting)?;
+    let Some(assignment) = read_frame::<Assignment>(&mut socket, ASSIGNMENT_BYTES_MAX)? else {
+        return Ok(()); // not needed
+    };
+    // The C library's page size and the like, which are read from a file when first asked for.
+    let _known = rustix::param::page_size();
+    let _read = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let sealed = match seal(&assignment.terms, map) {
+        Ok(sealed) => sealed,
+        Err(error) => {
+            let chain = format!("{:#}", anyhow::Error::from(error));
+            return tell(&mut socket, &Event::Unsealed(chain));
+        }
+    };
+    let stays_root = sealed.stays_root;
+    tell(&mut socket, &Event::Sealed { stays_root })?;
+    let Some((engine, programs)) = mapped else {
+        return Ok(());
+    };
+    let folders = sealed.folders.into_iter();
+    let granted = Granted::new(folders.map(|(folder, place)| (folder.path, place)));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("guests")
         .enable_all()
         .build()?;
+    let guests = Runtime::start(engine, programs, arguments.calls_max)?;
     // On a worker: orders then reach guests without a wake-up of this thread in between.
     let served = runtime
-        .block_on(runtime.spawn(serve(arguments)))
+        .block_on(runtime.spawn(serve(socket, guests, granted)))
         .unwrap_or_else(|panicked| Err(panicked.into()));
     // A blocked read of an inherited terminal must not keep the process.
     runtime.shutdown_background();
     served
 }
 
-/// Guests' open files are ours to hold, and the usual soft limit is 1,024 for all calls.
-fn raise_descriptor_limit() -> anyhow::Result<()> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    let limit = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    setrlimit(Resource::Nofile, limit).context("the limit of open files cannot be raised")
+/// Maps every compiled guest there is: no code can be mapped later.
+fn map_guests(cache: &Path) -> anyhow::Result<(Engine, Programs)> {
+    check_cache(cache)?;
+    let (engine, programs) = Runtime::programs()?;
+    for module in &Catalogue::shipped()?.modules {
+        let place = cache_file(cache, module);
+        let loaded = place.exists()
+            && programs
+                .load(&module.name, &place)
+                .inspect_err(|error| tracing::warn!(module.name, %error, "a guest does not load"))
+                .is_ok();
+        if !loaded {
+            programs.give_up(&module.name);
+        }
+    }
+    Ok((engine, programs))
+}
+
+fn tell(socket: &mut StdStream, event: &Event) -> anyhow::Result<()> {
+    let mut frame = Vec::new();
+    push_frame(&mut frame, event)?;
+    Ok(socket.write_all(&frame)?)
 }
 
 #[expect(
     unsafe_code,
     reason = "an inherited descriptor has no owner until it is named"
 )]
-fn inherited_socket() -> OwnedFd {
-    // SAFETY: the pool starts cells with the socket under this number and nothing else in this
-    // process owns it; a process started otherwise fails at its first read.
-    unsafe { OwnedFd::from_raw_fd(super::pool::SOCKET_NUMBER) }
+fn inherited(number: RawFd) -> OwnedFd {
+    // SAFETY: the starter gives cells these numbers and nothing else in this process owns them; a
+    // process started otherwise fails at its first use.
+    unsafe { OwnedFd::from_raw_fd(number) }
 }
 
-async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
-    let socket = StdStream::from(inherited_socket());
+async fn serve(socket: StdStream, runtime: Arc<Runtime>, granted: Granted) -> anyhow::Result<()> {
     socket.set_nonblocking(true)?;
     let (from_broker, to_broker) = UnixStream::from_std(socket)?.into_split();
     let (events, queue) = mpsc::channel(EVENTS_MAX);
     let mut writer = tokio::spawn(write_frames(to_broker, queue));
-    check_cache(&arguments.cache)?;
-    let runtime = Runtime::new(arguments.calls_max)?;
     let world = World::new(runtime.programs.names());
     let cell = Arc::new(Cell {
         runtime,
         world,
+        granted,
         deadlines: Deadlines::start()?,
-        cache: arguments.cache,
         calls: Mutex::default(),
         events,
     });
-    let missing: Vec<_> = in_order()?
-        .into_iter()
-        .filter(|name| !cell.load(name))
-        .collect();
-    cell.events.send(Event::Missing(missing)).await?;
-
     let mut frames = FrameReader::new(from_broker);
     loop {
         let message = tokio::select! {
@@ -134,31 +175,7 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
             written = &mut writer => return Ok(written??),
         };
         let Some(message) = message else { break };
-        match message {
-            Message::Run(id, order) => cell.begin(id, *order),
-            Message::Cancel(id) => {
-                let call = cell
-                    .calls
-                    .lock()
-                    .get(&id)
-                    .map(|running| running.call.clone());
-                if let Some(call) = call {
-                    call.end(Some(StoppedBy::Cancelled));
-                }
-            }
-            Message::Taken(id, bytes) => {
-                if let Some(running) = cell.calls.lock().get(&id) {
-                    running.window.give(bytes);
-                }
-            }
-            Message::Load(name) => {
-                let loaded = cell.load(&name);
-                if !loaded {
-                    cell.runtime.programs.give_up(&name);
-                }
-                cell.events.send(Event::Loaded(name, loaded)).await?;
-            }
-        }
+        cell.take(message);
     }
     for running in cell.calls.lock().values() {
         running.call.end(Some(StoppedBy::Cancelled));
@@ -167,35 +184,24 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Module names, those that make a cell ready first.
-fn in_order() -> anyhow::Result<Vec<String>> {
-    let mut names: Vec<_> = Catalogue::shipped()?
-        .modules
-        .iter()
-        .map(|m| m.name.clone())
-        .collect();
-    names.sort_by_key(|name| !NEEDED_FIRST.contains(&name.as_str()));
-    Ok(names)
-}
-
 impl Cell {
-    /// Maps a module's artefact, if the cache has one that fits.
-    fn load(&self, name: &str) -> bool {
-        let place = Catalogue::shipped()
-            .ok()
-            .and_then(|catalogue| catalogue.module(name))
-            .map(|module| cache_file(&self.cache, module));
-        place.is_some_and(|place| {
-            place.exists()
-                && self
-                    .runtime
-                    .programs
-                    .load(name, &place)
-                    .inspect_err(
-                        |error| tracing::warn!(name, %error, "a cached guest does not load"),
-                    )
-                    .is_ok()
-        })
+    fn take(self: &Arc<Self>, message: Message) {
+        match message {
+            Message::Run(id, order) => self.begin(id, *order),
+            Message::Cancel(id) => {
+                let calls = self.calls.lock();
+                let call = calls.get(&id).map(|running| running.call.clone());
+                drop(calls);
+                if let Some(call) = call {
+                    call.end(Some(StoppedBy::Cancelled));
+                }
+            }
+            Message::Taken(id, bytes) => {
+                if let Some(running) = self.calls.lock().get(&id) {
+                    running.window.give(bytes);
+                }
+            }
+        }
     }
 
     /// Starts a call and answers when it ends. It is known when this returns, so that a cancel
@@ -222,12 +228,13 @@ impl Cell {
             .programs
             .find_first(&order.program)
             .ok_or(Unstarted::Absent)?;
-        let mounts = Mounts::new(&self.world, &order.mounts).map_err(|(guest, errno)| {
-            Unstarted::Failed(format!(
-                "the mount {guest} cannot be opened (error {})",
-                errno.0
-            ))
-        })?;
+        let mounts =
+            Mounts::new(&self.world, &self.granted, &order.mounts).map_err(|(guest, errno)| {
+                Unstarted::Failed(format!(
+                    "the mount {guest} cannot be opened (error {})",
+                    errno.0
+                ))
+            })?;
         let call = Call::new(id, order, mounts);
         let window = Window::new();
         let output = |stream| match order.stream {

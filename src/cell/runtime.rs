@@ -29,13 +29,26 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Builds the engine and the empty catalogue.
+    /// The engine and the empty catalogue, without a thread of their own yet.
     ///
     /// # Errors
-    /// The host cannot give the engine its address space or threads.
-    pub fn new(calls_max: usize) -> anyhow::Result<Arc<Self>> {
+    /// The host cannot give the engine its address space.
+    pub fn programs() -> anyhow::Result<(Engine, Programs)> {
         let engine = engine::engine().map_err(anyhow::Error::msg)?;
         let linker = wasi::linker(&engine).map_err(anyhow::Error::msg)?;
+        let programs = Programs::new(linker)?;
+        Ok((engine, programs))
+    }
+
+    /// Starts the thread that ticks.
+    ///
+    /// # Errors
+    /// There is no thread to be had, or the pool has too few slots for so many calls.
+    pub fn start(
+        engine: Engine,
+        programs: Programs,
+        calls_max: usize,
+    ) -> anyhow::Result<Arc<Self>> {
         let ticker = Ticker::start(&engine)?;
         let most = engine::SLOTS / SLOTS_GUARANTEED;
         let calls = u32::try_from(calls_max).unwrap_or(u32::MAX);
@@ -44,7 +57,6 @@ impl Runtime {
             "{calls_max} calls at once are too many; at most {most}"
         );
         let shared = i64::from(engine::SLOTS - calls * SLOTS_GUARANTEED);
-        let programs = Programs::new(linker)?;
         Ok(Arc::new(Self {
             engine,
             ticker,

@@ -43,6 +43,29 @@ pub fn push_frame<T: Serialize>(buffer: &mut Vec<u8>, value: &T) -> Result<(), W
     Ok(())
 }
 
+/// Reads one framed value and waits for it, for a process without an event loop. `None` when the
+/// other side closed before it began.
+///
+/// # Errors
+/// A frame over `bytes_max`, undecodable bytes, a failing socket.
+pub fn read_frame<T: DeserializeOwned>(
+    stream: &mut impl std::io::Read,
+    bytes_max: usize,
+) -> Result<Option<T>, WireError> {
+    let mut head = [0; 4];
+    match stream.read_exact(&mut head) {
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read?,
+    }
+    let len = u32::from_le_bytes(head) as usize;
+    if len > bytes_max.min(FRAME_BYTES_MAX) {
+        return Err(WireError::TooLarge(len));
+    }
+    let mut frame = vec![0; len];
+    stream.read_exact(&mut frame)?;
+    Ok(Some(postcard::from_bytes(&frame)?))
+}
+
 /// Reads frames from one side of the socket pair.
 #[derive(Debug)]
 pub struct FrameReader<R> {

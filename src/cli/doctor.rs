@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::app;
-use crate::cell::{CellOptions, CellPool};
+use crate::cell::CellPool;
 use crate::cli::{Common, runtime, say};
 use crate::config::{Settings, State, StateError, Tokens};
 
@@ -49,11 +49,7 @@ pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
 async fn cells(config: &crate::config::Config) -> anyhow::Result<String> {
     let executable = std::env::current_exe()?;
     let started = Instant::now();
-    let options = CellOptions {
-        executable,
-        cache: config.cache.clone(),
-        calls_max: 1,
-    };
+    let options = app::cells(config, executable);
     let cells = CellPool::start(options).await?;
     let ready = app::guests_ready(&cells, TIME_MAX).await;
     let programs = cells.programs().len();

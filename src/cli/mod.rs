@@ -64,9 +64,11 @@ enum Command {
     #[command(hide = true)]
     Cell {
         #[arg(long)]
-        cache: PathBuf,
-        #[arg(long)]
+        cache: Option<PathBuf>,
+        #[arg(long, default_value_t = 0)]
         calls: usize,
+        #[arg(long)]
+        owner_map: bool,
     },
     /// Compiles one guest into the cache; started by hotcell itself
     #[command(hide = true)]
@@ -126,12 +128,17 @@ pub fn main() -> ExitCode {
         Some(Command::Audit(args)) => audit::main(&args),
         Some(Command::Doctor(args)) => doctor::main(&args),
         Some(Command::Warm(args)) => warm::main(&args),
-        Some(Command::Cell { cache, calls }) => {
+        Some(Command::Cell {
+            cache,
+            calls,
+            owner_map,
+        }) => {
             let started = telemetry::start("warn", telemetry::LogFormat::Text)
                 .map_err(|reason| anyhow::anyhow!(reason));
             let arguments = CellArguments {
                 cache,
                 calls_max: calls,
+                has_owner_map: owner_map,
             };
             started
                 .and_then(|()| cell::cell_main(arguments))

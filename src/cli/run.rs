@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::app;
 use crate::audit::{Audit, Keeping};
+use crate::cell::CellOptions;
 use crate::cli::{Common, FAILED_RUN, USAGE, complain, runtime};
 use crate::config::{ConfigError, Settings, State, home_folder};
 use crate::executor::{Answer, Chunk, ExecuteError, Stream, Streams, TOOLS};
@@ -169,7 +170,13 @@ impl Prepared {
             ..app::keeping(&self.config)
         };
         let audit = Audit::open_free(&records, "run", &keeping)?;
-        let executor = app::executor(&self.config, executable, audit, sessions, 1).await?;
+        let cells = CellOptions {
+            calls_max: 1,
+            spares: 0,
+            inherits_stdin: !std::io::stdin().is_terminal(),
+            ..app::cells(&self.config, executable)
+        };
+        let executor = app::executor(&self.config, cells, audit, sessions).await?;
         let request = ToolRequest {
             id,
             agent: "local".to_owned(),

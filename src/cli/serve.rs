@@ -127,9 +127,9 @@ fn ready_line(address: SocketAddr, app: &App) -> String {
         None => "TOKEN".to_owned(),
     };
     let body = r#"{"tool":"bash","input":{"command":"echo hello"}}"#;
+    let confinement = &app.executor().confinement;
     format!(
-        "hotcell ready on http://{address}, confinement: one wall (guests run in a child process \
-         without kernel walls yet); try: \
+        "hotcell ready on http://{address}, confinement: {confinement}; try: \
          curl -s -H \"Authorization: Bearer {token}\" -d '{body}' http://{address}/execute"
     )
 }

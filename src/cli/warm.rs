@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use crate::app;
-use crate::cell::{self, CellOptions, CellPool};
+use crate::cell::{self, CellPool};
 use crate::cli::{Common, runtime, say};
 use crate::config::Settings;
 
@@ -21,11 +21,7 @@ pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
         say(&format!("{name}: compiled\n"))?;
     }
     runtime()?.block_on(async {
-        let options = CellOptions {
-            executable,
-            cache: config.cache.clone(),
-            calls_max: 1,
-        };
+        let options = app::cells(&config, executable);
         let cells = CellPool::start(options).await.context("no cell started")?;
         let ready = app::guests_ready(&cells, TIME_MAX).await;
         cells.stop().await;

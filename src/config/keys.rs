@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
+use crate::config::{Cells, Config};
 use crate::quantity;
 use crate::telemetry::LogFormat;
 
@@ -44,6 +44,22 @@ const KEYS: &[(&str, Option<&str>, &str)] = &[
     ),
     ("connections_max", Some("1024"), "connections open at once"),
     ("body_bytes_max", Some("16MiB"), "largest request body"),
+    (
+        "cells",
+        Some("per-session"),
+        "which calls share a cell process: per-session or per-token",
+    ),
+    (
+        "confinement",
+        Some("basic"),
+        "cells are confined at least so much, or nothing starts: full, strong or basic",
+    ),
+    (
+        "cell_user",
+        Some("65534"),
+        "number of the user that cells become when hotcell and the workspace are root's",
+    ),
+    ("cell_memory", Some("4GiB"), "memory of one cell process"),
     ("calls_max", Some("64"), "calls running at once"),
     (
         "calls_waiting_max",
@@ -238,6 +254,22 @@ impl Settings {
             body_bytes_max: self.read("body_bytes_max", |v| {
                 quantity::bytes(v).and_then(|n| usize::try_from(n).map_err(|e| e.to_string()))
             })?,
+            cells: self.read("cells", |v| match v {
+                "per-session" => Ok(Cells::PerSession),
+                "per-token" => Ok(Cells::PerToken),
+                _ => Err(format!("`{v}` is neither per-session nor per-token")),
+            })?,
+            confinement: self.read("confinement", str::parse)?,
+            cell_user: self.read("cell_user", |v| {
+                let number = v.parse::<u32>().ok().filter(|number| *number < u32::MAX);
+                number.ok_or_else(|| format!("`{v}` is not a user's number, as 65534"))
+            })?,
+            cell_memory: self.read("cell_memory", |v| {
+                let least = 256 << 20;
+                let bytes = quantity::bytes(v)?;
+                let enough = (bytes >= least).then_some(bytes);
+                enough.ok_or_else(|| format!("`{v}` is less than 256MiB, which one guest may have"))
+            })?,
             calls_max: self.read("calls_max", count)?,
             calls_waiting_max: self.read("calls_waiting_max", count)?,
             sessions_max: self.read("sessions_max", count)?,
@@ -344,6 +376,11 @@ pub fn debug_guests() -> Option<PathBuf> {
     cfg!(debug_assertions)
         .then(|| environment("HOTCELL_DIST").map(PathBuf::from))
         .flatten()
+}
+
+/// The variables that processes of ours are started with: none but [`debug_guests`]'s.
+pub fn debug_variables() -> Option<(&'static str, PathBuf)> {
+    debug_guests().map(|folder| ("HOTCELL_DIST", folder))
 }
 
 #[expect(

@@ -11,11 +11,21 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::limits::Level;
 use crate::telemetry::LogFormat;
 
-pub use keys::{ConfigError, Flags, Origin, Setting, Settings, debug_guests, home_folder};
+pub use keys::{
+    ConfigError, Flags, Origin, Setting, Settings, debug_guests, debug_variables, home_folder,
+};
 pub use state::{State, StateError};
 pub use tokens::{TokenError, Tokens};
+
+/// Which calls share a cell process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cells {
+    PerSession,
+    PerToken,
+}
 
 /// Checked configuration: no value is left that means "default".
 #[derive(Debug, Clone)]
@@ -35,6 +45,14 @@ pub struct Config {
     pub connections_max: usize,
     /// Largest request body.
     pub body_bytes_max: usize,
+    /// Which calls share a cell.
+    pub cells: Cells,
+    /// Cells are confined at least so much, or the server does not start.
+    pub confinement: Level,
+    /// Whom cells become when the server is root and their workspace is root's.
+    pub cell_user: u32,
+    /// Bytes of memory one cell may have.
+    pub cell_memory: u64,
     /// Calls running at once.
     pub calls_max: usize,
     /// Calls waiting for a place beyond those running.

@@ -16,7 +16,7 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::audit::{Audit, AuditError, Durable};
-use crate::cell::CellPool;
+use crate::cell::{CellPool, Home};
 use crate::outcome::Outcome;
 use crate::policy::{self, Decision, Grant, Policies, ToolCall};
 use crate::request::ToolRequest;
@@ -56,7 +56,9 @@ pub struct Executor {
     pub admission: Admission,
     pub telemetry: Telemetry,
     /// The walls around every call, as records name them.
-    pub confinement: &'static str,
+    pub confinement: String,
+    /// Sessions of one agent share a cell.
+    pub cells_shared: bool,
     /// Turns true when running calls must end.
     pub stopping: watch::Sender<bool>,
 }
@@ -199,7 +201,8 @@ impl Executor {
         let outcome = match prepared {
             Prepared::Run(order) => {
                 let cancelled = self.told_to_end(hung_up);
-                let run = self.cells.run(grant, *order, output.clone(), cancelled);
+                let order = (*order, self.home(asked));
+                let run = self.cells.run(grant, order, output.clone(), cancelled);
                 run.await?
             }
             Prepared::Answered(outcome) => *outcome,
@@ -210,6 +213,21 @@ impl Executor {
             let _gone = output.send(Chunk::new(Stream::Stderr, outcome.stderr.head.clone()));
         }
         Ok(outcome)
+    }
+
+    /// Whose cell a call runs in.
+    fn home(&self, asked: &Asked) -> Home {
+        let (agent, session) = (&asked.request.agent, &asked.session);
+        match session.folder_of_agent().filter(|_| self.cells_shared) {
+            Some(folder) => Home {
+                key: agent.clone(),
+                shared: Some(folder.to_owned()),
+            },
+            None => Home {
+                key: format!("{agent}/{}", session.name()),
+                shared: None,
+            },
+        }
     }
 
     async fn told_to_end(&self, hung_up: oneshot::Receiver<()>) {

@@ -90,7 +90,7 @@ impl Executor {
                 sha256: Cow::Borrowed(&policy.digest),
             },
             lane: Cow::Borrowed("wasm"),
-            confinement: Cow::Borrowed(self.confinement),
+            confinement: Cow::Borrowed(&self.confinement),
             limits,
             idempotency_sha256: request.idempotency_sha256.as_deref().map(Cow::Borrowed),
         })

@@ -35,7 +35,7 @@ pub(super) async fn readyz(State(door): State<Arc<Door>>) -> Response {
         "stopping": stopping,
         // The reason is in the log: this path takes no token.
         "policies": { "generation": policies.generation(), "reloadFailed": policies.failure().is_some() },
-        "confinement": "one wall",
+        "confinement": door.executor.confinement,
     });
     json_response(status, body.to_string())
 }

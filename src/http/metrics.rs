@@ -40,6 +40,8 @@ fn gauges(door: &Door) -> Gauges {
         connections: door.connections.open() as u64,
         cell_ready: executor.cells.ready(),
         cells_started: executor.cells.started(),
+        cells_living: executor.cells.living() as u64,
+        cells_died: executor.cells.died(),
         policy_generation: executor.policies.generation(),
         policy_reload_failed: executor.policies.failure().is_some(),
         record_healthy: executor.audit.healthy(),

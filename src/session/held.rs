@@ -58,6 +58,11 @@ impl Session {
         &self.workspace
     }
 
+    /// The folder that holds this and the other sessions of its agent, where there can be others.
+    pub fn folder_of_agent(&self) -> Option<&Path> {
+        self.state_file.as_ref()?.parent()?.parent()
+    }
+
     /// The host folder guests see as `/tmp`.
     pub fn tmp(&self) -> &Path {
         &self.tmp

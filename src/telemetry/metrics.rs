@@ -57,8 +57,12 @@ pub struct Gauges {
     pub connections: u64,
     /// Whether a living cell takes calls.
     pub cell_ready: bool,
-    /// Cells started since the server began; more than one means that some died.
+    /// Cell processes started since the server began, spares included.
     pub cells_started: u64,
+    /// Cells that have a session.
+    pub cells_living: u64,
+    /// Cells that ended without being told to, or had to be ended.
+    pub cells_died: u64,
     pub policy_generation: u64,
     pub policy_reload_failed: bool,
     pub record_healthy: bool,
@@ -87,6 +91,8 @@ struct GaugeSet {
     connections: Gauge,
     cell_ready: Gauge,
     cells_started: Gauge,
+    cells_living: Gauge,
+    cells_died: Gauge,
     policy_generation: Gauge,
     policy_reload_failed: Gauge,
     record_healthy: Gauge,
@@ -166,15 +172,21 @@ impl Metrics {
                 &set.sessions_in_use,
             ),
             ("http_connections", "Connections open now", &set.connections),
-            (
-                "cell_ready",
-                "1 when a living cell takes calls",
-                &set.cell_ready,
-            ),
+            ("cell_ready", "1 when a call gets a cell", &set.cell_ready),
             (
                 "cells_started",
-                "Cells started since the server began",
+                "Cell processes started since the server began, spares included",
                 &set.cells_started,
+            ),
+            (
+                "cells_living",
+                "Cells that have a session",
+                &set.cells_living,
+            ),
+            (
+                "cells_died",
+                "Cells that ended without being told to, or had to be ended",
+                &set.cells_died,
             ),
             (
                 "policy_generation",
@@ -240,6 +252,8 @@ impl Metrics {
             (&set.connections, now.connections),
             (&set.cell_ready, now.cell_ready.into()),
             (&set.cells_started, now.cells_started),
+            (&set.cells_living, now.cells_living),
+            (&set.cells_died, now.cells_died),
             (&set.policy_generation, now.policy_generation),
             (&set.policy_reload_failed, now.policy_reload_failed.into()),
             (&set.record_healthy, now.record_healthy.into()),

@@ -31,10 +31,10 @@ fn begun(server: &Server, file: &str) {
 }
 
 #[test]
-fn the_curl_of_the_ready_line_works_and_says_one_wall() {
+fn the_curl_of_the_ready_line_works_and_says_the_confinement() {
     let (_state, server) = server();
     assert!(
-        server.ready_line.contains("one wall"),
+        server.ready_line.contains("confinement: "),
         "{}",
         server.ready_line
     );

@@ -49,7 +49,8 @@ fn metrics_count_calls_decisions_limits_and_what_waits() {
     );
     has(&text, "hotcell_http_requests_total{status=\"400\"} 1");
     has(&text, "hotcell_calls_running 0");
-    has(&text, "hotcell_cells_started 1");
+    has(&text, "hotcell_cells_living 1");
+    has(&text, "hotcell_cells_died 0");
     has(&text, "hotcell_record_healthy 1");
     has(&text, "# EOF");
     assert!(!text.contains("marker"), "a caller's words became a label");

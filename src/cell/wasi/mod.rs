@@ -21,5 +21,5 @@ mod system;
 pub use errno::Errno;
 pub use executable::{Executable, executable};
 pub use file::{OpenDirectory, OpenFile};
-pub use mounts::{Mounts, World};
+pub use mounts::{Granted, Mounts, World};
 pub use register::linker;

@@ -3,14 +3,14 @@
 use std::{
     collections::BTreeMap,
     os::fd::OwnedFd,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use super::{Errno, resolve::Chain};
 use crate::cell::{kernel::Device, order::Mount};
@@ -193,7 +193,11 @@ impl Mounts {
     /// # Errors
     /// A host folder cannot be opened; ENOTSUP for a mount that is not directly under `/` or
     /// would hide a name of the shared tree.
-    pub fn new(world: &World, mounts: &[Mount]) -> Result<Self, (String, Errno)> {
+    pub fn new(
+        world: &World,
+        granted: &Granted,
+        mounts: &[Mount],
+    ) -> Result<Self, (String, Errno)> {
         let mut names = world.root.clone();
         for (number, mount) in (2..).zip(mounts) {
             let failed = |errno: Errno| (mount.guest.clone(), errno);
@@ -201,9 +205,11 @@ impl Mounts {
             if name.is_empty() || name.contains('/') || names.contains_key(name.as_bytes()) {
                 return Err(failed(Errno::ENOTSUP));
             }
-            let root = open_host_folder(&mount.host).map_err(|errno| failed(errno.into()))?;
+            let root = granted
+                .open(&mount.host)
+                .map_err(|errno| failed(errno.into()))?;
             let point = MountPoint {
-                root: Arc::new(root),
+                root,
                 writable: mount.writable,
                 number,
                 protected: mount.protected.clone(),
@@ -221,14 +227,35 @@ impl Mounts {
     }
 }
 
-/// Opens the folder an order names. No part of its path may be a link: where one folder that is
-/// seen lies in another, a guest could put a link in its place and be given what it points to.
-fn open_host_folder(path: &Path) -> rustix::io::Result<OwnedFd> {
-    openat2(
-        CWD,
-        path,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-        ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
-    )
+/// The host folders a cell was sealed with: all that an order's mounts can lie in.
+#[derive(Debug, Default)]
+pub struct Granted {
+    folders: Vec<(PathBuf, Arc<OwnedFd>)>,
+}
+
+impl Granted {
+    /// Takes the folders a process was sealed with.
+    pub fn new(folders: impl IntoIterator<Item = (PathBuf, OwnedFd)>) -> Self {
+        let folders = folders.into_iter();
+        Self {
+            folders: folders.map(|(path, fd)| (path, Arc::new(fd))).collect(),
+        }
+    }
+
+    /// A granted folder, or one below it. No part of the way there may be a link: a guest could
+    /// put one there and be given what it points to.
+    fn open(&self, path: &Path) -> rustix::io::Result<Arc<OwnedFd>> {
+        let below = |(granted, _): &&(PathBuf, Arc<OwnedFd>)| path.starts_with(granted);
+        let found = self.folders.iter().filter(below);
+        let found = found.max_by_key(|(granted, _)| granted.as_os_str().len());
+        let (granted, fd) = found.ok_or(rustix::io::Errno::ACCESS)?;
+        let rest = path.strip_prefix(granted).unwrap_or(path);
+        if rest.as_os_str().is_empty() {
+            return Ok(Arc::clone(fd));
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        openat2(fd, rest, flags, Mode::empty(), resolve).map(Arc::new)
+    }
 }

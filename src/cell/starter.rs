@@ -1,0 +1,320 @@
+//! Starts cell processes and seals them: what the broker does before a cell gets its first order.
+
+use std::{
+    ffi::CString,
+    fs::File,
+    io,
+    os::{
+        fd::{AsFd as _, OwnedFd, RawFd},
+        unix::{fs::MetadataExt as _, net::UnixStream as StdStream},
+    },
+    path::PathBuf,
+    time::Duration,
+};
+
+use tokio::{io::AsyncWriteExt as _, net::UnixStream};
+
+use super::{
+    order::{Assignment, Event},
+    pool::CellError,
+    wire::{FrameReader, push_frame},
+};
+use crate::confinement::{
+    Missing, Plan, Reached, Wall,
+    group::{Bounds, Group, Groups},
+    launch::{Child, Launcher, Program, owner_map},
+    seal::{Folder, Terms, may_mount},
+};
+use crate::limits::Level;
+
+/// The number under which a cell finds its socket.
+pub const SOCKET_NUMBER: RawFd = 3;
+/// The number under which it finds the user namespace that maps root.
+pub const OWNER_MAP_NUMBER: RawFd = 4;
+/// Longest wait for a process to be up, and then for it to be sealed. Chosen: far above either.
+const STEP_WAIT: Duration = Duration::from_secs(20);
+/// Most threads of a cell. Chosen: it has two for each processor and a few.
+const THREADS_MAX: u64 = 512;
+
+/// How cells are confined.
+#[derive(Debug, Clone)]
+pub struct Walls {
+    /// Nothing is started below this.
+    pub least: Level,
+    /// Whom a cell becomes when we are root and its workspace is root's.
+    pub user: (u32, u32),
+    /// Bytes of memory one cell may have.
+    pub memory_bytes: u64,
+}
+
+/// What every cell of a broker is started with.
+#[derive(Debug)]
+pub struct Starter {
+    executable: File,
+    cache: PathBuf,
+    calls_max: usize,
+    inherits_stdin: bool,
+    walls: Walls,
+    launcher: Launcher,
+    groups: Option<Groups>,
+    owner_map: Option<OwnedFd>,
+    pub reached: Reached,
+}
+
+/// What a starter is made from.
+#[derive(Debug, Clone)]
+pub struct StarterOptions {
+    pub executable: PathBuf,
+    pub cache: PathBuf,
+    pub calls_max: usize,
+    /// Cells read this process's standard input.
+    pub inherits_stdin: bool,
+    pub walls: Walls,
+}
+
+/// A process that is up, has every guest mapped, and waits to be told what it is for.
+#[derive(Debug)]
+pub struct Spare {
+    pub child: Child,
+    pub group: Option<Group>,
+    socket: UnixStream,
+}
+
+/// A sealed cell: nothing of an agent has run in it.
+#[derive(Debug)]
+pub struct Fresh {
+    pub child: Child,
+    pub group: Option<Group>,
+    pub socket: UnixStream,
+}
+
+impl Starter {
+    /// Finds out which walls this machine gives, by putting a process behind them.
+    ///
+    /// # Errors
+    /// Less than the least level can be had; every missing wall is named with its reason.
+    pub async fn new(options: StarterOptions) -> Result<Self, CellError> {
+        let executable = File::open(&options.executable).map_err(CellError::Start)?;
+        let mut starter = Self {
+            executable,
+            cache: options.cache,
+            calls_max: options.calls_max,
+            inherits_stdin: options.inherits_stdin,
+            launcher: Launcher::start().map_err(CellError::Start)?,
+            groups: None,
+            owner_map: None,
+            reached: Reached {
+                plan: Plan::FULL,
+                missing: Vec::new(),
+            },
+            walls: options.walls,
+        };
+        match Groups::open() {
+            Ok(groups) => starter.groups = Some(groups),
+            Err(reason) => starter.lose(Wall::Groups, reason),
+        }
+        let (user, group) = starter.walls.user;
+        if may_mount() && user != 0 {
+            match owner_map(user, group) {
+                Ok(map) => starter.owner_map = Some(map),
+                Err(error) => starter.lose(Wall::Namespaces, format!("{error:#}")),
+            }
+        }
+        starter.try_walls().await?;
+        if starter.reached.level() < starter.walls.least {
+            return Err(CellError::Walls {
+                least: starter.walls.least.name(),
+                reached: starter.reached.to_string(),
+            });
+        }
+        Ok(starter)
+    }
+
+    fn lose(&mut self, wall: Wall, reason: String) {
+        self.reached.plan = self.reached.plan.without(wall);
+        self.reached.missing.push(Missing { wall, reason });
+    }
+
+    /// Puts a process that runs nothing behind the walls, and gives up those it cannot have.
+    async fn try_walls(&mut self) -> Result<(), CellError> {
+        loop {
+            let plan = self.reached.plan;
+            let Err(error) = self.try_plan(plan).await else {
+                return Ok(());
+            };
+            let reason = chain(&error);
+            let others = [
+                (plan.groups, Wall::Groups),
+                (plan.namespaces && plan.network, Wall::Network),
+                (plan.namespaces, Wall::Namespaces),
+            ];
+            // The one without which it works is the one that is missing.
+            let mut lost = None;
+            for (_, wall) in others.into_iter().filter(|(has, _)| *has) {
+                if self.try_plan(plan.without(wall)).await.is_ok() {
+                    lost = Some(wall);
+                    break;
+                }
+            }
+            match lost {
+                Some(wall) => self.lose(wall, reason),
+                // More than one: the largest first.
+                None if plan.namespaces => self.lose(Wall::Namespaces, reason),
+                None => return Err(error),
+            }
+        }
+    }
+
+    async fn try_plan(&self, plan: Plan) -> Result<(), CellError> {
+        let spare = self.start_with(plan, false).await?;
+        let terms = self.terms(plan, Vec::new());
+        spare.seal(terms).await.map(drop)
+    }
+
+    /// Starts a process and waits until it is up.
+    ///
+    /// # Errors
+    /// It cannot be started, or does not come up.
+    pub async fn start(&self) -> Result<Spare, CellError> {
+        self.start_with(self.reached.plan, true).await
+    }
+
+    async fn start_with(&self, plan: Plan, with_guests: bool) -> Result<Spare, CellError> {
+        let (ours, theirs) = StdStream::pair().map_err(CellError::Start)?;
+        ours.set_nonblocking(true).map_err(CellError::Start)?;
+        let program = self
+            .program(plan, with_guests, theirs)
+            .map_err(CellError::Start)?;
+        let child = self.launcher.launch(program).await?;
+        let group = match &self.groups {
+            Some(groups) if plan.groups => {
+                let bounds = Bounds {
+                    memory_bytes: self.walls.memory_bytes,
+                    processes: THREADS_MAX,
+                };
+                let group = groups.make(bounds).map_err(CellError::Group)?;
+                group.take(child.pid).map_err(CellError::Group)?;
+                Some(group)
+            }
+            Some(_) | None => None,
+        };
+        let socket = UnixStream::from_std(ours).map_err(CellError::Start)?;
+        let mut spare = Spare {
+            child,
+            group,
+            socket,
+        };
+        match spare.next().await? {
+            Event::Waiting => Ok(spare),
+            _ => Err(CellError::Unsealed(
+                "it said something else first".to_owned(),
+            )),
+        }
+    }
+
+    fn program(&self, plan: Plan, with_guests: bool, theirs: StdStream) -> io::Result<Program> {
+        let mut words = vec!["hotcell".to_owned(), "cell".to_owned()];
+        if with_guests {
+            words.push(format!("--calls={}", self.calls_max));
+        }
+        let nothing = || File::options().read(true).write(true).open("/dev/null");
+        let stdin = match with_guests && self.inherits_stdin {
+            true => io::stdin().as_fd().try_clone_to_owned()?,
+            false => nothing()?.into(),
+        };
+        let stderr = io::stderr().as_fd().try_clone_to_owned()?;
+        let mut descriptors = vec![
+            (stdin, 0),
+            (nothing()?.into(), 1),
+            (stderr, 2),
+            (OwnedFd::from(theirs), SOCKET_NUMBER),
+        ];
+        if let Some(map) = &self.owner_map {
+            words.push("--owner-map".to_owned());
+            descriptors.push((map.try_clone()?, OWNER_MAP_NUMBER));
+        }
+        let mut arguments = texts(words)?;
+        if with_guests {
+            arguments.push(CString::new("--cache").map_err(io::Error::other)?);
+            let cache = self.cache.as_os_str().as_encoded_bytes();
+            arguments.push(CString::new(cache).map_err(io::Error::other)?);
+        }
+        let variables = crate::config::debug_variables().into_iter();
+        let variables = variables.map(|(name, value)| format!("{name}={}", value.display()));
+        Ok(Program {
+            executable: self.executable.as_fd().try_clone_to_owned()?,
+            arguments,
+            environment: texts(variables)?,
+            descriptors,
+            plan,
+        })
+    }
+
+    /// What a cell over these folders is sealed with.
+    pub fn terms(&self, plan: Plan, folders: Vec<Folder>) -> Terms {
+        let owner = folders
+            .first()
+            .and_then(|first| std::fs::metadata(&first.path).ok());
+        let owner = owner.map(|about| (about.uid(), about.gid()));
+        let owner = owner.filter(|(user, _)| *user != 0);
+        Terms {
+            plan,
+            folders,
+            user: Some(owner.unwrap_or(self.walls.user)),
+            maps_root: owner.is_none(),
+            memory_bytes: self.walls.memory_bytes,
+        }
+    }
+}
+
+impl Spare {
+    /// Seals it.
+    ///
+    /// # Errors
+    /// A step failed; the process is gone then.
+    pub async fn seal(mut self, terms: Terms) -> Result<Fresh, CellError> {
+        let mut frame = Vec::new();
+        let fault = |error| CellError::Unsealed(chain(&error));
+        push_frame(&mut frame, &Assignment { terms }).map_err(fault)?;
+        let sent = self.socket.write_all(&frame).await;
+        sent.map_err(|error| CellError::Unsealed(error.to_string()))?;
+        match self.next().await? {
+            Event::Sealed { stays_root } => {
+                if stays_root {
+                    tracing::debug!("a cell stays root: its file system cannot map owners");
+                }
+            }
+            Event::Unsealed(reason) => return Err(CellError::Unsealed(reason)),
+            _ => return Err(CellError::Unsealed("it said something else".to_owned())),
+        }
+        Ok(Fresh {
+            child: self.child,
+            group: self.group,
+            socket: self.socket,
+        })
+    }
+
+    async fn next(&mut self) -> Result<Event, CellError> {
+        let mut frames = FrameReader::new(&mut self.socket);
+        let event = tokio::time::timeout(STEP_WAIT, frames.next()).await;
+        let event = event.map_err(|_| CellError::Unsealed("it does not answer".to_owned()))?;
+        let event = event.map_err(|error| CellError::Unsealed(chain(&error)))?;
+        event.ok_or_else(|| CellError::Unsealed("it ended; the log says why".to_owned()))
+    }
+}
+
+fn texts(words: impl IntoIterator<Item = String>) -> io::Result<Vec<CString>> {
+    let text = |word: String| CString::new(word).map_err(io::Error::other);
+    words.into_iter().map(text).collect()
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}

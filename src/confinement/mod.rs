@@ -1,0 +1,16 @@
+//! Walls of the kernel around a process: how one is started, how it locks itself in, and what of
+//! that this machine can give.
+//!
+//! A process that is to be confined starts as trusted code of ours ([`launch`]), is told what it
+//! may see, and then seals itself ([`seal`]) before it does anything an agent asked for.
+
+pub mod group;
+mod landlock;
+pub mod launch;
+pub mod probe;
+mod root;
+pub mod seal;
+mod seccomp;
+mod walls;
+
+pub use walls::{Missing, Plan, Reached, Wall};

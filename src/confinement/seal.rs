@@ -1,0 +1,284 @@
+//! How a process of ours locks itself in: called once, by its only thread, before it does anything
+//! an agent asked for. The order matters: each step takes away what the steps before it needed.
+#![expect(
+    unsafe_code,
+    reason = "rustix marks every unshare unsafe for what some of its flags do"
+)]
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, fstat, openat};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, Signal, getrlimit, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit,
+};
+use rustix::system::sethostname;
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, Gid, Uid, UnshareFlags, capabilities,
+    clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::confinement::{Plan, landlock, root, seccomp};
+
+/// Most descriptors of a sealed process. Chosen: more than all its calls together may have.
+pub const DESCRIPTORS_MAX: u64 = 65_536;
+/// Most threads of a sealed process where no cgroup counts them. Chosen: far above what one has.
+const THREADS_MAX: u64 = 512;
+
+/// What a process is sealed with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    pub plan: Plan,
+    /// All it may see of the file system.
+    pub folders: Vec<Folder>,
+    /// Whom it becomes when we are root: the folders' owner, or another.
+    pub user: Option<(u32, u32)>,
+    /// Files of root are shown as that user's.
+    pub maps_root: bool,
+    /// Bytes of memory it may write, where no cgroup limits them.
+    pub memory_bytes: u64,
+}
+
+/// A host folder a sealed process may see.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Folder {
+    pub path: PathBuf,
+    pub writable: bool,
+    /// Device and inode: what is granted is this folder, not whatever has its name by then.
+    pub identity: (u64, u64),
+}
+
+impl Folder {
+    /// The folder at a path.
+    ///
+    /// # Errors
+    /// It is not there, or is not a folder.
+    pub fn at(path: &Path, writable: bool) -> io::Result<Self> {
+        let place = root::open_folder(path)?;
+        let about = fstat(place)?;
+        Ok(Self {
+            path: path.to_owned(),
+            writable,
+            identity: (about.st_dev, about.st_ino),
+        })
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The granted folders, in the order they were asked for.
+    pub folders: Vec<(Folder, OwnedFd)>,
+    /// It is root still, without any right of root: these folders cannot show their files as
+    /// another user's.
+    pub stays_root: bool,
+}
+
+/// The step that failed, and why. Nothing may run in this process any more.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    #[error("the folder `{}` cannot be opened ({source})", path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("the folder `{}` cannot be mounted by itself ({source})", path.display())]
+    Mount { path: PathBuf, source: io::Error },
+    #[error("{what} ({source})")]
+    Step {
+        what: &'static str,
+        source: io::Error,
+    },
+    #[error("Landlock is not there or too old; Linux 6.2 or newer has what is needed")]
+    Landlock(#[source] ::landlock::RulesetError),
+    #[error("no system call filter")]
+    Filter(#[from] seccomp::FilterError),
+}
+
+fn step<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> SealError {
+    move |error| SealError::Step {
+        what,
+        source: error.into(),
+    }
+}
+
+/// Whether this process may mount without making a user namespace first.
+pub fn may_mount() -> bool {
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
+}
+
+/// Seals this process. `owner_map` is a user namespace that maps root to the user of the terms.
+///
+/// # Errors
+/// A step failed; the process is then half sealed and must end.
+pub fn seal(terms: &Terms, owner_map: Option<OwnedFd>) -> Result<Sealed, SealError> {
+    let opened = open_folders(terms)?;
+    let mut sealed = Sealed {
+        folders: opened,
+        stays_root: false,
+    };
+    let privileged = may_mount();
+    if terms.plan.namespaces {
+        let map = owner_map.filter(|_| privileged && terms.maps_root);
+        sealed = detach_folders(sealed, map)?;
+        sethostname(b"cell").map_err(step("it cannot have a host name of its own"))?;
+        let processes = File::open("/proc").map_err(step("/proc cannot be opened"))?;
+        root::empty().map_err(step("it cannot have an empty root"))?;
+        let user = terms.user.filter(|_| privileged && !sealed.stays_root);
+        become_user(user, privileged, &processes)?;
+    }
+    drop_rights()?;
+    limit(terms)?;
+    // Changing users took these back.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(step("its memory cannot be hidden"))?;
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(step("it cannot be tied to the broker's life"))?;
+    let granted: Vec<_> = sealed
+        .folders
+        .iter()
+        .map(|(folder, place)| (place, folder.writable))
+        .collect();
+    landlock::restrict(&granted).map_err(SealError::Landlock)?;
+    seccomp::allow_cell()?;
+    Ok(sealed)
+}
+
+fn open_folders(terms: &Terms) -> Result<Vec<(Folder, OwnedFd)>, SealError> {
+    let open = |folder: &Folder| match root::open_folder(&folder.path) {
+        Ok(place) if is_that(folder, &place) => Ok((folder.clone(), place)),
+        Ok(_) => Err(SealError::Folder {
+            path: folder.path.clone(),
+            source: io::Error::other("another folder has its name now"),
+        }),
+        Err(source) => Err(SealError::Folder {
+            path: folder.path.clone(),
+            source,
+        }),
+    };
+    terms.folders.iter().map(open).collect()
+}
+
+fn is_that(folder: &Folder, place: &OwnedFd) -> bool {
+    fstat(place).is_ok_and(|about| (about.st_dev, about.st_ino) == folder.identity)
+}
+
+fn detach_folders(sealed: Sealed, map: Option<OwnedFd>) -> Result<Sealed, SealError> {
+    let mut stays_root = false;
+    let mut folders = Vec::new();
+    for (folder, place) in &sealed.folders {
+        let of_root = fstat(place).is_ok_and(|stat| stat.st_uid == 0);
+        let map = map.as_ref().filter(|_| of_root);
+        let detached = match root::detach(place, folder.writable, map.map(OwnedFd::as_fd)) {
+            // This file system cannot show files as another's.
+            Err(error) if map.is_some() && error.raw_os_error() == Some(libc::EINVAL) => {
+                stays_root = true;
+                root::detach(place, folder.writable, None)
+            }
+            other => other,
+        };
+        let path = || folder.path.clone();
+        let detached = detached.map_err(|source| SealError::Mount {
+            path: path(),
+            source,
+        })?;
+        folders.push((folder.clone(), detached));
+    }
+    if stays_root && map.is_some() {
+        // All or none: as root it must not meet files that are shown as another's.
+        return detach_folders(sealed, None).map(|sealed| Sealed {
+            stays_root: true,
+            ..sealed
+        });
+    }
+    Ok(Sealed {
+        folders,
+        stays_root,
+    })
+}
+
+/// Becomes `user` and, where the launcher has not, enters a user namespace.
+fn become_user(
+    user: Option<(u32, u32)>,
+    privileged: bool,
+    processes: &File,
+) -> Result<(), SealError> {
+    if let Some((user, group)) = user {
+        let what = "it cannot become another user";
+        let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
+        set_thread_groups(&[]).map_err(step(what))?;
+        set_thread_res_gid(group, group, group).map_err(step(what))?;
+        set_thread_res_uid(user, user, user).map_err(step(what))?;
+    }
+    if !privileged {
+        return Ok(()); // it began in one
+    }
+    // Without it the files of this process in /proc belong to root.
+    set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(step("it stays hidden"))?;
+    let what = "it cannot have a user namespace of its own; user.max_user_namespaces may be 0";
+    // SAFETY: descriptors are not unshared.
+    unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }.map_err(step(what))?;
+    let (user, group) = user.unwrap_or((0, 0));
+    for (name, text) in [
+        ("self/setgroups", "deny".to_owned()),
+        ("self/uid_map", format!("{user} {user} 1")),
+        ("self/gid_map", format!("{group} {group} 1")),
+    ] {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = openat(processes, name, flags, Mode::empty());
+        file.map_err(io::Error::from)
+            .and_then(|file| File::from(file).write_all(text.as_bytes()))
+            .map_err(step(what))?;
+    }
+    Ok(())
+}
+
+/// Gives up every capability for good.
+fn drop_rights() -> Result<(), SealError> {
+    let what = "it cannot give up its capabilities";
+    let held = capabilities(None).map_err(step(what))?;
+    if held.effective.contains(CapabilitySet::SETPCAP) {
+        for capability in CapabilitySet::all().iter() {
+            match remove_capability_from_bounding_set(capability) {
+                // This kernel does not know it.
+                Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+                Err(error) => return Err(step(what)(error)),
+            }
+        }
+    }
+    clear_ambient_capability_set().map_err(step(what))?;
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, none).map_err(step(what))
+}
+
+fn limit(terms: &Terms) -> Result<(), SealError> {
+    let what = "it cannot have limits";
+    let exactly = |resource, most: u64| {
+        let most = getrlimit(resource)
+            .maximum
+            .map_or(most, |hard| hard.min(most));
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        setrlimit(resource, limit).map_err(step(what))
+    };
+    exactly(Resource::Core, 0)?;
+    exactly(Resource::Nofile, DESCRIPTORS_MAX)?;
+    exactly(Resource::Memlock, 0)?;
+    if !terms.plan.groups {
+        // Address space is no measure: a pool of guests reserves terabytes of it.
+        exactly(Resource::Data, terms.memory_bytes)?;
+        if terms.plan.namespaces {
+            // Counted in its own user namespace; outside one it would count other programs.
+            exactly(Resource::Nproc, THREADS_MAX)?;
+        }
+    }
+    Ok(())
+}
