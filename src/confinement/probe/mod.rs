@@ -69,7 +69,7 @@ pub enum Wall {
 }
 
 /// What a probe needs to succeed where no wall stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Needs {
     /// Any user can do this.

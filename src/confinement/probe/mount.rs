@@ -40,7 +40,7 @@ pub(super) const PROBES: &[Probe] = &[
         let arguments = [0, at(folder.as_c_str()), 0, flags, 0];
         reached(call("mount", libc::SYS_mount, arguments), &[libc::EINVAL])
     }),
-    probe("mount.remove", ByRoot, WALLS_AND_LANDLOCK, |target| {
+    probe("mount.remove", ByRoot, WALLS, |target| {
         let folder = text(&target.outside_folder)?;
         let arguments = [at(folder.as_c_str()), bits(libc::UMOUNT_NOFOLLOW)];
         reached(
@@ -67,7 +67,7 @@ pub(super) const PROBES: &[Probe] = &[
     }),
     probe("mount.copy_of_tree", ByRoot, WALLS, copy_of_tree),
     probe("mount.copy_of_inherited", ByRoot, WALLS, copy_of_inherited),
-    probe("mount.move", ByRoot, WALLS_AND_LANDLOCK, |_| {
+    probe("mount.move", ByRoot, WALLS, |_| {
         const FROM_DESCRIPTOR: usize = 4;
         let arguments = [NOWHERE, at(c""), NOWHERE, at(c""), FROM_DESCRIPTOR];
         let refusals = [libc::EBADF, libc::EINVAL, libc::ENOENT];
