@@ -13,6 +13,8 @@ pub mod executor;
 
 pub mod cell;
 
+pub mod confinement;
+
 pub mod audit;
 pub mod session;
 pub mod workspace;
