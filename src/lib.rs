@@ -20,7 +20,6 @@ pub mod session;
 pub mod workspace;
 
 pub mod config;
-pub mod confinement;
 pub mod policy;
 
 pub mod limits;

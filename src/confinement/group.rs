@@ -341,11 +341,8 @@ mod tests {
     fn version_one_and_hybrid_trees_are_found_where_this_program_is() {
         let own = "8:pids:/\n4:memory:/a/b\n0::/\n";
         let found = hierarchies(ONE, own).unwrap();
-        let folders: Vec<_> = found.iter().map(|h| h.folder.to_str().unwrap()).collect();
-        assert_eq!(
-            folders,
-            ["/sys/fs/cgroup/memory/a/b", "/sys/fs/cgroup/pids"]
-        );
+        let folders: Vec<_> = found.iter().map(|h| h.folder.as_path()).collect();
+        assert_eq!(folders, [Path::new("/sys/fs/cgroup/memory/a/b"), Path::new("/sys/fs/cgroup/pids")]);
         assert!(found[0].memory && !found[0].processes);
         assert!(!found[1].memory && found[1].processes);
     }
