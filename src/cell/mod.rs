@@ -19,6 +19,6 @@ mod wire;
 pub use catalogue::program_names;
 pub use compile::{compile, missing};
 pub use link::Chunk;
-pub use order::{Mount, Order, Stdin, Stream};
+pub use order::{Mount, Order, SessionHolds, Stdin, Stream};
 pub use pool::{CellError, CellOptions, CellPool};
 pub use run::{CellArguments, cell_main};

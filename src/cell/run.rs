@@ -222,12 +222,13 @@ impl Cell {
             .programs
             .find_first(&order.program)
             .ok_or(Unstarted::Absent)?;
-        let mounts = Mounts::new(&self.world, &order.mounts).map_err(|(guest, errno)| {
-            Unstarted::Failed(format!(
-                "the mount {guest} cannot be opened (error {})",
-                errno.0
-            ))
-        })?;
+        let mounts =
+            Mounts::new(&self.world, &order.mounts, order.session).map_err(|(guest, errno)| {
+                Unstarted::Failed(format!(
+                    "the mount {guest} cannot be opened (error {})",
+                    errno.0
+                ))
+            })?;
         let call = Call::new(id, order, mounts);
         let window = Window::new();
         let output = |stream| match order.stream {
@@ -290,6 +291,7 @@ impl Cell {
             changed: ending.changed,
             changed_more: ending.changed_more,
             denied: ending.denied,
+            held: ending.held,
         }
     }
 }

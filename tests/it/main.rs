@@ -12,6 +12,7 @@
 mod architecture;
 mod calls;
 mod door;
+mod held;
 mod policies;
 mod process;
 mod programs;

@@ -20,7 +20,7 @@ use crate::cell::{
 };
 use crate::limits::Limits;
 use crate::outcome::{
-    CHANGED_MAX, CHANGED_PATH_BYTES_MAX, DENIED_BYTES_MAX, DENIED_MAX, StoppedBy, Usage,
+    CHANGED_MAX, CHANGED_PATH_BYTES_MAX, DENIED_BYTES_MAX, DENIED_MAX, Held, StoppedBy, Usage,
 };
 use crate::policy::ProgramTable;
 
@@ -356,6 +356,7 @@ impl Call {
             changed: std::mem::take(&mut table.changed).into_iter().collect(),
             changed_more: table.changed_more,
             denied: std::mem::take(&mut table.denied).into_iter().collect(),
+            held: self.mounts.held(),
             usage: Usage {
                 fuel: self.limits.fuel.saturating_sub(fuel_left.unsigned_abs()),
                 wall_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
@@ -376,5 +377,6 @@ pub struct Ending {
     pub changed: Vec<String>,
     pub changed_more: bool,
     pub denied: Vec<String>,
+    pub held: Option<Held>,
     pub usage: Usage,
 }

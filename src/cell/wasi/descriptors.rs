@@ -312,31 +312,32 @@ pub fn fd_filestat_set_size(
     file(caller.data(), fd)?.set_size(size)
 }
 
-pub fn fd_filestat_set_times(
+pub async fn fd_filestat_set_times(
     caller: &mut Caller<'_, Guest>,
     fd: u32,
     accessed: u64,
     modified: u64,
     flags: u32,
-) -> Result<(), Errno> {
+) -> Result<(), Stop> {
     let times = times(accessed, modified, flags)?;
     match caller.data().descriptors.get(fd)? {
-        Descriptor::File(file) if file.protected => Err(Errno::EPERM),
+        Descriptor::File(file) if file.protected => Err(Errno::EPERM.into()),
         Descriptor::File(file) if file.mount.as_ref().is_some_and(|m| m.writable) => {
             if file.stat()?.nlink > 1 {
                 // One of its names may be outside.
-                return Err(Errno::EMLINK);
+                return Err(Errno::EMLINK.into());
             }
-            Ok(futimens(&file.fd, &times)?)
+            futimens(&file.fd, &times).map_err(Errno::from)?;
+            Ok(())
         }
         Descriptor::Directory(open) => match open.chain.folder() {
             Folder::Host { mount, .. } if mount.writable => {
                 let (chain, guest) = (open.chain.clone(), caller.data());
-                paths::set_times(guest, chain, b".", true, &times)
+                Ok(paths::set_times(guest, chain, b".", true, &times).await?)
             }
-            _ => Err(Errno::EROFS),
+            _ => Err(Errno::EROFS.into()),
         },
-        _ => Err(Errno::EROFS),
+        _ => Err(Errno::EROFS.into()),
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     memory::{bytes, bytes_mut, put, split},
     open::{How, open},
     paths,
+    register::Stop,
     resolve::PATH_BYTES_MAX,
 };
 use crate::cell::kernel::Guest;
@@ -56,7 +57,7 @@ fn relative(caller: &mut Caller<'_, Guest>, at: u32, len: u32) -> Result<Vec<u8>
     }
 }
 
-pub fn path_open(
+pub async fn path_open(
     caller: &mut Caller<'_, Guest>,
     fd: u32,
     flags: u32,
@@ -67,7 +68,7 @@ pub fn path_open(
     _inheriting: u64,
     fd_flags: u32,
     out: u32,
-) -> Result<(), Errno> {
+) -> Result<(), Stop> {
     let path = relative(caller, at, len)?;
     let how = How {
         read: rights & (RIGHT_READ | RIGHT_READDIR) != 0,
@@ -81,10 +82,11 @@ pub fn path_open(
         mode: 0o666,
     };
     let base = base(caller.data(), fd)?;
-    let descriptor = open(caller.data(), base, &path, how)?;
+    let descriptor = open(caller.data(), base, &path, how).await?;
     let number = caller.data_mut().descriptors.add(0, descriptor)?;
     let (memory, _) = split(caller)?;
-    put(memory, out, &number.to_le_bytes())
+    put(memory, out, &number.to_le_bytes())?;
+    Ok(())
 }
 
 pub fn path_create_directory(
@@ -112,7 +114,7 @@ pub fn path_filestat_get(
     put(memory, out, &found.to_filestat())
 }
 
-pub fn path_filestat_set_times(
+pub async fn path_filestat_set_times(
     caller: &mut Caller<'_, Guest>,
     fd: u32,
     flags: u32,
@@ -121,12 +123,12 @@ pub fn path_filestat_set_times(
     accessed: u64,
     modified: u64,
     which: u32,
-) -> Result<(), Errno> {
+) -> Result<(), Stop> {
     let path = relative(caller, at, len)?;
     let times = times(accessed, modified, which)?;
     let guest = caller.data();
     let follow = flags & SYMLINK_FOLLOW != 0;
-    paths::set_times(guest, base(guest, fd)?, &path, follow, &times)
+    Ok(paths::set_times(guest, base(guest, fd)?, &path, follow, &times).await?)
 }
 
 pub fn path_link(

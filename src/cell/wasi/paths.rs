@@ -12,13 +12,15 @@ use rustix::fs::{
 
 use super::{
     Errno,
+    hard_link::break_hard_link,
+    held::{add_name, make_name, remove_name, replace_name},
     mounts::{Change, Folder, MountPoint, Node},
-    open::break_hard_link,
     permission,
     resolve::{BENEATH, Chain, PATH_BYTES_MAX, Target, Walk, read_link},
     stat::{self, Stat},
 };
 use crate::cell::kernel::Guest;
+use crate::outcome::Held;
 
 /// A name in a host folder that an operation is about.
 struct Name {
@@ -76,6 +78,11 @@ impl Name {
         Ok(())
     }
 
+    fn remove(&self, how: AtFlags) -> Result<(), Errno> {
+        let (folder, name) = (&self.folder, &*self.name);
+        remove_name(&self.mount, folder, name, || unlinkat(folder, name, how))
+    }
+
     fn note(&self, guest: &Guest) {
         guest.call().note_change(self.chain.path(&self.name));
     }
@@ -124,9 +131,9 @@ pub fn make_folder(guest: &Guest, base: Chain, path: &[u8]) -> Result<(), Errno>
     };
     let mode = 0o777 & !guest.process.umask.load(Ordering::Relaxed);
     let mode = Mode::from_raw_mode(mode);
-    guest
-        .call()
-        .with_inode(|| mkdirat(&place.folder, &*place.name, mode))?;
+    make_name(guest.call(), &place.mount, Held::folder(), || {
+        mkdirat(&place.folder, &*place.name, mode)
+    })?;
     place.note(guest);
     Ok(())
 }
@@ -144,7 +151,7 @@ pub fn remove_file(guest: &Guest, base: Chain, path: &[u8]) -> Result<(), Errno>
         return Err(Errno::EISDIR);
     }
     place.check_slash()?;
-    unlinkat(&place.folder, &*place.name, AtFlags::empty())?;
+    place.remove(AtFlags::empty())?;
     place.note(guest);
     Ok(())
 }
@@ -154,7 +161,7 @@ pub fn remove_file(guest: &Guest, base: Chain, path: &[u8]) -> Result<(), Errno>
 pub fn remove_folder(guest: &Guest, base: Chain, path: &[u8]) -> Result<(), Errno> {
     let place = Name::find_to_change(base, path, Change::Touch)?;
     place.check_slash()?;
-    unlinkat(&place.folder, &*place.name, AtFlags::REMOVEDIR)?;
+    place.remove(AtFlags::REMOVEDIR)?;
     place.note(guest);
     Ok(())
 }
@@ -180,7 +187,11 @@ pub fn rename(
     if source.mount.number != target.mount.number {
         return Err(Errno::EXDEV);
     }
-    renameat(&source.folder, &*source.name, &target.folder, &*target.name)?;
+    let from = (&*source.folder, &*source.name);
+    let to = (&*target.folder, &*target.name);
+    replace_name(&source.mount, from, to, || {
+        renameat(from.0, from.1, to.0, to.1)
+    })?;
     source.note(guest);
     target.note(guest);
     Ok(())
@@ -208,7 +219,7 @@ pub fn link(
     source
         .mount
         .guard(&source.chain, &source.name, Change::Place)?;
-    guest.call().with_inode(|| {
+    add_name(guest.call(), &target.mount, || {
         linkat(
             &source.folder,
             &*source.name,
@@ -240,9 +251,10 @@ pub fn symlink(guest: &Guest, text: &[u8], base: Chain, path: &[u8]) -> Result<(
     if place.must_be_folder {
         return Err(Errno::ENOENT);
     }
-    guest
-        .call()
-        .with_inode(|| symlinkat(text, &place.folder, &*place.name))?;
+    let link = Held::name_and_bytes(text.len() as u64);
+    make_name(guest.call(), &place.mount, link, || {
+        symlinkat(text, &place.folder, &*place.name)
+    })?;
     place.note(guest);
     Ok(())
 }
@@ -267,7 +279,7 @@ pub fn link_text(guest: &Guest, base: Chain, path: &[u8]) -> Result<Vec<u8>, Err
 ///
 /// # Errors
 /// As Linux `chmod`.
-pub fn set_mode(guest: &Guest, base: Chain, path: &[u8], mode: u32) -> Result<(), Errno> {
+pub async fn set_mode(guest: &Guest, base: Chain, path: &[u8], mode: u32) -> Result<(), Errno> {
     let (chain, mount, folder, name) = follow_to_name(base, path)?;
     if !mount.writable {
         return Err(Errno::EROFS);
@@ -285,7 +297,7 @@ pub fn set_mode(guest: &Guest, base: Chain, path: &[u8], mode: u32) -> Result<()
     match opened {
         Ok(fd) => match set_open_mode(&mount, &fd, mode) {
             Err(Errno::EMLINK) => {
-                break_hard_link(guest, &mount, &folder, &name, &fd)?;
+                break_hard_link(guest, &mount, (&folder, &name), &fd).await?;
                 let alone = openat2(&folder, &*name, flags, Mode::empty(), BENEATH)?;
                 set_open_mode(&mount, &alone, mode)?;
             }
@@ -352,7 +364,7 @@ fn change_mode_by_name(folder: &OwnedFd, name: &[u8], mode: u32) -> Result<(), E
 ///
 /// # Errors
 /// As Linux `utimensat`.
-pub fn set_times(
+pub async fn set_times(
     guest: &Guest,
     base: Chain,
     path: &[u8],
@@ -374,7 +386,7 @@ pub fn set_times(
     if found.is_regular() && found.nlink > 1 {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = openat2(&folder, &*name, flags, Mode::empty(), BENEATH)?;
-        break_hard_link(guest, &mount, &folder, &name, &opened)?;
+        break_hard_link(guest, &mount, (&folder, &name), &opened).await?;
     }
     utimensat(&folder, &*name, times, AtFlags::SYMLINK_NOFOLLOW)?;
     guest.call().note_change(chain.path(&name));

@@ -101,7 +101,6 @@ fn preview_1(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         descriptors::fd_fdstat_set_rights(fd: u32, base: u64, inheriting: u64);
         descriptors::fd_filestat_get(fd: u32, out: u32);
         descriptors::fd_filestat_set_size(fd: u32, size: u64);
-        descriptors::fd_filestat_set_times(fd: u32, accessed: u64, modified: u64, flags: u32);
         descriptors::fd_pread(fd: u32, list: u32, count: u32, offset: u64, out: u32);
         descriptors::fd_pwrite(fd: u32, list: u32, count: u32, offset: u64, out: u32);
         descriptors::fd_prestat_get(fd: u32, out: u32);
@@ -111,9 +110,7 @@ fn preview_1(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         descriptors::fd_tell(fd: u32, out: u32);
         path_calls::path_create_directory(fd: u32, path: u32, len: u32);
         path_calls::path_filestat_get(fd: u32, flags: u32, path: u32, len: u32, out: u32);
-        path_calls::path_filestat_set_times(fd: u32, flags: u32, path: u32, len: u32, accessed: u64, modified: u64, which: u32);
         path_calls::path_link(from_fd: u32, flags: u32, from: u32, from_len: u32, to_fd: u32, to: u32, to_len: u32);
-        path_calls::path_open(fd: u32, flags: u32, path: u32, len: u32, open_flags: u32, rights: u64, inheriting: u64, fd_flags: u32, out: u32);
         path_calls::path_readlink(fd: u32, path: u32, len: u32, out: u32, out_len: u32, used: u32);
         path_calls::path_remove_directory(fd: u32, path: u32, len: u32);
         path_calls::path_rename(from_fd: u32, from: u32, from_len: u32, to_fd: u32, to: u32, to_len: u32);
@@ -128,6 +125,9 @@ fn preview_1(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         descriptors::fd_read(fd: u32, list: u32, count: u32, out: u32);
         descriptors::fd_write(fd: u32, list: u32, count: u32, out: u32);
         descriptors::fd_readdir(fd: u32, out: u32, len: u32, cookie: u64, used: u32);
+        path_calls::path_open(fd: u32, flags: u32, path: u32, len: u32, open_flags: u32, rights: u64, inheriting: u64, fd_flags: u32, out: u32);
+        descriptors::fd_filestat_set_times(fd: u32, accessed: u64, modified: u64, flags: u32);
+        path_calls::path_filestat_set_times(fd: u32, flags: u32, path: u32, len: u32, accessed: u64, modified: u64, which: u32);
         poll::poll_oneoff(subscriptions: u32, events: u32, count: u32, out: u32);
         system::sched_yield();
         system::proc_raise(signal: u32);
@@ -150,16 +150,16 @@ fn hotcell(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         extra::fd_pipe(out: u32);
         extra::fd_dup(fd: u32, least: u32);
         extra::fd_dup2(from: u32, to: u32);
-        extra::fd_open(path: u32, len: u32, flags: u32, mode: u32);
         extra::fs_stat(path: u32, len: u32, follow: u32, out: u32);
         extra::fs_fstat(fd: u32, out: u32);
         extra::fs_fstatat(fd: u32, path: u32, len: u32, follow: u32, out: u32);
-        extra::fs_chmod(path: u32, len: u32, mode: u32);
-        extra::fs_fchmod(fd: u32, mode: u32);
         extra::state_load(out: u32, len: u32);
         extra::state_save(bytes: u32, len: u32);
     }
     waiting! { linker, HOTCELL, valued_stopping,
+        extra::fd_open(path: u32, len: u32, flags: u32, mode: u32);
+        extra::fs_chmod(path: u32, len: u32, mode: u32);
+        extra::fs_fchmod(fd: u32, mode: u32);
         extra::proc_exec(spawn: u32);
         extra::proc_fork(argument: i32);
         extra::proc_wait(pids: u32, count: u32, timeout_ns: i64, out: u32);
