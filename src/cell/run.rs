@@ -66,7 +66,8 @@ struct Running {
 /// # Errors
 /// The engine cannot be built, or the broker breaks the protocol.
 pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
-    raise_descriptor_limit()?;
+    crate::descriptors::reserve(arguments.calls_max)
+        .context("the limit of open files cannot be raised")?;
     // New files get exactly the mode a guest's own mask leaves.
     rustix::process::umask(rustix::fs::Mode::empty());
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -80,17 +81,6 @@ pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
     // A blocked read of an inherited terminal must not keep the process.
     runtime.shutdown_background();
     served
-}
-
-/// Guests' open files are ours to hold, and the usual soft limit is 1,024 for all calls.
-fn raise_descriptor_limit() -> anyhow::Result<()> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    let limit = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    setrlimit(Resource::Nofile, limit).context("the limit of open files cannot be raised")
 }
 
 #[expect(

@@ -197,16 +197,6 @@ fn calls_at_the_same_time_share_what_is_left() {
 #[test]
 fn a_session_whose_cell_died_is_counted_again() {
     let (_place, server) = started("session_disk = \"4MiB\"\n");
-    let cell = |server: &Server| {
-        let children = format!("/proc/{0}/task/{0}/children", server.pid());
-        let children = std::fs::read_to_string(children).unwrap();
-        let mut pids = children.split_ascii_whitespace();
-        let cell = pids.find(|pid| {
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line.split(|&byte| byte == 0).any(|word| word == b"cell")
-        });
-        rustix::process::Pid::from_raw(cell.unwrap().parse().unwrap()).unwrap()
-    };
     assert_eq!(held_after(&server, "echo 1 > small"), (4_096, 1));
     let call = json!({"tool": "bash", "input": {"command":
         "head -c 3000000 /dev/zero > f; : > written; sleep 1000"}});
@@ -214,7 +204,10 @@ fn a_session_whose_cell_died_is_counted_again() {
     eventually("the call has written", || {
         server.workspace().join("written").exists()
     });
-    rustix::process::kill_process(cell(&server), rustix::process::Signal::KILL).unwrap();
+    for cell in server.cells() {
+        let cell = rustix::process::Pid::from_raw(cell.cast_signed()).unwrap();
+        rustix::process::kill_process(cell, rustix::process::Signal::KILL).unwrap();
+    }
     let body = read_reply(&mut std::io::BufReader::new(running)).body;
     assert_eq!(answer(&body).1, "cell", "{body}");
     let refused = server.bash("head -c 2000000 /dev/zero > g");

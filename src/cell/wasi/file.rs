@@ -19,6 +19,7 @@ use super::{
     stat::{self, Stat},
 };
 use crate::cell::kernel::Call;
+use crate::descriptors::lend;
 use crate::outcome::StoppedBy;
 
 /// Most bytes one read or write of a regular file moves before the guest gets its turn's end
@@ -295,7 +296,7 @@ async fn list(call: &Arc<Call>, folder: &Folder) -> Result<Listing, Errno> {
         }
         Folder::Host { fd, .. } => {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let readable = openat(fd, c".", flags, Mode::empty())?;
+            let readable = lend(openat(fd, c".", flags, Mode::empty())?)?;
             for entry in Dir::new(readable)? {
                 let entry = entry?;
                 let name = entry.file_name().to_bytes();

@@ -17,6 +17,7 @@ use super::{
     stat,
 };
 use crate::cell::kernel::{Call, Guest};
+use crate::descriptors::{lend, room_to_lend};
 use crate::outcome::Held;
 
 /// Fuel one chunk of a copy costs: what reading and writing it takes, at two units a nanosecond.
@@ -35,7 +36,7 @@ pub async fn break_hard_link(
 ) -> Result<(), Errno> {
     let found = stat::host(mount, opened, b"")?;
     let read = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let source = openat2(folder, name, read, Mode::empty(), BENEATH)?;
+    let source = lend(openat2(folder, name, read, Mode::empty(), BENEATH)?)?;
     let again = stat::host(mount, &source, b"")?;
     if again.ino != found.ino || !again.is_regular() {
         return Err(Errno::EBUSY);
@@ -95,6 +96,7 @@ impl<'a> Copied<'a> {
         mount: &'a Arc<MountPoint>,
         folder: &'a OwnedFd,
     ) -> Result<Self, Errno> {
+        room_to_lend(folder)?;
         let name = temporary_name()?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o600);

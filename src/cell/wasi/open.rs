@@ -21,6 +21,7 @@ use super::{
     stat::{self, Stat},
 };
 use crate::cell::kernel::{Descriptor, Guest};
+use crate::descriptors::{lend, room_to_lend};
 use crate::outcome::Held;
 
 /// What an open asks for.
@@ -123,7 +124,7 @@ fn open_node(
 /// A synthetic file's bytes behind a real descriptor, so that seeking needs no second way.
 fn fixed_file(guest: &Guest, bytes: &[u8]) -> Result<Descriptor, Errno> {
     use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
-    let fd = memfd_create(c"synthetic", MemfdFlags::CLOEXEC)?;
+    let fd = lend(memfd_create(c"synthetic", MemfdFlags::CLOEXEC)?)?;
     let _written = rustix::io::write(&fd, bytes)?;
     seek(&fd, SeekFrom::Start(0))?;
     let how = How {
@@ -263,7 +264,7 @@ fn open_name(
     flags.set(OFlags::APPEND, how.append);
     flags.set(OFlags::DIRECTORY, how.folder || must_be_folder);
     if !(how.create && how.exclusive) {
-        match openat2(folder, name, flags, Mode::empty(), BENEATH) {
+        match openat2(folder, name, flags, Mode::empty(), BENEATH).and_then(lend) {
             Err(rustix::io::Errno::NOENT) if how.create => {}
             Err(rustix::io::Errno::NXIO) => return Err(Errno::ENOTSUP),
             opened => {
@@ -284,9 +285,12 @@ fn open_name(
     let mask = guest.process.umask.load(Ordering::Relaxed);
     let mode = Mode::from_raw_mode(how.mode & !mask & 0o777);
     flags |= OFlags::CREATE | OFlags::EXCL;
+    // Before there is a file that nobody can be given.
+    room_to_lend(folder)?;
     let created = make_name(guest.call(), mount, Held::NAME, || {
         openat2(folder, name, flags, mode, BENEATH)
     });
+    let created = created.and_then(|created| Ok(lend(created)?));
     match created {
         // It appeared between the two tries, and nobody asked to be its creator.
         Err(Errno::EEXIST) if !how.exclusive => Err(Errno::EAGAIN),

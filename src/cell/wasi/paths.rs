@@ -20,6 +20,7 @@ use super::{
     stat::{self, Stat},
 };
 use crate::cell::kernel::Guest;
+use crate::descriptors::lend;
 use crate::outcome::Held;
 
 /// A name in a host folder that an operation is about.
@@ -287,7 +288,8 @@ pub async fn set_mode(guest: &Guest, base: Chain, path: &[u8], mode: u32) -> Res
     mount.guard(&chain, &name, Change::Touch)?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let name = if name.is_empty() { b".".to_vec() } else { name };
-    let opened = openat2(&folder, &*name, flags, Mode::empty(), BENEATH).or_else(|errno| {
+    let opened = openat2(&folder, &*name, flags, Mode::empty(), BENEATH).and_then(lend);
+    let opened = opened.or_else(|errno| {
         let writing = (flags - OFlags::RDONLY) | OFlags::WRONLY;
         if errno != rustix::io::Errno::ACCESS {
             return Err(errno);
@@ -385,7 +387,7 @@ pub async fn set_times(
     let found = stat::host(&mount, &folder, &name)?;
     if found.is_regular() && found.nlink > 1 {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = openat2(&folder, &*name, flags, Mode::empty(), BENEATH)?;
+        let opened = lend(openat2(&folder, &*name, flags, Mode::empty(), BENEATH)?)?;
         break_hard_link(guest, &mount, (&folder, &name), &opened).await?;
     }
     utimensat(&folder, &*name, times, AtFlags::SYMLINK_NOFOLLOW)?;

@@ -4,6 +4,7 @@ use wasmtime::{Caller, Engine, Linker};
 
 use super::{Errno, descriptors, extra, path_calls, poll, system};
 use crate::cell::kernel::{Exit, Guest};
+use crate::outcome::StoppedBy;
 
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
 const HOTCELL: &str = "hotcell";
@@ -21,6 +22,35 @@ pub enum Stop {
 impl From<Errno> for Stop {
     fn from(errno: Errno) -> Self {
         Self::Errno(errno)
+    }
+}
+
+/// Notes that a call was refused a descriptor, by its own limit or by the host's.
+fn noted<T, E: Refusal>(caller: &Caller<'_, Guest>, result: Result<T, E>) -> Result<T, E> {
+    if let Err(error) = &result
+        && matches!(error.errno(), Some(Errno::EMFILE | Errno::ENFILE))
+    {
+        caller.data().call().refuse(StoppedBy::Descriptors);
+    }
+    result
+}
+
+trait Refusal {
+    fn errno(&self) -> Option<Errno>;
+}
+
+impl Refusal for Errno {
+    fn errno(&self) -> Option<Errno> {
+        Some(*self)
+    }
+}
+
+impl Refusal for Stop {
+    fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Errno(errno) => Some(*errno),
+            Self::Exit(_) => None,
+        }
     }
 }
 
@@ -57,7 +87,8 @@ macro_rules! sync {
     ($linker:ident, $module:ident, $answer:ident, $($room:ident :: $name:ident ( $($arg:ident : $ty:ty),* ) ;)+) => {
         $($linker.func_wrap($module, stringify!($name), |mut caller: Caller<'_, Guest>, $($arg: $ty),*| {
             caller.data().call().spend(CALL_FUEL);
-            $answer($room::$name(&mut caller, $($arg),*))
+            let result = $room::$name(&mut caller, $($arg),*);
+            $answer(noted(&caller, result))
         })?;)+
     };
 }
@@ -66,7 +97,10 @@ macro_rules! waiting {
     ($linker:ident, $module:ident, $answer:ident, $($room:ident :: $name:ident ( $($arg:ident : $ty:ty),* ) ;)+) => {
         $($linker.func_wrap_async($module, stringify!($name), |mut caller: Caller<'_, Guest>, ($($arg,)*): ($($ty,)*)| {
             caller.data().call().spend(CALL_FUEL);
-            Box::new(async move { $answer($room::$name(&mut caller, $($arg),*).await) })
+            Box::new(async move {
+                let result = $room::$name(&mut caller, $($arg),*).await;
+                $answer(noted(&caller, result))
+            })
         })?;)+
     };
 }

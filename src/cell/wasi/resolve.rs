@@ -11,6 +11,7 @@ use super::{
     mounts::{Folder, MountPoint, Mounts, Node},
     permission,
 };
+use crate::descriptors::lend;
 
 /// Longest path, and longest name, in bytes (Linux PATH_MAX - 1 and NAME_MAX).
 pub const PATH_BYTES_MAX: usize = 4095;
@@ -313,7 +314,7 @@ enum Entered {
 /// Opens the folder `name`, or reads the link that stands there.
 fn enter(folder: &impl AsFd, name: &[u8]) -> Result<Entered, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    match openat2(folder, name, flags, Mode::empty(), BENEATH) {
+    match openat2(folder, name, flags, Mode::empty(), BENEATH).and_then(lend) {
         Ok(fd) => {
             permission::check(&fd, permission::SEARCH)?;
             Ok(Entered::Folder(Arc::new(fd)))
