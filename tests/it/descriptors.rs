@@ -68,7 +68,10 @@ fn guests_that_take_all_descriptors_are_refused_and_the_cell_lives() {
         "{body}"
     );
     assert!(
-        body["error"].as_str().unwrap().contains("No file descriptors"),
+        body["error"]
+            .as_str()
+            .unwrap()
+            .contains("No file descriptors"),
         "{body}"
     );
     let left = state.path().join("sessions/default/other/workspace/new");

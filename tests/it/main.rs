@@ -11,6 +11,7 @@
 
 mod architecture;
 mod calls;
+mod cancel;
 mod descriptors;
 mod door;
 mod held;
