@@ -360,6 +360,11 @@ fn every_host_function_survives_extreme_values(world: &World) {
 }
 
 fn host_functions_change_only_documented_bytes(world: &World) {
+    let unseen: Vec<String> = extremes::undocumented(&functions::all())
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    assert!(unseen.is_empty(), "{unseen:?}");
     world.assert_ends("uninitialised", LONG_MS, 42, None);
 }
 

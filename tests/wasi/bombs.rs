@@ -66,6 +66,7 @@ pub fn long_paths_and_long_lists_end_at_the_wall(world: &World) {
     }
     let alone = world.descriptors.lock();
     ends_in_time(&call, "long_path");
+    ends_in_time(&call, "dotdot");
     drop(alone);
     let names = if crate::full() { 900_000 } else { 30_000 };
     for number in 0..names {

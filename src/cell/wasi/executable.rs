@@ -36,7 +36,7 @@ pub fn executable(guest: &Guest, cwd: &[u8], path: &[u8]) -> Result<Executable, 
     } else {
         [cwd, b"/", path].concat()
     };
-    let mut walk = Walk::new(root, &absolute)?;
+    let mut walk = Walk::new(guest.call(), root, &absolute)?;
     loop {
         let link = match walk.target()? {
             Target::Absent => return Err(Errno::ENOENT),

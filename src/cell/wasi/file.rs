@@ -30,7 +30,7 @@ const ENTRIES_MAX: usize = 1_000_000;
 /// Entries listed before other guests get their turn.
 const ENTRIES_AT_ONCE: usize = 4_096;
 /// Fuel one listed entry costs: what reading it takes, at two units a nanosecond.
-const ENTRY_FUEL: u64 = 600;
+const ENTRY_FUEL: u64 = 1_000;
 
 /// An open regular file; clones of its descriptor share the position.
 #[derive(Debug)]

@@ -47,7 +47,7 @@ const TRIES_MAX: u32 = 8;
 /// # Errors
 /// As Linux `open`; ENOTSUP for FIFOs, sockets and devices, ENOSPC and EMFILE at a limit.
 pub async fn open(guest: &Guest, base: Chain, path: &[u8], how: How) -> Result<Descriptor, Errno> {
-    let mut walk = Walk::new(base, path)?;
+    let mut walk = Walk::new(guest.call(), base, path)?;
     for _ in 0..TRIES_MAX * 8 {
         let followed = match walk.target()? {
             Target::Absent if how.create => return Err(Errno::EROFS),
@@ -176,7 +176,7 @@ struct HostName<'a> {
 
 async fn open_host(
     guest: &Guest,
-    walk: &Walk,
+    walk: &Walk<'_>,
     place: HostName<'_>,
     how: How,
 ) -> Result<Opened, Errno> {
