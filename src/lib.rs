@@ -22,6 +22,7 @@ pub mod workspace;
 pub mod config;
 pub mod policy;
 
+pub mod descriptors;
 pub mod limits;
 pub mod outcome;
 pub mod quantity;

@@ -1,4 +1,5 @@
-//! Named ceilings for one call, over all its processes; and how strong its walls are.
+//! Named ceilings: of one call over all its processes, and of what its session keeps; and how
+//! strong walls are.
 
 use std::str::FromStr;
 
@@ -63,6 +64,10 @@ pub struct Limits {
     pub written_bytes: u64,
     /// Files, folders and links created.
     pub inodes: u64,
+    /// Bytes that the session's workspace and /tmp hold, as [`crate::outcome::Held`] counts them.
+    pub session_disk_bytes: u64,
+    /// Files, folders and links that the session's workspace and /tmp hold.
+    pub session_files: u64,
 }
 
 impl Default for Limits {
@@ -80,6 +85,8 @@ impl Default for Limits {
             descriptors: 1024,
             written_bytes: 1 << 30,
             inodes: 100_000,
+            session_disk_bytes: 1 << 30,
+            session_files: 100_000,
         }
     }
 }

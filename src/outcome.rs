@@ -25,6 +25,8 @@ pub struct Outcome {
     /// Programs that the policy kept from starting, each with rule, line and reason; at most
     /// [`DENIED_MAX`].
     pub denied: Vec<String>,
+    /// What the session's folders held when the call had ended, if its calls count that.
+    pub held: Option<Held>,
 }
 
 impl Outcome {
@@ -76,6 +78,43 @@ pub struct Usage {
     /// Processes started.
     pub processes: u32,
     pub written_bytes: u64,
+}
+
+/// What folders hold, as a session's limits count it: every name with its size in whole blocks,
+/// holes included, a file with several names once. Sizes and not the host's blocks, because they
+/// are known before a write, do not shrink by compression or grow by preallocation, and let a hole
+/// cost what filling it would. Signed, as where only growth is counted it may be below zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    pub bytes: i64,
+    /// Names of files, folders and links.
+    pub files: i64,
+}
+
+impl Held {
+    /// Whole blocks are counted because a small file takes one. From ext4, XFS and tmpfs.
+    const BLOCK_BYTES: u64 = 4_096;
+    /// A further name of a file.
+    pub const NAME: Self = Self { bytes: 0, files: 1 };
+
+    /// A folder: one block, as its names are limited by their number.
+    pub fn folder() -> Self {
+        Self::name_and_bytes(1)
+    }
+
+    /// A name and so many bytes under it.
+    pub fn name_and_bytes(size: u64) -> Self {
+        Self {
+            bytes: Self::in_blocks(size),
+            files: 1,
+        }
+    }
+
+    /// What a file of so many bytes counts for, without its name.
+    pub fn in_blocks(size: u64) -> i64 {
+        let blocks = size.div_ceil(Self::BLOCK_BYTES);
+        i64::try_from(blocks.saturating_mul(Self::BLOCK_BYTES)).unwrap_or(i64::MAX)
+    }
 }
 
 /// Which limit ended a call.

@@ -2,7 +2,7 @@
 //! memory, its descriptors or its time, it ends by an error, a signal or a named limit; the cell
 //! stays the same process and the next call works.
 //!
-//! `HOTCELL_FULL=1` runs the full counts. Guests are the .wat files of tests/guests/ and
+//! Names begin with what they are about in docs/hostile-guests.md. `HOTCELL_FULL=1` runs the full counts. Guests are the .wat files of tests/guests/ and
 //! generated ones; they reach a debug build through HOTCELL_DIST, so a release build skips.
 
 #![allow(
@@ -15,13 +15,18 @@
     reason = "a test that fails says so by panicking, and starts the program it tests"
 )]
 
+#[path = "wasi/bombs.rs"]
+mod bombs;
 mod hostile_guests;
 mod server;
+#[path = "wasi/storms.rs"]
+mod storms;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -40,59 +45,67 @@ struct World {
     /// What was compiled of them.
     cache: tempfile::TempDir,
     cell: u32,
+    /// Held by a case that counts the cell's descriptors, or that uses thousands.
+    descriptors: Mutex<()>,
 }
 
 type Case = (&'static str, fn(&World));
 
 const CASES: &[Case] = &[
     (
-        "every host function survives extreme values",
+        "WASM-16 every host function survives extreme values",
         every_host_function_survives_extreme_values,
     ),
     (
-        "guests that outgrow a slot cannot be run",
+        "WASM-02 guests that outgrow a slot cannot be run",
         guests_that_outgrow_a_slot_cannot_be_run,
     ),
     (
-        "host functions change only documented bytes",
+        "WASM-17 host functions change only documented bytes",
         host_functions_change_only_documented_bytes,
     ),
     (
-        "memory grows to its limit and says so",
+        "WASM-01 memory grows to its limit and says so",
         memory_grows_to_its_limit_and_says_so,
     ),
     (
-        "endless recursion is a signal",
+        "WASM-03 endless recursion is a signal",
         endless_recursion_is_a_signal,
     ),
     (
-        "loops and waits end at the wall",
+        "WASM-04 WASM-05 WASM-07 loops and waits end at the wall",
         loops_and_waits_end_at_the_wall,
     ),
     (
-        "own descriptors can be closed and moved",
+        "WASM-15 own descriptors can be closed and moved",
         own_descriptors_can_be_closed_and_moved,
     ),
     (
-        "descriptors end at their limit",
+        "WASM-11 descriptors end at their limit",
         descriptors_end_at_their_limit,
     ),
     (
-        "a flood of output ends the call and is kept in part",
+        "WASM-12 a flood of output ends the call and is kept in part",
         a_flood_of_output_ends_the_call_and_is_kept_in_part,
     ),
     (
-        "a flood of streamed output ends the call not the cell",
+        "WASM-12 a flood of streamed output ends the call not the cell",
         a_flood_of_streamed_output_ends_the_call_not_the_cell,
     ),
     (
-        "too many random bytes are refused",
+        "WASM-08 too many random bytes are refused",
         too_many_random_bytes_are_refused,
     ),
-    ("arguments count as memory", arguments_count_as_memory),
-    ("work of the host costs fuel", work_of_the_host_costs_fuel),
     (
-        "memory of others is never seen",
+        "WASM-14 arguments count as memory",
+        arguments_count_as_memory,
+    ),
+    (
+        "WASM-08 work of the host costs fuel",
+        work_of_the_host_costs_fuel,
+    ),
+    (
+        "WASM-18 memory of others is never seen",
         memory_of_others_is_never_seen,
     ),
     (
@@ -104,7 +117,7 @@ const CASES: &[Case] = &[
         a_fork_has_the_whole_memory_and_its_own,
     ),
     (
-        "deep folders hold one descriptor of the host each",
+        "WASM-11 deep folders hold one descriptor of the host each",
         deep_folders_hold_one_descriptor_of_the_host_each,
     ),
     (
@@ -116,8 +129,36 @@ const CASES: &[Case] = &[
         ended_children_nobody_waits_for_are_bounded,
     ),
     (
-        "what fork cannot copy does not compile",
+        "WASM-02 WASM-05 what fork cannot copy does not compile",
         what_fork_cannot_copy_does_not_compile,
+    ),
+    (
+        "WASM-06 bytes that single instructions move cost fuel",
+        bombs::bytes_that_single_instructions_move_cost_fuel,
+    ),
+    (
+        "WASM-14 what is too long to be handed over is refused",
+        bombs::what_is_too_long_to_be_handed_over_is_refused,
+    ),
+    (
+        "WASM-12 input that nobody reads holds nobody up",
+        bombs::input_that_nobody_reads_holds_nobody_up,
+    ),
+    (
+        "WASM-07 long paths and long lists end at the wall",
+        bombs::long_paths_and_long_lists_end_at_the_wall,
+    ),
+    (
+        "WASM-07 a large file with two names is copied until the wall",
+        bombs::a_large_file_with_two_names_is_copied_until_the_wall,
+    ),
+    (
+        "WASM-09 storms of traps leave nothing behind",
+        storms::storms_of_traps_leave_nothing_behind,
+    ),
+    (
+        "WASM-18 a slot is as new however often it was used",
+        storms::a_slot_is_as_new_however_often_it_was_used,
     ),
 ];
 /// Cases at once: what sleeps until its wall leaves the processor to others.
@@ -168,6 +209,20 @@ impl World {
         let dist = tempfile::tempdir().unwrap();
         let cache = tempfile::tempdir().unwrap();
         hostile_guests::write(dist.path(), &hostile_guests::all(full()));
+        Self::over(dist, cache)
+    }
+
+    /// Another server with the same guests, compiled once more.
+    fn beside(other: &Self) -> Self {
+        let (dist, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for entry in std::fs::read_dir(other.dist.path()).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), dist.path().join(entry.file_name())).unwrap();
+        }
+        Self::over(dist, cache)
+    }
+
+    fn over(dist: tempfile::TempDir, cache: tempfile::TempDir) -> Self {
         let environment = [
             ("HOTCELL_DIST", dist.path()),
             ("XDG_CACHE_HOME", cache.path()),
@@ -179,6 +234,7 @@ impl World {
             dist,
             cache,
             cell,
+            descriptors: Mutex::default(),
         }
     }
 
@@ -221,7 +277,7 @@ impl World {
     }
 }
 
-fn full() -> bool {
+pub(crate) fn full() -> bool {
     std::env::var_os("HOTCELL_FULL").is_some()
 }
 
@@ -304,6 +360,11 @@ fn every_host_function_survives_extreme_values(world: &World) {
 }
 
 fn host_functions_change_only_documented_bytes(world: &World) {
+    let unseen: Vec<String> = extremes::undocumented(&functions::all())
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    assert!(unseen.is_empty(), "{unseen:?}");
     world.assert_ends("uninitialised", LONG_MS, 42, None);
 }
 
@@ -312,12 +373,16 @@ fn memory_grows_to_its_limit_and_says_so(world: &World) {
 }
 
 fn endless_recursion_is_a_signal(world: &World) {
-    world.assert_ends("recurse", LONG_MS, 139, None);
+    for program in ["recurse", "recurse_table"] {
+        world.assert_ends(program, LONG_MS, 139, None);
+    }
 }
 
 fn loops_and_waits_end_at_the_wall(world: &World) {
     std::thread::scope(|scope| {
-        for program in ["spin", "indirect", "fill", "sleep", "selfpipe"] {
+        for program in [
+            "spin", "indirect", "ladder", "tiny", "fill", "init", "sleep", "selfpipe",
+        ] {
             scope.spawn(move || world.assert_ends(program, 1_000, 124, Some("wall")));
         }
     });
@@ -411,6 +476,7 @@ fn a_fork_has_the_whole_memory_and_its_own(world: &World) {
 }
 
 fn deep_folders_hold_one_descriptor_of_the_host_each(world: &World) {
+    let _alone = world.descriptors.lock();
     std::thread::scope(|scope| {
         let call = scope.spawn(|| Call::new(world).run("deep", LONG_MS));
         let folder = format!("/proc/{}/fd", world.cell);
@@ -453,7 +519,7 @@ fn ended_children_nobody_waits_for_are_bounded(world: &World) {
 }
 
 fn guests_that_outgrow_a_slot_cannot_be_run(world: &World) {
-    for program in ["huge_table", "huge_memory"] {
+    for program in ["huge_table", "huge_memory", "tables"] {
         world.assert_ends(program, LONG_MS, 126, None);
     }
 }
@@ -464,6 +530,23 @@ fn what_fork_cannot_copy_does_not_compile(_: &World) {
             "grows",
             "(table 1 funcref) (func (export \"_start\") (drop (table.grow (ref.null func) (i32.const 1000000000))))",
         ),
+        (
+            "fills",
+            "(table 9 funcref) (func (export \"_start\") (table.fill (i32.const 0) (ref.null func) (i32.const 9)))",
+        ),
+        (
+            "copies",
+            "(table 9 funcref) (func (export \"_start\") (table.copy (i32.const 0) (i32.const 1) (i32.const 8)))",
+        ),
+        (
+            "inits",
+            "(table 9 funcref) (elem $e func 0) (func (export \"_start\") (table.init $e (i32.const 0) (i32.const 0) (i32.const 1)))",
+        ),
+        (
+            "memories",
+            "(memory 1) (memory 1) (func (export \"_start\"))",
+        ),
+        ("wide", "(memory i64 1) (func (export \"_start\"))"),
         (
             "global",
             "(global (mut i32) (i32.const 0)) (global (mut i32) (i32.const 1)) (func (export \"_start\"))",

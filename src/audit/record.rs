@@ -121,6 +121,11 @@ pub struct Granted {
     pub descriptors: u32,
     pub written_bytes: u64,
     pub inodes: u64,
+    /// Absent in older records, of calls whose sessions were not limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_disk_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_files: Option<u64>,
 }
 
 impl From<&Limits> for Granted {
@@ -134,6 +139,8 @@ impl From<&Limits> for Granted {
             descriptors: limits.descriptors,
             written_bytes: limits.written_bytes,
             inodes: limits.inodes,
+            session_disk_bytes: Some(limits.session_disk_bytes),
+            session_files: Some(limits.session_files),
         }
     }
 }

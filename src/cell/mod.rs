@@ -22,7 +22,7 @@ mod wire;
 pub use catalogue::program_names;
 pub use compile::{compile, missing};
 pub use link::Chunk;
-pub use order::{Mount, Order, Stdin, Stream};
+pub use order::{Mount, Order, SessionHolds, Stdin, Stream};
 pub use pool::{CellError, CellOptions, CellPool, Home};
 pub use run::{CellArguments, cell_main};
 pub use starter::Walls;

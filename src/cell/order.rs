@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::confinement::seal::Terms;
 use crate::limits::Limits;
-use crate::outcome::{Outcome, as_bytes};
+use crate::outcome::{Held, Outcome, as_bytes};
 use crate::policy::{ProgramTable, Protected};
 
 /// Names one call on one cell's socket.
@@ -64,6 +64,18 @@ pub struct Order {
     pub keep_state: bool,
     /// Sends output as it comes instead of keeping head and tail for the end.
     pub stream: bool,
+    /// The session whose calls share what its limits leave; `None` where nothing is counted.
+    pub session: Option<SessionHolds>,
+}
+
+/// What a session holds, as the broker knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionHolds {
+    /// Names the session among those of the broker.
+    pub session: u64,
+    /// Grows whenever the broker counts anew: only then `held` replaces the cell's own count.
+    pub count: u64,
+    pub held: Held,
 }
 
 /// Where the first process reads from.
@@ -87,6 +99,8 @@ pub struct Mount {
     pub protected: Vec<Protected>,
     /// Bytes the call may write to it.
     pub quota_bytes: Option<u64>,
+    /// What is here counts as held by the session.
+    pub counted: bool,
 }
 
 /// Cell to broker.

@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use anyhow::Context as _;
 use parking_lot::Mutex;
 use tokio::{io::AsyncReadExt, net::UnixStream, sync::mpsc};
 use wasmtime::Engine;
@@ -29,7 +30,7 @@ use super::{
     wasi::{Errno, Granted, Mounts, World},
     wire::{FrameReader, push_frame, read_frame, write_frames},
 };
-use crate::confinement::seal::seal;
+use crate::confinement::seal::{limit_descriptors, seal};
 use crate::outcome::{Captured, Outcome, StoppedBy};
 
 /// Events that may wait for the socket before guests that stream output wait too.
@@ -74,6 +75,9 @@ struct Running {
 /// # Errors
 /// The engine cannot be built, or the broker breaks the protocol.
 pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
+    limit_descriptors().context("there is no limit of open files to be had")?;
+    crate::descriptors::reserve(arguments.calls_max)
+        .context("the limit of open files cannot be raised")?;
     // New files get exactly the mode a guest's own mask leaves.
     rustix::process::umask(rustix::fs::Mode::empty());
     let mut socket = StdStream::from(inherited(super::starter::SOCKET_NUMBER));
@@ -228,8 +232,8 @@ impl Cell {
             .programs
             .find_first(&order.program)
             .ok_or(Unstarted::Absent)?;
-        let mounts =
-            Mounts::new(&self.world, &self.granted, &order.mounts).map_err(|(guest, errno)| {
+        let mounts = Mounts::new(&self.world, (&self.granted, &order.mounts), order.session)
+            .map_err(|(guest, errno)| {
                 Unstarted::Failed(format!(
                     "the mount {guest} cannot be opened (error {})",
                     errno.0
@@ -297,6 +301,7 @@ impl Cell {
             changed: ending.changed,
             changed_more: ending.changed_more,
             denied: ending.denied,
+            held: ending.held,
         }
     }
 }

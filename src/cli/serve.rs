@@ -62,6 +62,8 @@ pub(super) fn main(args: &Args) -> anyhow::Result<u8> {
     }
     let config = settings.check()?;
     telemetry::start(&config.log, config.log_format).map_err(|reason| anyhow!(reason))?;
+    crate::descriptors::reserve(config.calls_max)
+        .context("the limit of open files cannot be raised")?;
     let executable = std::env::current_exe().context("this program has no path")?;
     runtime()?.block_on(async {
         let listener = listen(config.listen).await?;

@@ -342,7 +342,13 @@ mod tests {
         let own = "8:pids:/\n4:memory:/a/b\n0::/\n";
         let found = hierarchies(ONE, own).unwrap();
         let folders: Vec<_> = found.iter().map(|h| h.folder.as_path()).collect();
-        assert_eq!(folders, [Path::new("/sys/fs/cgroup/memory/a/b"), Path::new("/sys/fs/cgroup/pids")]);
+        assert_eq!(
+            folders,
+            [
+                Path::new("/sys/fs/cgroup/memory/a/b"),
+                Path::new("/sys/fs/cgroup/pids")
+            ]
+        );
         assert!(found[0].memory && !found[0].processes);
         assert!(!found[1].memory && found[1].processes);
     }

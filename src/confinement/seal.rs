@@ -257,18 +257,27 @@ fn drop_rights() -> Result<(), SealError> {
     set_capabilities(None, none).map_err(step(what))
 }
 
+/// Gives this process the descriptors a sealed one has.
+///
+/// # Errors
+/// The system refuses.
+pub fn limit_descriptors() -> rustix::io::Result<()> {
+    exactly(Resource::Nofile, DESCRIPTORS_MAX)
+}
+
+fn exactly(resource: Resource, most: u64) -> rustix::io::Result<()> {
+    let hard = getrlimit(resource).maximum;
+    let most = hard.map_or(most, |hard| hard.min(most));
+    let limit = Rlimit {
+        current: Some(most),
+        maximum: Some(most),
+    };
+    setrlimit(resource, limit)
+}
+
 fn limit(terms: &Terms) -> Result<(), SealError> {
     let what = "it cannot have limits";
-    let exactly = |resource, most: u64| {
-        let most = getrlimit(resource)
-            .maximum
-            .map_or(most, |hard| hard.min(most));
-        let limit = Rlimit {
-            current: Some(most),
-            maximum: Some(most),
-        };
-        setrlimit(resource, limit).map_err(step(what))
-    };
+    let exactly = |resource, most| exactly(resource, most).map_err(step(what));
     exactly(Resource::Core, 0)?;
     exactly(Resource::Nofile, DESCRIPTORS_MAX)?;
     exactly(Resource::Memlock, 0)?;

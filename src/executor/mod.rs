@@ -32,7 +32,7 @@ pub use tools::{TOOLS, Tool, schemas};
 use admission::Place;
 use detach::Detaching;
 use input::Call;
-use order::{Asked, Prepared};
+use order::{Asked, Prepared, holds};
 use record::{Deciding, Ended};
 
 /// How a call is tied to its caller besides request and answer.
@@ -199,11 +199,15 @@ impl Executor {
             let _gone = output.send(Chunk::new(Stream::Stdout, Vec::new()));
         }
         let outcome = match prepared {
-            Prepared::Run(order) => {
+            Prepared::Run(mut order) => {
+                let counting = asked.session.counting().await?;
+                order.session = Some(holds(counting.known()));
                 let cancelled = self.told_to_end(hung_up);
                 let order = (*order, self.home(asked));
                 let run = self.cells.run(grant, order, output.clone(), cancelled);
-                run.await?
+                let outcome = run.await?;
+                counting.finish(outcome.held);
+                outcome
             }
             Prepared::Answered(outcome) => *outcome,
         };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cell::{Mount, Order, Stdin};
+use crate::cell::{Mount, Order, SessionHolds, Stdin};
 use crate::executor::Streams;
 use crate::executor::error::ExecuteError;
 use crate::executor::input::Call;
@@ -169,6 +169,7 @@ fn mounts(session: &Session, terms: &CallTerms) -> Vec<Mount> {
         writable: place.access == Access::ReadWrite,
         protected: place.protected.iter().cloned().collect(),
         quota_bytes: place.quota,
+        counted: true,
     };
     let tmp = Place {
         access: Access::ReadWrite,
@@ -180,8 +181,21 @@ fn mounts(session: &Session, terms: &CallTerms) -> Vec<Mount> {
         mount(TMP, session.tmp(), &tmp),
     ];
     let more = terms.mounts.iter();
-    let more = more.map(|terms| mount(&terms.guest, &terms.host, &terms.place));
+    // What the operator mounts is not the session's.
+    let more = more.map(|terms| Mount {
+        counted: false,
+        ..mount(&terms.guest, &terms.host, &terms.place)
+    });
     own.into_iter().chain(more).collect()
+}
+
+/// What the cell is told of what the session holds.
+pub(super) fn holds(known: crate::session::Counted) -> SessionHolds {
+    SessionHolds {
+        session: known.session,
+        count: known.count,
+        held: known.held,
+    }
 }
 
 fn failed(text: &str) -> Outcome {

@@ -10,6 +10,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::descriptors::lend;
 use crate::http::slow_reader::SlowReaderLimit;
 
 /// Time a client has to send a request's head; an idle kept connection ends after it too.
@@ -61,7 +62,9 @@ pub async fn serve(
         let accepted = async {
             // Taken before accepting, so that at the limit connections wait unaccepted.
             let permit = connections.open.clone().acquire_owned().await.ok()?;
-            Some((listener.accept().await, permit))
+            let accepted = listener.accept().await;
+            let lent = accepted.and_then(|(stream, _)| Ok(lend(stream)?));
+            Some((lent, permit))
         };
         let accepted = tokio::select! {
             () = told(&mut draining) => return,
@@ -69,7 +72,7 @@ pub async fn serve(
         };
         match accepted {
             None => return,
-            Some((Ok((stream, _)), permit)) => {
+            Some((Ok(stream), permit)) => {
                 tokio::spawn(connection(stream, router.clone(), permit, draining.clone()));
             }
             Some((Err(error), _)) => {

@@ -271,6 +271,11 @@ fn limits(checker: &mut Checker<'_>, text: &LimitsText) -> Limits {
             &mut limits.output_stop_bytes,
         ),
         ("written", &text.written, &mut limits.written_bytes),
+        (
+            "session_disk",
+            &text.session_disk,
+            &mut limits.session_disk_bytes,
+        ),
     ] {
         if let Some(written) = written {
             let remedy = "write a size, as \"512MiB\"";
@@ -291,5 +296,6 @@ fn limits(checker: &mut Checker<'_>, text: &LimitsText) -> Limits {
     limits.processes = text.processes.unwrap_or(limits.processes);
     limits.descriptors = text.descriptors.unwrap_or(limits.descriptors);
     limits.inodes = text.inodes.unwrap_or(limits.inodes);
+    limits.session_files = text.session_files.unwrap_or(limits.session_files);
     limits
 }

@@ -462,7 +462,7 @@ fn access(access: Access) -> &'static str {
     }
 }
 
-fn limits(terms: &CallTerms) -> [(&'static str, u64); 10] {
+fn limits(terms: &CallTerms) -> [(&'static str, u64); 12] {
     let Limits {
         wall_ms,
         fuel,
@@ -474,6 +474,8 @@ fn limits(terms: &CallTerms) -> [(&'static str, u64); 10] {
         descriptors,
         written_bytes,
         inodes,
+        session_disk_bytes,
+        session_files,
     } = terms.limits;
     [
         ("wall", wall_ms),
@@ -486,5 +488,7 @@ fn limits(terms: &CallTerms) -> [(&'static str, u64); 10] {
         ("processes", u64::from(processes)),
         ("descriptors", u64::from(descriptors)),
         ("inodes", inodes),
+        ("session_disk", session_disk_bytes),
+        ("session_files", session_files),
     ]
 }

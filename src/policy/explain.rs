@@ -88,6 +88,11 @@ fn call_terms(lines: &mut Vec<String>, terms: &CallTerms) {
         limits.processes,
         limits.written_bytes >> 20
     ));
+    lines.push(format!(
+        "  the session may hold {} MiB in {} files",
+        limits.session_disk_bytes >> 20,
+        limits.session_files
+    ));
     let place = |guest: &str, place: &crate::policy::document::Place| {
         let access = serde_json::to_string(&place.access).unwrap_or_default();
         let names = place.protected.len();

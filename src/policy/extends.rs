@@ -104,6 +104,8 @@ pub fn limits(own: &Limits, theirs: &Limits) -> Limits {
         descriptors,
         written_bytes,
         inodes,
+        session_disk_bytes,
+        session_files,
     } = *own;
     Limits {
         wall_ms: wall_ms.min(theirs.wall_ms),
@@ -116,6 +118,8 @@ pub fn limits(own: &Limits, theirs: &Limits) -> Limits {
         descriptors: descriptors.min(theirs.descriptors),
         written_bytes: written_bytes.min(theirs.written_bytes),
         inodes: inodes.min(theirs.inodes),
+        session_disk_bytes: session_disk_bytes.min(theirs.session_disk_bytes),
+        session_files: session_files.min(theirs.session_files),
     }
 }
 

@@ -87,7 +87,8 @@ pub enum Access {
     ReadWrite,
 }
 
-/// Ceilings of one call, over all its processes. What is absent has the built-in default.
+/// Ceilings of one call over all its processes, and of what its session keeps. What is absent has
+/// the built-in default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitsText {
@@ -121,6 +122,13 @@ pub struct LimitsText {
     /// Files, folders and links created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inodes: Option<u64>,
+    /// Bytes that the session's workspace and /tmp may hold, in whole blocks of 4 KiB; holes in
+    /// files count as if they were full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_disk: Option<String>,
+    /// Files, folders and links that the session's workspace and /tmp may hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_files: Option<u64>,
 }
 
 /// The session's own folder, which calls see as /workspace. Without this table: read-only.

@@ -125,6 +125,7 @@ impl Disk {
             name: name.to_owned(),
             created: about.created,
             last_used,
+            held: None,
         })
     }
 

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use crate::outcome::Held;
+use crate::session::SessionError;
+use crate::session::holdings::{Counting, Holdings};
 use crate::session::turn::{QueueFull, Turn, Turns};
 
 /// Largest shell state that is kept. Chosen, not measured.
@@ -21,19 +24,23 @@ pub struct Session {
     state_file: Option<PathBuf>,
     state: Mutex<Arc<[u8]>>,
     turns: Turns,
+    holdings: Arc<Holdings>,
     calls: AtomicUsize,
     used: AtomicBool,
 }
 
 impl Session {
     pub(super) fn kept(name: &str, folder: &Path, state: Vec<u8>) -> Self {
+        let folders = ["workspace", "tmp"].map(|name| folder.join(name));
+        let [workspace, tmp] = folders.clone();
         Self {
             name: name.to_owned(),
-            workspace: folder.join("workspace"),
-            tmp: folder.join("tmp"),
+            workspace,
+            tmp,
             state_file: Some(folder.join("state")),
             state: Mutex::new(state.into()),
             turns: Turns::default(),
+            holdings: Arc::new(Holdings::of(folders)),
             calls: AtomicUsize::new(0),
             used: AtomicBool::new(true),
         }
@@ -44,6 +51,8 @@ impl Session {
             workspace,
             tmp,
             state_file: None,
+            // Nobody waits for a walk over a folder of their own, whatever its size.
+            holdings: Arc::new(Holdings::growth()),
             ..Self::kept("run", Path::new(""), Vec::new())
         }
     }
@@ -119,6 +128,25 @@ impl Session {
     /// When too many wait already.
     pub async fn turn(&self) -> Result<Turn, QueueFull> {
         self.turns.take().await
+    }
+
+    /// Begins a call in the count of what the session holds.
+    ///
+    /// # Errors
+    /// [`SessionError::Disk`] when the session's folders cannot be counted.
+    pub async fn counting(&self) -> Result<Counting, SessionError> {
+        self.holdings
+            .begin()
+            .await
+            .map_err(|source| SessionError::Disk {
+                path: self.workspace.clone(),
+                source,
+            })
+    }
+
+    /// What the session holds, once it was counted.
+    pub(super) fn held(&self) -> Option<Held> {
+        self.holdings.held()
     }
 
     pub(super) fn in_use(&self) -> bool {

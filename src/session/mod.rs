@@ -3,8 +3,10 @@
 //! On disk: `STATE/sessions/AGENT/SESSION/{workspace/,tmp/,state,session.toml}`. What is needed
 //! for a call is kept in memory; a call on a known session touches no file here.
 
+mod count;
 mod disk;
 mod held;
+mod holdings;
 mod turn;
 
 use std::collections::HashMap;
@@ -13,8 +15,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime};
 
 pub use held::{InUse, Session};
+pub use holdings::{Counted, Counting};
 pub use turn::{QueueFull, TURNS_WAITING_MAX, Turn};
 
+use crate::outcome::Held;
 use crate::request::SessionName;
 use disk::Disk;
 
@@ -45,6 +49,9 @@ pub struct SessionInfo {
     pub name: String,
     pub created: String,
     pub last_used: String,
+    /// What its workspace and /tmp hold; absent until a call of it has run since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
 }
 
 /// All sessions of a state folder, or the single passing one of `hotcell run`.
@@ -163,7 +170,7 @@ impl Sessions {
         let names = disk.names(agent)?;
         Ok(names
             .into_iter()
-            .filter_map(|name| disk.info(agent, &name))
+            .filter_map(|name| self.described(disk, agent, &name))
             .collect())
     }
 
@@ -177,7 +184,16 @@ impl Sessions {
             return Err(unknown());
         };
         self.note_use();
-        disk.info(agent, name.as_str()).ok_or_else(unknown)
+        self.described(disk, agent, name.as_str())
+            .ok_or_else(unknown)
+    }
+
+    fn described(&self, disk: &Disk, agent: &str, name: &str) -> Option<SessionInfo> {
+        let mut info = disk.info(agent, name)?;
+        let known = self.read();
+        let session = known.get(agent).and_then(|sessions| sessions.get(name));
+        info.held = session.and_then(|session| session.held());
+        Some(info)
     }
 
     /// Deletes a session with its files and state.

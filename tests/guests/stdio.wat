@@ -19,4 +19,10 @@
   (call $expect (i32.const 11) (call $fd_dup (i32.const 1) (i32.const 256)) (i32.const -28))
   (call $expect (i32.const 12) (call $fd_dup2 (i32.const 1) (i32.const 256)) (i32.const -8))
   (call $expect (i32.const 13) (call $fd_dup2 (i32.const 1) (i32.const 1)) (i32.const 1))
+  ;; `/` is no descriptor of the table: nothing is written to it, moved onto it or read from it.
+  (call $expect (i32.const 14) (call $fd_write (i32.const 0x40000000) (i32.const 16) (i32.const 1) (i32.const 32)) (i32.const 8))
+  (call $expect (i32.const 15) (call $fd_read (i32.const 0x40000000) (i32.const 16) (i32.const 1) (i32.const 32)) (i32.const 8))
+  (call $expect (i32.const 16) (call $fd_pwrite (i32.const 0x40000000) (i32.const 16) (i32.const 1) (i64.const 0) (i32.const 32)) (i32.const 8))
+  (call $expect (i32.const 17) (call $fd_renumber (i32.const 0x40000000) (i32.const 1)) (i32.const 8))
+  (call $expect (i32.const 18) (call $fd_filestat_set_size (i32.const 0x40000000) (i64.const 0)) (i32.const 8))
   (call $proc_exit (i32.const 42)))

@@ -14,7 +14,14 @@ const FLOORS: &[&[&str]] = &[
     &["confinement"],
     &["session", "workspace", "audit"],
     &["policy", "config"],
-    &["request", "outcome", "limits", "quantity", "telemetry"],
+    &[
+        "request",
+        "outcome",
+        "limits",
+        "quantity",
+        "descriptors",
+        "telemetry",
+    ],
 ];
 
 /// The ground floor's words may be used by each other.

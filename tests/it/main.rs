@@ -11,7 +11,10 @@
 
 mod architecture;
 mod calls;
+mod cancel;
+mod descriptors;
 mod door;
+mod held;
 mod policies;
 mod process;
 mod programs;

@@ -1,6 +1,7 @@
 //! Starts the real program and speaks plain HTTP/1.1 to it, so that a test can hang up, dawdle
 //! or say things that no client library would.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
@@ -55,7 +56,12 @@ fn uncached(state: &Path) -> Command {
 
 impl Server {
     pub(crate) fn start(state: &Path) -> Self {
-        let mut child = hotcell(state)
+        Self::start_as(state, hotcell(state))
+    }
+
+    /// As [`Self::start`], by a command that runs the program with the arguments it is given.
+    pub(crate) fn start_as(state: &Path, mut command: Command) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -150,6 +156,30 @@ impl Server {
 
     pub(crate) fn workspace(&self) -> PathBuf {
         self.state.join("sessions/default/default/workspace")
+    }
+
+    /// The server's cell processes, children of its children included.
+    pub(crate) fn cells(&self) -> BTreeSet<u32> {
+        let (mut cells, mut left) = (BTreeSet::new(), vec![self.child.id()]);
+        while let Some(process) = left.pop() {
+            let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else {
+                continue;
+            };
+            for thread in threads.flatten() {
+                let children = thread.path().join("children");
+                let children = std::fs::read_to_string(children).unwrap_or_default();
+                left.extend(
+                    children
+                        .split_ascii_whitespace()
+                        .map(|pid| pid.parse::<u32>().unwrap()),
+                );
+            }
+            let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            if line.split(|&byte| byte == 0).nth(1) == Some(b"cell") {
+                cells.insert(process);
+            }
+        }
+        cells
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {

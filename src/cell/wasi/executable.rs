@@ -9,6 +9,7 @@ use super::{
     stat,
 };
 use crate::cell::kernel::Guest;
+use crate::descriptors::lend;
 
 /// Longest `#!` line that is read, in bytes (Linux BINPRM_BUF_SIZE).
 const LINE_BYTES_MAX: usize = 256;
@@ -35,7 +36,7 @@ pub fn executable(guest: &Guest, cwd: &[u8], path: &[u8]) -> Result<Executable, 
     } else {
         [cwd, b"/", path].concat()
     };
-    let mut walk = Walk::new(root, &absolute)?;
+    let mut walk = Walk::new(guest.call(), root, &absolute)?;
     loop {
         let link = match walk.target()? {
             Target::Absent => return Err(Errno::ENOENT),
@@ -61,7 +62,7 @@ pub fn executable(guest: &Guest, cwd: &[u8], path: &[u8]) -> Result<Executable, 
 
 fn script(folder: &std::os::fd::OwnedFd, name: &[u8]) -> Result<Executable, Errno> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = openat2(folder, name, flags, Mode::empty(), BENEATH)?;
+    let file = lend(openat2(folder, name, flags, Mode::empty(), BENEATH)?)?;
     let mut head = [0; LINE_BYTES_MAX];
     let count = rustix::io::pread(&file, &mut head, 0)?;
     parse_line(head.get(..count).unwrap_or_default()).ok_or(Errno::ENOEXEC)

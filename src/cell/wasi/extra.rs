@@ -205,13 +205,13 @@ pub fn fd_dup2(caller: &mut Caller<'_, Guest>, from: u32, to: u32) -> Result<u32
     Ok(to)
 }
 
-pub fn fd_open(
+pub async fn fd_open(
     caller: &mut Caller<'_, Guest>,
     at: u32,
     len: u32,
     flags: u32,
     mode: u32,
-) -> Result<u32, Errno> {
+) -> Result<u32, Stop> {
     let path = path(caller, at, len)?;
     let flags = OFlags::from_bits_retain(flags);
     let access = flags & OFlags::ACCMODE;
@@ -227,8 +227,8 @@ pub fn fd_open(
         mode,
     };
     let root = Chain::root(&caller.data().call().mounts);
-    let descriptor = open(caller.data(), root, &path, how)?;
-    caller.data_mut().descriptors.add(0, descriptor)
+    let descriptor = open(caller.data(), root, &path, how).await?;
+    Ok(caller.data_mut().descriptors.add(0, descriptor)?)
 }
 
 fn answer_stat(caller: &mut Caller<'_, Guest>, found: Stat, out: u32) -> Result<u32, Errno> {
@@ -271,30 +271,30 @@ pub fn fs_fstat(caller: &mut Caller<'_, Guest>, fd: u32, out: u32) -> Result<u32
     answer_stat(caller, found, out)
 }
 
-pub fn fs_chmod(
+pub async fn fs_chmod(
     caller: &mut Caller<'_, Guest>,
     at: u32,
     len: u32,
     mode: u32,
-) -> Result<u32, Errno> {
+) -> Result<u32, Stop> {
     let path = path(caller, at, len)?;
     let root = Chain::root(&caller.data().call().mounts);
-    paths::set_mode(caller.data(), root, &path, mode)?;
+    paths::set_mode(caller.data(), root, &path, mode).await?;
     Ok(0)
 }
 
-pub fn fs_fchmod(caller: &mut Caller<'_, Guest>, fd: u32, mode: u32) -> Result<u32, Errno> {
+pub async fn fs_fchmod(caller: &mut Caller<'_, Guest>, fd: u32, mode: u32) -> Result<u32, Stop> {
     let guest = caller.data();
     match guest.descriptors.get(fd)? {
-        Descriptor::File(file) if file.protected => return Err(Errno::EPERM),
+        Descriptor::File(file) if file.protected => return Err(Errno::EPERM.into()),
         Descriptor::File(file) => match &file.mount {
             Some(mount) => paths::set_open_mode(mount, &file.fd, mode)?,
-            None => return Err(Errno::EROFS),
+            None => return Err(Errno::EROFS.into()),
         },
         Descriptor::Directory(folder) => {
-            paths::set_mode(guest, folder.chain.clone(), b".", mode)?;
+            paths::set_mode(guest, folder.chain.clone(), b".", mode).await?;
         }
-        _ => return Err(Errno::EINVAL),
+        _ => return Err(Errno::EINVAL.into()),
     }
     Ok(0)
 }

@@ -6,6 +6,8 @@ mod errno;
 mod executable;
 mod extra;
 mod file;
+mod hard_link;
+mod held;
 mod memory;
 mod mounts;
 mod open;

@@ -12,8 +12,16 @@ use std::{
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
-use super::{Errno, resolve::Chain};
-use crate::cell::{kernel::Device, order::Mount};
+use super::{
+    Errno,
+    held::{Holding, Holdings},
+    resolve::Chain,
+};
+use crate::cell::{
+    kernel::Device,
+    order::{Mount, SessionHolds},
+};
+use crate::outcome::Held;
 use crate::policy::{Cover, Protected};
 
 /// A mounted host folder.
@@ -27,6 +35,8 @@ pub struct MountPoint {
     pub protected: Vec<Protected>,
     /// Bytes the call may still write here.
     pub quota_left: Option<AtomicU64>,
+    /// The count of the session that what is here belongs to.
+    pub held: Option<Arc<Holding>>,
 }
 
 /// What a guest wants with a name.
@@ -123,6 +133,7 @@ pub enum Folder {
 #[derive(Debug)]
 pub struct World {
     root: BTreeMap<Vec<u8>, Node>,
+    holdings: Holdings,
 }
 
 impl World {
@@ -169,6 +180,7 @@ impl World {
         let root = [("bin", bin), ("dev", dev), ("etc", etc), ("usr", usr)];
         Self {
             root: root.map(|(name, node)| (name.into(), node)).into(),
+            holdings: Holdings::default(),
         }
     }
 }
@@ -185,20 +197,22 @@ fn folder<'a>(ino: u64, names: impl IntoIterator<Item = (&'a str, Node)>) -> Nod
 #[derive(Debug)]
 pub struct Mounts {
     root: Arc<Synthetic>,
+    held: Option<Arc<Holding>>,
 }
 
 impl Mounts {
-    /// Lays `mounts` over the shared tree.
+    /// Lays `mounts` over the shared tree, those of `session` counted.
     ///
     /// # Errors
     /// A host folder cannot be opened; ENOTSUP for a mount that is not directly under `/` or
     /// would hide a name of the shared tree.
     pub fn new(
         world: &World,
-        granted: &Granted,
-        mounts: &[Mount],
+        (granted, mounts): (&Granted, &[Mount]),
+        session: Option<SessionHolds>,
     ) -> Result<Self, (String, Errno)> {
         let mut names = world.root.clone();
+        let held = session.map(|session| world.holdings.of(session));
         for (number, mount) in (2..).zip(mounts) {
             let failed = |errno: Errno| (mount.guest.clone(), errno);
             let name = mount.guest.strip_prefix('/').unwrap_or_default();
@@ -214,12 +228,19 @@ impl Mounts {
                 number,
                 protected: mount.protected.clone(),
                 quota_left: mount.quota_bytes.map(AtomicU64::new),
+                held: held.clone().filter(|_| mount.counted),
             };
             names.insert(name.into(), Node::Mount(Arc::new(point)));
         }
         Ok(Self {
             root: Arc::new(Synthetic { names, ino: 1 }),
+            held,
         })
+    }
+
+    /// What the session holds now, when it is counted.
+    pub fn held(&self) -> Option<Held> {
+        self.held.as_ref().map(|held| held.now())
     }
 
     pub fn root(&self) -> Folder {

@@ -1,25 +1,28 @@
 //! Opening files: by resolver, never blocking, regular files and folders only.
 
 use std::{
-    os::fd::{AsFd, OwnedFd},
+    os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat2, renameat, unlinkat};
+use rustix::fs::{Mode, OFlags, openat2};
 
 use super::{
     Errno,
     file::{OpenDirectory, OpenFile},
+    hard_link::break_hard_link,
+    held::{CountedFile, make_name},
     mounts::{Change, Folder, MountPoint, Node},
     permission,
     resolve::{BENEATH, Chain, Target, Walk, read_link},
     stat::{self, Stat},
 };
 use crate::cell::kernel::{Descriptor, Guest};
-use crate::outcome::StoppedBy;
+use crate::descriptors::{lend, room_to_lend};
+use crate::outcome::Held;
 
 /// What an open asks for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,8 +46,8 @@ const TRIES_MAX: u32 = 8;
 ///
 /// # Errors
 /// As Linux `open`; ENOTSUP for FIFOs, sockets and devices, ENOSPC and EMFILE at a limit.
-pub fn open(guest: &Guest, base: Chain, path: &[u8], how: How) -> Result<Descriptor, Errno> {
-    let mut walk = Walk::new(base, path)?;
+pub async fn open(guest: &Guest, base: Chain, path: &[u8], how: How) -> Result<Descriptor, Errno> {
+    let mut walk = Walk::new(guest.call(), base, path)?;
     for _ in 0..TRIES_MAX * 8 {
         let followed = match walk.target()? {
             Target::Absent if how.create => return Err(Errno::EROFS),
@@ -61,7 +64,7 @@ pub fn open(guest: &Guest, base: Chain, path: &[u8], how: How) -> Result<Descrip
                     guarded: mount.guard(&walk.chain, &name, Change::Place),
                     touched: mount.guard(&walk.chain, &name, Change::Touch),
                 };
-                match open_host(guest, &walk, place, how)? {
+                match open_host(guest, &walk, place, how).await? {
                     Opened::Descriptor(descriptor) => return Ok(descriptor),
                     Opened::Link(_) if how.create && how.exclusive => return Err(Errno::EEXIST),
                     Opened::Link(_) if !how.follow && !walk.must_be_folder => {
@@ -121,22 +124,28 @@ fn open_node(
 /// A synthetic file's bytes behind a real descriptor, so that seeking needs no second way.
 fn fixed_file(guest: &Guest, bytes: &[u8]) -> Result<Descriptor, Errno> {
     use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
-    let fd = memfd_create(c"synthetic", MemfdFlags::CLOEXEC)?;
+    let fd = lend(memfd_create(c"synthetic", MemfdFlags::CLOEXEC)?)?;
     let _written = rustix::io::write(&fd, bytes)?;
     seek(&fd, SeekFrom::Start(0))?;
-    Ok(file(
-        guest,
-        fd,
-        None,
-        How {
-            read: true,
-            ..How::default()
-        },
-    ))
+    let how = How {
+        read: true,
+        ..How::default()
+    };
+    let file = file(guest, fd, None, how)?;
+    Ok(Descriptor::File(Arc::new(file)))
 }
 
-fn file(guest: &Guest, fd: OwnedFd, place: Option<HostName<'_>>, how: How) -> Descriptor {
-    Descriptor::File(Arc::new(OpenFile {
+fn file(
+    guest: &Guest,
+    fd: OwnedFd,
+    place: Option<HostName<'_>>,
+    how: How,
+) -> Result<OpenFile, Errno> {
+    let counted = match place {
+        Some(place) => CountedFile::open(place.mount, &fd)?,
+        None => None,
+    };
+    Ok(OpenFile {
         fd,
         mount: place.map(|place| Arc::clone(place.mount)),
         protected: place.is_some_and(|place| place.touched.is_err()),
@@ -144,7 +153,8 @@ fn file(guest: &Guest, fd: OwnedFd, place: Option<HostName<'_>>, how: How) -> De
         writable: how.write,
         append: AtomicBool::new(how.append),
         call: Arc::clone(guest.call()),
-    }))
+        counted,
+    })
 }
 
 enum Opened {
@@ -164,7 +174,12 @@ struct HostName<'a> {
     touched: Result<(), Errno>,
 }
 
-fn open_host(guest: &Guest, walk: &Walk, place: HostName<'_>, how: How) -> Result<Opened, Errno> {
+async fn open_host(
+    guest: &Guest,
+    walk: &Walk<'_>,
+    place: HostName<'_>,
+    how: How,
+) -> Result<Opened, Errno> {
     let HostName {
         mount,
         folder,
@@ -211,16 +226,17 @@ fn open_host(guest: &Guest, walk: &Walk, place: HostName<'_>, how: How) -> Resul
             return Err(Errno::EROFS);
         }
         if how.write && found.nlink > 1 {
-            break_hard_link(guest, mount, folder, name, &fd)?;
+            break_hard_link(guest, mount, (folder, name), &fd).await?;
             continue;
         }
+        let file = file(guest, fd, Some(place), how)?;
         if how.truncate && found.size > 0 {
-            rustix::fs::ftruncate(&fd, 0)?;
+            file.set_size(0)?;
         }
         if changes {
             guest.call().note_change(walk.chain.path(name));
         }
-        return Ok(Opened::Descriptor(file(guest, fd, Some(place), how)));
+        return Ok(Opened::Descriptor(Descriptor::File(Arc::new(file))));
     }
     Err(Errno::EBUSY)
 }
@@ -248,7 +264,7 @@ fn open_name(
     flags.set(OFlags::APPEND, how.append);
     flags.set(OFlags::DIRECTORY, how.folder || must_be_folder);
     if !(how.create && how.exclusive) {
-        match openat2(folder, name, flags, Mode::empty(), BENEATH) {
+        match openat2(folder, name, flags, Mode::empty(), BENEATH).and_then(lend) {
             Err(rustix::io::Errno::NOENT) if how.create => {}
             Err(rustix::io::Errno::NXIO) => return Err(Errno::ENOTSUP),
             opened => {
@@ -269,9 +285,12 @@ fn open_name(
     let mask = guest.process.umask.load(Ordering::Relaxed);
     let mode = Mode::from_raw_mode(how.mode & !mask & 0o777);
     flags |= OFlags::CREATE | OFlags::EXCL;
-    let created = guest
-        .call()
-        .with_inode(|| openat2(folder, name, flags, mode, BENEATH));
+    // Before there is a file that nobody can be given.
+    room_to_lend(folder)?;
+    let created = make_name(guest.call(), mount, Held::NAME, || {
+        openat2(folder, name, flags, mode, BENEATH)
+    });
+    let created = created.and_then(|created| Ok(lend(created)?));
     match created {
         // It appeared between the two tries, and nobody asked to be its creator.
         Err(Errno::EEXIST) if !how.exclusive => Err(Errno::EAGAIN),
@@ -297,74 +316,4 @@ fn follow_flag() -> OFlags {
 #[cfg(feature = "broken-plain-join")]
 fn follow_flag() -> OFlags {
     OFlags::empty()
-}
-
-/// Gives `name` a copy of its content under a new inode, so that writing in place cannot reach
-/// a file outside through a second link.
-///
-/// # Errors
-/// ENOSPC at a limit, EBUSY when the name changes meanwhile, what the host says.
-pub fn break_hard_link(
-    guest: &Guest,
-    mount: &MountPoint,
-    folder: &OwnedFd,
-    name: &[u8],
-    opened: &OwnedFd,
-) -> Result<(), Errno> {
-    let found = stat::host(mount, opened, b"")?;
-    guest.call().take_inode()?;
-    guest.call().take_written(found.size)?;
-    mount.take_quota(found.size).inspect_err(|_| {
-        guest.call().give_written(found.size);
-        guest.call().refuse(StoppedBy::Disk);
-    })?;
-    let read = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let source = openat2(folder, name, read, Mode::empty(), BENEATH)?;
-    let again = stat::host(mount, &source, b"")?;
-    if again.ino != found.ino || !again.is_regular() {
-        return Err(Errno::EBUSY);
-    }
-    let copy_name = temporary_name()?;
-    let create = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let copy = openat2(
-        folder,
-        &*copy_name,
-        create,
-        Mode::from_raw_mode(0o600),
-        BENEATH,
-    )?;
-    let copied = copy_all(source.as_fd(), copy.as_fd())
-        .and_then(|()| {
-            Ok(rustix::fs::fchmod(
-                &copy,
-                Mode::from_raw_mode(found.mode & 0o777),
-            )?)
-        })
-        .and_then(|()| Ok(renameat(folder, &*copy_name, folder, name)?));
-    if copied.is_err() {
-        let _removed = unlinkat(folder, &*copy_name, AtFlags::empty());
-    }
-    copied
-}
-
-fn copy_all(from: impl AsFd, to: impl AsFd) -> Result<(), Errno> {
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count = rustix::io::read(&from, &mut buffer)?;
-        let mut bytes = buffer.get(..count).unwrap_or_default();
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        while !bytes.is_empty() {
-            let wrote = rustix::io::write(&to, bytes)?;
-            bytes = bytes.get(wrote..).unwrap_or_default();
-        }
-    }
-}
-
-/// A name nobody can guess, for a file that is renamed at once.
-fn temporary_name() -> Result<String, Errno> {
-    let mut random = [0; 12];
-    getrandom::fill(&mut random).map_err(|_| Errno::EIO)?;
-    Ok(format!(".hotcell-{}", crate::request::hexadecimal(&random)))
 }

@@ -9,10 +9,11 @@ use wasmtime::Caller;
 
 use super::{
     Errno,
-    descriptors::{base, charge, times},
+    descriptors::{base, times},
     memory::{bytes, bytes_mut, put, split},
     open::{How, open},
     paths,
+    register::Stop,
     resolve::PATH_BYTES_MAX,
 };
 use crate::cell::kernel::Guest;
@@ -29,8 +30,6 @@ const RIGHT_WRITE: u64 = 1 << 6;
 const RIGHT_READDIR: u64 = 1 << 14;
 const RIGHT_SET_SIZE: u64 = 1 << 22;
 const FDFLAG_APPEND: u32 = 1;
-/// What a byte of a path costs, in moved bytes.
-const PATH_BYTE_COST: usize = 2_000;
 
 /// A path out of guest memory.
 ///
@@ -40,9 +39,7 @@ pub fn path(caller: &mut Caller<'_, Guest>, at: u32, len: u32) -> Result<Vec<u8>
     if len as usize > PATH_BYTES_MAX {
         return Err(Errno::ENAMETOOLONG);
     }
-    let (memory, guest) = split(caller)?;
-    // Every second byte may be a folder to open.
-    charge(guest, len as usize * PATH_BYTE_COST);
+    let (memory, _) = split(caller)?;
     bytes(memory, at, len).map(<[u8]>::to_vec)
 }
 
@@ -56,7 +53,7 @@ fn relative(caller: &mut Caller<'_, Guest>, at: u32, len: u32) -> Result<Vec<u8>
     }
 }
 
-pub fn path_open(
+pub async fn path_open(
     caller: &mut Caller<'_, Guest>,
     fd: u32,
     flags: u32,
@@ -67,7 +64,7 @@ pub fn path_open(
     _inheriting: u64,
     fd_flags: u32,
     out: u32,
-) -> Result<(), Errno> {
+) -> Result<(), Stop> {
     let path = relative(caller, at, len)?;
     let how = How {
         read: rights & (RIGHT_READ | RIGHT_READDIR) != 0,
@@ -81,10 +78,11 @@ pub fn path_open(
         mode: 0o666,
     };
     let base = base(caller.data(), fd)?;
-    let descriptor = open(caller.data(), base, &path, how)?;
+    let descriptor = open(caller.data(), base, &path, how).await?;
     let number = caller.data_mut().descriptors.add(0, descriptor)?;
     let (memory, _) = split(caller)?;
-    put(memory, out, &number.to_le_bytes())
+    put(memory, out, &number.to_le_bytes())?;
+    Ok(())
 }
 
 pub fn path_create_directory(
@@ -112,7 +110,7 @@ pub fn path_filestat_get(
     put(memory, out, &found.to_filestat())
 }
 
-pub fn path_filestat_set_times(
+pub async fn path_filestat_set_times(
     caller: &mut Caller<'_, Guest>,
     fd: u32,
     flags: u32,
@@ -121,12 +119,12 @@ pub fn path_filestat_set_times(
     accessed: u64,
     modified: u64,
     which: u32,
-) -> Result<(), Errno> {
+) -> Result<(), Stop> {
     let path = relative(caller, at, len)?;
     let times = times(accessed, modified, which)?;
     let guest = caller.data();
     let follow = flags & SYMLINK_FOLLOW != 0;
-    paths::set_times(guest, base(guest, fd)?, &path, follow, &times)
+    Ok(paths::set_times(guest, base(guest, fd)?, &path, follow, &times).await?)
 }
 
 pub fn path_link(

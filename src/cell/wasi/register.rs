@@ -4,6 +4,7 @@ use wasmtime::{Caller, Engine, Linker};
 
 use super::{Errno, descriptors, extra, path_calls, poll, system};
 use crate::cell::kernel::{Exit, Guest};
+use crate::outcome::StoppedBy;
 
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
 const HOTCELL: &str = "hotcell";
@@ -21,6 +22,35 @@ pub enum Stop {
 impl From<Errno> for Stop {
     fn from(errno: Errno) -> Self {
         Self::Errno(errno)
+    }
+}
+
+/// Notes that a call was refused a descriptor, by its own limit or by the host's.
+fn noted<T, E: Refusal>(caller: &Caller<'_, Guest>, result: Result<T, E>) -> Result<T, E> {
+    if let Err(error) = &result
+        && matches!(error.errno(), Some(Errno::EMFILE | Errno::ENFILE))
+    {
+        caller.data().call().refuse(StoppedBy::Descriptors);
+    }
+    result
+}
+
+trait Refusal {
+    fn errno(&self) -> Option<Errno>;
+}
+
+impl Refusal for Errno {
+    fn errno(&self) -> Option<Errno> {
+        Some(*self)
+    }
+}
+
+impl Refusal for Stop {
+    fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Errno(errno) => Some(*errno),
+            Self::Exit(_) => None,
+        }
     }
 }
 
@@ -57,7 +87,8 @@ macro_rules! sync {
     ($linker:ident, $module:ident, $answer:ident, $($room:ident :: $name:ident ( $($arg:ident : $ty:ty),* ) ;)+) => {
         $($linker.func_wrap($module, stringify!($name), |mut caller: Caller<'_, Guest>, $($arg: $ty),*| {
             caller.data().call().spend(CALL_FUEL);
-            $answer($room::$name(&mut caller, $($arg),*))
+            let result = $room::$name(&mut caller, $($arg),*);
+            $answer(noted(&caller, result))
         })?;)+
     };
 }
@@ -66,7 +97,10 @@ macro_rules! waiting {
     ($linker:ident, $module:ident, $answer:ident, $($room:ident :: $name:ident ( $($arg:ident : $ty:ty),* ) ;)+) => {
         $($linker.func_wrap_async($module, stringify!($name), |mut caller: Caller<'_, Guest>, ($($arg,)*): ($($ty,)*)| {
             caller.data().call().spend(CALL_FUEL);
-            Box::new(async move { $answer($room::$name(&mut caller, $($arg),*).await) })
+            Box::new(async move {
+                let result = $room::$name(&mut caller, $($arg),*).await;
+                $answer(noted(&caller, result))
+            })
         })?;)+
     };
 }
@@ -101,7 +135,6 @@ fn preview_1(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         descriptors::fd_fdstat_set_rights(fd: u32, base: u64, inheriting: u64);
         descriptors::fd_filestat_get(fd: u32, out: u32);
         descriptors::fd_filestat_set_size(fd: u32, size: u64);
-        descriptors::fd_filestat_set_times(fd: u32, accessed: u64, modified: u64, flags: u32);
         descriptors::fd_pread(fd: u32, list: u32, count: u32, offset: u64, out: u32);
         descriptors::fd_pwrite(fd: u32, list: u32, count: u32, offset: u64, out: u32);
         descriptors::fd_prestat_get(fd: u32, out: u32);
@@ -111,9 +144,7 @@ fn preview_1(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         descriptors::fd_tell(fd: u32, out: u32);
         path_calls::path_create_directory(fd: u32, path: u32, len: u32);
         path_calls::path_filestat_get(fd: u32, flags: u32, path: u32, len: u32, out: u32);
-        path_calls::path_filestat_set_times(fd: u32, flags: u32, path: u32, len: u32, accessed: u64, modified: u64, which: u32);
         path_calls::path_link(from_fd: u32, flags: u32, from: u32, from_len: u32, to_fd: u32, to: u32, to_len: u32);
-        path_calls::path_open(fd: u32, flags: u32, path: u32, len: u32, open_flags: u32, rights: u64, inheriting: u64, fd_flags: u32, out: u32);
         path_calls::path_readlink(fd: u32, path: u32, len: u32, out: u32, out_len: u32, used: u32);
         path_calls::path_remove_directory(fd: u32, path: u32, len: u32);
         path_calls::path_rename(from_fd: u32, from: u32, from_len: u32, to_fd: u32, to: u32, to_len: u32);
@@ -128,6 +159,9 @@ fn preview_1(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         descriptors::fd_read(fd: u32, list: u32, count: u32, out: u32);
         descriptors::fd_write(fd: u32, list: u32, count: u32, out: u32);
         descriptors::fd_readdir(fd: u32, out: u32, len: u32, cookie: u64, used: u32);
+        path_calls::path_open(fd: u32, flags: u32, path: u32, len: u32, open_flags: u32, rights: u64, inheriting: u64, fd_flags: u32, out: u32);
+        descriptors::fd_filestat_set_times(fd: u32, accessed: u64, modified: u64, flags: u32);
+        path_calls::path_filestat_set_times(fd: u32, flags: u32, path: u32, len: u32, accessed: u64, modified: u64, which: u32);
         poll::poll_oneoff(subscriptions: u32, events: u32, count: u32, out: u32);
         system::sched_yield();
         system::proc_raise(signal: u32);
@@ -150,16 +184,16 @@ fn hotcell(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         extra::fd_pipe(out: u32);
         extra::fd_dup(fd: u32, least: u32);
         extra::fd_dup2(from: u32, to: u32);
-        extra::fd_open(path: u32, len: u32, flags: u32, mode: u32);
         extra::fs_stat(path: u32, len: u32, follow: u32, out: u32);
         extra::fs_fstat(fd: u32, out: u32);
         extra::fs_fstatat(fd: u32, path: u32, len: u32, follow: u32, out: u32);
-        extra::fs_chmod(path: u32, len: u32, mode: u32);
-        extra::fs_fchmod(fd: u32, mode: u32);
         extra::state_load(out: u32, len: u32);
         extra::state_save(bytes: u32, len: u32);
     }
     waiting! { linker, HOTCELL, valued_stopping,
+        extra::fd_open(path: u32, len: u32, flags: u32, mode: u32);
+        extra::fs_chmod(path: u32, len: u32, mode: u32);
+        extra::fs_fchmod(fd: u32, mode: u32);
         extra::proc_exec(spawn: u32);
         extra::proc_fork(argument: i32);
         extra::proc_wait(pids: u32, count: u32, timeout_ns: i64, out: u32);

@@ -11,6 +11,8 @@ use super::{
     mounts::{Folder, MountPoint, Mounts, Node},
     permission,
 };
+use crate::cell::kernel::Call;
+use crate::descriptors::lend;
 
 /// Longest path, and longest name, in bytes (Linux PATH_MAX - 1 and NAME_MAX).
 pub const PATH_BYTES_MAX: usize = 4095;
@@ -19,6 +21,11 @@ const NAME_BYTES_MAX: usize = 255;
 const LINKS_MAX: u32 = 40;
 /// Components walked in one path, those of links included. Chosen: three times what fits one path.
 const STEPS_MAX: u32 = 8_192;
+/// Fuel that a step of a walk costs: what opening a folder takes, at two units a nanosecond. Measured
+/// by tests/host_calls.rs.
+const STEP_FUEL: u64 = 5_000;
+/// Fuel that a byte of a path costs: its components are kept one by one.
+const BYTE_FUEL: u64 = 60;
 /// Longest guest path of a place, in bytes, however it was reached. Chosen: twice what a path
 /// may have, for programs that go down step by step.
 const CHAIN_BYTES_MAX: usize = 2 * PATH_BYTES_MAX;
@@ -119,21 +126,28 @@ impl Chain {
         Ok(())
     }
 
-    fn up(&mut self) -> Result<(), Errno> {
+    /// Goes up one folder; answers how many were opened for that.
+    fn up(&mut self) -> Result<u64, Errno> {
         let Some((name, above)) = self.above.pop() else {
-            return Ok(());
+            return Ok(0);
         };
         self.bytes -= self.name.len() + 1;
+        let mut opened = 0;
         self.folder = match above {
             Above::Open(folder) => folder,
-            Above::Closed => self.reopened(&name)?,
+            Above::Closed => {
+                let folder;
+                (folder, opened) = self.reopened(&name)?;
+                folder
+            }
         };
         self.name = name;
-        Ok(())
+        Ok(opened)
     }
 
-    /// Finds the folder `last`, which was closed, from the nearest open one above it.
-    fn reopened(&self, last: &[u8]) -> Result<Folder, Errno> {
+    /// Finds the folder `last`, which was closed, from the nearest open one above it. Those between
+    /// stay open: a walk that goes on upwards must not begin at the top again each time.
+    fn reopened(&mut self, last: &[u8]) -> Result<(Folder, u64), Errno> {
         let open = self.above.iter().enumerate().rev();
         let mut open = open.filter_map(|(index, (_, above))| match above {
             Above::Open(Folder::Host { mount, fd }) => Some((index, mount, fd)),
@@ -141,15 +155,15 @@ impl Chain {
         });
         let (index, mount, fd) = open.next().ok_or(Errno::ENOENT)?;
         let (mount, mut fd) = (Arc::clone(mount), Arc::clone(fd));
-        let names = self.above.iter().skip(index + 1).map(|(name, _)| &**name);
-        for name in names.chain([last]) {
-            fd = match enter(&fd, name)? {
-                Entered::Folder(inner) => inner,
-                // Somebody put a link where the folder was.
-                Entered::Link(_) => return Err(Errno::ENOENT),
-            };
+        let mut opened = 1;
+        for (name, above) in self.above.iter_mut().skip(index + 1) {
+            fd = enter(&fd, name)?.folder()?;
+            let (mount, fd) = (Arc::clone(&mount), Arc::clone(&fd));
+            *above = Above::Open(Folder::Host { mount, fd });
+            opened += 1;
         }
-        Ok(Folder::Host { mount, fd })
+        let fd = enter(&fd, last)?.folder()?;
+        Ok((Folder::Host { mount, fd }, opened))
     }
 
     fn go_to_root(&mut self) -> Result<(), Errno> {
@@ -183,7 +197,9 @@ pub enum Target {
 
 /// A path on its way to a place.
 #[derive(Debug)]
-pub struct Walk {
+pub struct Walk<'a> {
+    /// Pays for the steps.
+    call: &'a Call,
     pub chain: Chain,
     /// What is left to walk, last component first.
     pending: Vec<Vec<u8>>,
@@ -195,13 +211,14 @@ pub struct Walk {
     steps_left: u32,
 }
 
-impl Walk {
+impl<'a> Walk<'a> {
     /// Starts at `base`, or at `/` for an absolute path.
     ///
     /// # Errors
     /// ENOENT for an empty path, EINVAL for one with a NUL, ENAMETOOLONG.
-    pub fn new(base: Chain, path: &[u8]) -> Result<Self, Errno> {
+    pub fn new(call: &'a Call, base: Chain, path: &[u8]) -> Result<Self, Errno> {
         let mut walk = Self {
+            call,
             chain: base,
             pending: Vec::new(),
             name: Vec::new(),
@@ -220,6 +237,7 @@ impl Walk {
         if path.len() > PATH_BYTES_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
+        self.call.spend(path.len() as u64 * BYTE_FUEL);
         if path.contains(&0) {
             return Err(Errno::EINVAL);
         }
@@ -257,8 +275,10 @@ impl Walk {
     pub fn target(&mut self) -> Result<Target, Errno> {
         while let Some(name) = self.pending.pop() {
             self.steps_left = self.steps_left.checked_sub(1).ok_or(Errno::ELOOP)?;
+            self.call.spend(STEP_FUEL);
             if name == b".." {
-                self.chain.up()?;
+                let opened = self.chain.up()?;
+                self.call.spend(opened * STEP_FUEL);
                 continue;
             }
             match self.chain.folder().clone() {
@@ -310,10 +330,20 @@ enum Entered {
     Link(Vec<u8>),
 }
 
+impl Entered {
+    fn folder(self) -> Result<Arc<std::os::fd::OwnedFd>, Errno> {
+        match self {
+            Self::Folder(folder) => Ok(folder),
+            // Somebody put a link where the folder was.
+            Self::Link(_) => Err(Errno::ENOENT),
+        }
+    }
+}
+
 /// Opens the folder `name`, or reads the link that stands there.
 fn enter(folder: &impl AsFd, name: &[u8]) -> Result<Entered, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    match openat2(folder, name, flags, Mode::empty(), BENEATH) {
+    match openat2(folder, name, flags, Mode::empty(), BENEATH).and_then(lend) {
         Ok(fd) => {
             permission::check(&fd, permission::SEARCH)?;
             Ok(Entered::Folder(Arc::new(fd)))

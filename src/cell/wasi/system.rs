@@ -108,7 +108,7 @@ pub fn random_get(caller: &mut Caller<'_, Guest>, out: u32, len: u32) -> Result<
         return Err(Errno::EINVAL);
     }
     let (memory, guest) = split(caller)?;
-    super::descriptors::charge(guest, len as usize * 16);
+    super::descriptors::charge(guest, len as usize * super::descriptors::RANDOM_COST);
     getrandom::fill(bytes_mut(memory, out, len)?).map_err(|_| Errno::EIO)
 }
 

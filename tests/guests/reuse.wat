@@ -1,0 +1,15 @@
+;; Runs `canary` five hundred times, one after the other; status 42 when each had that (WASM-18).
+(memory (export "memory") 1)
+(data (i32.const 128) "/workspace/bin/canary")
+(func (export "_start") (local $count i32)
+  (i32.store (i32.const 16) (i32.const 138))
+  (i32.store (i32.const 20) (i32.const 11))
+  (i32.store (i32.const 40) (i32.const 128))
+  (i32.store (i32.const 44) (i32.const 10))
+  (loop $again
+    (if (i32.lt_s (call $proc_spawn (i32.const 16)) (i32.const 0)) (then (call $proc_exit (i32.const 100))))
+    (drop (call $proc_wait (i32.const 0) (i32.const 0) (i64.const -1) (i32.const 80)))
+    (if (i32.ne (i32.load (i32.const 84)) (i32.const 42)) (then (call $proc_exit (i32.load (i32.const 84)))))
+    (local.set $count (i32.add (local.get $count) (i32.const 1)))
+    (br_if $again (i32.lt_u (local.get $count) (i32.const 500))))
+  (call $proc_exit (i32.const 42)))
