@@ -27,7 +27,9 @@ use tokio::{
 };
 
 use super::{
+    artefact::{Artefacts, FIRST_NUMBER},
     catalogue::{Catalogue, NEEDED_FIRST},
+    compile,
     link::{CellGone, Chunk, Link, MESSAGES_MAX, Readiness, RunningCall},
     order::{Event, Message, Order, Stdin},
     wire::{FRAME_BYTES_MAX, FrameReader, WireError, write_frames},
@@ -69,6 +71,8 @@ pub enum CellError {
     Stopped,
     #[error("the guests this binary ships cannot be read")]
     Catalogue(#[source] anyhow::Error),
+    #[error("the compiled guests cannot be used")]
+    Artefacts(#[source] anyhow::Error),
 }
 
 /// What a pool is started with.
@@ -86,6 +90,7 @@ pub struct CellOptions {
 #[derive(Debug)]
 pub struct CellPool {
     options: CellOptions,
+    artefacts: Artefacts,
     programs: Vec<String>,
     link: watch::Sender<Option<Arc<Link>>>,
     supervisor: Mutex<Option<tokio::task::JoinHandle<()>>>,
@@ -102,8 +107,16 @@ impl CellPool {
         let programs = Catalogue::shipped()
             .map_err(CellError::Catalogue)?
             .programs();
+        let cache = options.cache.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let artefacts = Artefacts::open(&cache)?;
+            artefacts.take_cached()?;
+            Ok(artefacts)
+        });
+        let opened = opened.await.unwrap_or_else(|panicked| Err(panicked.into()));
         let pool = Arc::new(Self {
             options,
+            artefacts: opened.map_err(CellError::Artefacts)?,
             programs,
             link: watch::channel(None).0,
             supervisor: Mutex::new(None),
@@ -325,18 +338,10 @@ impl CellPool {
             .filter(|n| NEEDED_FIRST.contains(&n.as_str()))
             .count();
         for name in names {
-            let mut command = Command::from(self.own_command());
-            command
-                .arg("compile")
-                .arg("--cache")
-                .arg(&self.options.cache)
-                .arg(&name);
-            command.stdin(Stdio::null()).kill_on_drop(true);
-            let status = command.status().await;
-            let compiled = status.as_ref().is_ok_and(std::process::ExitStatus::success);
-            if !compiled {
-                tracing::error!(name, ?status, "a guest could not be compiled");
-            }
+            let compiled = compile::in_child(self.own_command(), &self.artefacts, &name).await;
+            let compiled = compiled
+                .inspect_err(|error| tracing::error!(name, %error, "a guest could not be compiled"))
+                .is_ok();
             let needed_first = NEEDED_FIRST.contains(&name.as_str());
             // Also when there is nothing to map: calls then stop waiting for it.
             if link.messages.send(Message::Load(name)).await.is_err() {
@@ -367,19 +372,29 @@ impl CellPool {
 
     fn spawn_cell(&self) -> Result<(Child, StdStream), CellError> {
         let (ours, theirs) = StdStream::pair().map_err(CellError::Start)?;
+        let artefacts = self.artefacts.for_cell().map_err(CellError::Start)?;
+        let names: Vec<_> = artefacts.iter().map(|(name, _)| name.as_str()).collect();
         let mut command = self.own_command();
         command
             .arg("cell")
             .arg("--cache")
             .arg(&self.options.cache)
+            .arg("--modules")
+            .arg(names.join(","))
             .arg("--calls")
             .arg(self.options.calls_max.to_string())
             .stdout(Stdio::null());
+        let socket = FdMapping {
+            parent_fd: OwnedFd::from(theirs),
+            child_fd: SOCKET_NUMBER,
+        };
+        let numbered = artefacts.into_iter().zip(FIRST_NUMBER..);
+        let artefacts = numbered.map(|((_, parent_fd), child_fd)| FdMapping {
+            parent_fd,
+            child_fd,
+        });
         command
-            .fd_mappings(vec![FdMapping {
-                parent_fd: OwnedFd::from(theirs),
-                child_fd: SOCKET_NUMBER,
-            }])
+            .fd_mappings(std::iter::once(socket).chain(artefacts).collect())
             .map_err(|error| CellError::Start(std::io::Error::other(error)))?;
         let mut command = Command::from(command);
         let child = command

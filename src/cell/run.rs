@@ -15,8 +15,8 @@ use parking_lot::Mutex;
 use tokio::{io::AsyncReadExt, net::UnixStream, sync::mpsc};
 
 use super::{
+    artefact::{Artefacts, inherited},
     catalogue::{Catalogue, NEEDED_FIRST},
-    compile::{cache_file, check_cache},
     deadline::Deadlines,
     kernel::{
         Call, Descriptor, Descriptors, Device, Image, Input, Output, PipeWriter, Strings, Window,
@@ -41,6 +41,8 @@ const KEPT_BYTES_MAX: u64 = 16 << 20;
 pub struct CellArguments {
     /// Folder of compiled guests.
     pub cache: PathBuf,
+    /// Modules whose artefacts are inherited as descriptors, in this order.
+    pub modules: Vec<String>,
     /// Calls the broker will have running at once, at most.
     pub calls_max: usize,
 }
@@ -109,7 +111,6 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
     let (from_broker, to_broker) = UnixStream::from_std(socket)?.into_split();
     let (events, queue) = mpsc::channel(EVENTS_MAX);
     let mut writer = tokio::spawn(write_frames(to_broker, queue));
-    check_cache(&arguments.cache)?;
     let runtime = Runtime::new(arguments.calls_max)?;
     let world = World::new(runtime.programs.names());
     let cell = Arc::new(Cell {
@@ -120,10 +121,13 @@ async fn serve(arguments: CellArguments) -> anyhow::Result<()> {
         calls: Mutex::default(),
         events,
     });
-    let missing: Vec<_> = in_order()?
-        .into_iter()
-        .filter(|name| !cell.load(name))
-        .collect();
+    let mut missing = in_order()?;
+    for (name, artefact) in inherited(&arguments.modules) {
+        match cell.runtime.programs.load(&name, artefact) {
+            Ok(()) => missing.retain(|lacking| *lacking != name),
+            Err(error) => tracing::warn!(name, %error, "a compiled guest does not load"),
+        }
+    }
     cell.events.send(Event::Missing(missing)).await?;
 
     let mut frames = FrameReader::new(from_broker);
@@ -179,23 +183,15 @@ fn in_order() -> anyhow::Result<Vec<String>> {
 }
 
 impl Cell {
-    /// Maps a module's artefact, if the cache has one that fits.
+    /// Maps a module that was compiled after this cell was started.
     fn load(&self, name: &str) -> bool {
-        let place = Catalogue::shipped()
-            .ok()
-            .and_then(|catalogue| catalogue.module(name))
-            .map(|module| cache_file(&self.cache, module));
-        place.is_some_and(|place| {
-            place.exists()
-                && self
-                    .runtime
-                    .programs
-                    .load(name, &place)
-                    .inspect_err(
-                        |error| tracing::warn!(name, %error, "a cached guest does not load"),
-                    )
-                    .is_ok()
-        })
+        let loaded = Artefacts::open(&self.cache).and_then(|artefacts| {
+            let artefact = artefacts.take_one(name)?;
+            self.runtime.programs.load(name, artefact)
+        });
+        loaded
+            .inspect_err(|error| tracing::warn!(name, %error, "a cached guest does not load"))
+            .is_ok()
     }
 
     /// Starts a call and answers when it ends. It is known when this returns, so that a cancel

@@ -65,16 +65,15 @@ enum Command {
     Cell {
         #[arg(long)]
         cache: PathBuf,
+        /// Modules whose artefacts are the descriptors from number 4 on
+        #[arg(long, value_delimiter = ',')]
+        modules: Vec<String>,
         #[arg(long)]
         calls: usize,
     },
-    /// Compiles one guest into the cache; started by hotcell itself
+    /// Writes one compiled guest to standard output; started by hotcell itself
     #[command(hide = true)]
-    Compile {
-        #[arg(long)]
-        cache: PathBuf,
-        name: String,
-    },
+    Compile { name: String },
 }
 
 /// Flags of every subcommand that uses the state folder.
@@ -126,18 +125,26 @@ pub fn main() -> ExitCode {
         Some(Command::Audit(args)) => audit::main(&args),
         Some(Command::Doctor(args)) => doctor::main(&args),
         Some(Command::Warm(args)) => warm::main(&args),
-        Some(Command::Cell { cache, calls }) => {
+        Some(Command::Cell {
+            cache,
+            modules,
+            calls,
+        }) => {
             let started = telemetry::start("warn", telemetry::LogFormat::Text)
                 .map_err(|reason| anyhow::anyhow!(reason));
             let arguments = CellArguments {
                 cache,
+                modules: modules
+                    .into_iter()
+                    .filter(|name| !name.is_empty())
+                    .collect(),
                 calls_max: calls,
             };
             started
                 .and_then(|()| cell::cell_main(arguments))
                 .map(|()| 0)
         }
-        Some(Command::Compile { cache, name }) => cell::compile(&cache, &name).map(|()| 0),
+        Some(Command::Compile { name }) => cell::compile(&name, std::io::stdout()).map(|()| 0),
     };
     match result {
         Ok(code) => code.into(),
