@@ -1,89 +1,74 @@
-//! Compiles guests ahead of time, in a child of its own, into a cache that only we can write.
+//! Compiles guests ahead of time: into a file in memory that the broker then seals and keeps. The
+//! broker has it done by a one-shot child, which has neither the cache nor its key.
 
-use std::{
-    fs,
-    io::Write,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::Path, process::Stdio};
 
 use anyhow::{Context, ensure};
 use wasmparser::{Operator, Parser, Payload};
 
 use super::{
-    catalogue::{Catalogue, ModuleEntry},
+    artefact::{Artefacts, Stored, memory_file},
+    catalogue::Catalogue,
     engine,
 };
 
-/// Where the compiled artefact of a module belongs. Another engine refuses what it finds there
-/// and has it compiled again.
-pub fn cache_file(cache: &Path, module: &ModuleEntry) -> PathBuf {
-    let digest = module.sha256.get(..16).unwrap_or(&module.sha256);
-    cache.join(format!(
-        "{}-{digest}-{}.cwasm",
-        module.name,
-        env!("CARGO_PKG_VERSION")
-    ))
-}
-
-/// Makes the cache folder, or checks that nobody else can write what we map as code.
+/// Compiles the module `name` and writes its artefact to `out`.
 ///
 /// # Errors
-/// The folder belongs to another user or is writable by others.
-pub fn check_cache(cache: &Path) -> anyhow::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(cache)
-        .with_context(|| format!("the cache folder {} cannot be made", cache.display()))?;
-    let found = fs::metadata(cache)?;
-    let own = found.uid() == rustix::process::geteuid().as_raw();
-    ensure!(
-        own && found.mode() & 0o022 == 0,
-        "the cache folder {} must belong to the user that runs hotcell and be writable by \
-         nobody else: it holds native code; chmod go-w it or name another with XDG_CACHE_HOME",
-        cache.display()
-    );
-    Ok(())
-}
-
-/// Names of the modules that the cache lacks, in the catalogue's order.
-///
-/// # Errors
-/// The shipped guests cannot be read.
-pub fn missing(cache: &Path) -> anyhow::Result<Vec<String>> {
-    let modules = Catalogue::shipped()?.modules.iter();
-    let absent = modules.filter(|module| !cache_file(cache, module).exists());
-    Ok(absent.map(|module| module.name.clone()).collect())
-}
-
-/// Compiles the module `name` into the cache.
-///
-/// # Errors
-/// No such module; it breaks a rule that fork rests on; the cache cannot be written.
-pub fn compile(cache: &Path, name: &str) -> anyhow::Result<()> {
-    check_cache(cache)?;
+/// No such module; it breaks a rule that fork rests on; `out` cannot be written.
+pub fn compile(name: &str, mut out: impl Write) -> anyhow::Result<()> {
     let module = Catalogue::shipped()?.module(name);
     let module = module.with_context(|| format!("no module is called {name:?}"))?;
     let bytes = module.bytes()?;
     check_forkable(&bytes).with_context(|| format!("the guest {name:?} cannot be run"))?;
-    let engine = engine::engine().map_err(anyhow::Error::msg)?;
+    let engine = engine::compiler().map_err(anyhow::Error::msg)?;
     let artefact = engine
         .precompile_module(&bytes)
         .map_err(anyhow::Error::msg)?;
-    let place = cache_file(cache, module);
-    let unfinished = place.with_extension(format!("{}.part", std::process::id()));
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .and_then(|mut file| file.write_all(&artefact))
-        .and_then(|()| fs::rename(&unfinished, &place));
-    if written.is_err() {
-        let _removed = fs::remove_file(&unfinished);
+    out.write_all(&artefact)
+        .and_then(|()| out.flush())
+        .with_context(|| format!("the artefact of {name:?} cannot be written"))
+}
+
+/// Fills the cache with what it lacks, in this process; `compiled` is told each name.
+///
+/// # Errors
+/// As [`compile`], or the cache cannot be written.
+pub fn warm(cache: &Path, compiled: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let artefacts = Artefacts::open(cache)?;
+    for name in artefacts.take_cached()? {
+        let artefact = memory_file(&name)?;
+        compile(&name, &artefact)?;
+        let Stored(stored) = artefacts.admit(&name, artefact)?;
+        stored.with_context(|| format!("the cache {} cannot be written", cache.display()))?;
+        compiled(&name)?;
     }
-    written.with_context(|| format!("the cache file {} cannot be written", place.display()))
+    Ok(())
+}
+
+/// Has the module `name` compiled by a child, which `command` starts as this program, and takes
+/// what it made.
+///
+/// # Errors
+/// The child cannot be started or fails.
+pub async fn in_child(
+    mut command: std::process::Command,
+    artefacts: &Artefacts,
+    name: &str,
+) -> anyhow::Result<()> {
+    let artefact = memory_file(name)?;
+    command.args(["compile", name]);
+    command.stdin(Stdio::null()).stdout(artefact.try_clone()?);
+    let mut command = tokio::process::Command::from(command);
+    let status = command.kill_on_drop(true).status().await?;
+    // It has a descriptor of the file for its child.
+    drop(command);
+    ensure!(status.success(), "the compiler ended with {status}");
+    let Stored(stored) = artefacts.admit(name, artefact)?;
+    if let Err(error) = stored {
+        tracing::warn!(name, %error, "a compiled guest cannot be cached");
+    }
+    Ok(())
 }
 
 /// Fork copies linear memory and one global, the stack pointer: nothing else may change while a

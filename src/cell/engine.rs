@@ -1,6 +1,7 @@
 //! The Wasmtime engine of a cell and the thread that ticks its epochs.
 
 use std::{
+    hash::{Hash as _, Hasher},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -9,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use sha2::{Digest as _, Sha256};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy, WasmFeatures,
 };
@@ -22,6 +24,14 @@ pub const MEMORY_BYTES_MAX: usize = 256 << 20;
 /// Native stack that Wasm code may use in one process, in bytes. Chosen: a shell function
 /// nests about 1,000 deep in it.
 pub const WASM_STACK_BYTES: usize = 2 << 20;
+/// Address space of one memory: all that a 32-bit address can name.
+const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
+/// Guard pages around it, for an instruction's constant offset. Wasmtime's default.
+const MEMORY_GUARD_BYTES: u64 = 32 << 20;
+/// Largest function table. Chosen: three times the largest shipped guest's.
+pub const TABLE_ELEMENTS_MAX: usize = 20_000;
+/// What Wasmtime itself holds for one instance, in bytes. Its default.
+const INSTANCE_BYTES_MAX: usize = 1 << 20;
 /// A guest's slice of a worker thread, in milliseconds (DESIGN: at most 5; the less, the sooner a
 /// neighbour's short call gets through; a switch costs a few microseconds).
 pub const SLICE_MS: u64 = 1;
@@ -31,33 +41,89 @@ const IDLE_SLICES_MAX: u32 = 8;
 /// Fuel after which a guest's readings are made fresh (DESIGN §4: about 10 M).
 pub const FUEL_INTERVAL: u64 = 10_000_000;
 
-/// Builds the engine that both compiles and runs guests; both must use this configuration.
+/// What guests may use of WebAssembly: what LLVM makes of Rust for `wasm32-wasip1`. Everything else
+/// is off by name, also what a later Wasmtime would switch on by itself.
+const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::BULK_MEMORY_OPT)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::CALL_INDIRECT_OVERLONG)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::EXTENDED_CONST);
+
+/// Builds the engine that runs guests.
 ///
 /// # Errors
 /// The host lacks what the configuration needs (64-bit address space, a supported CPU).
 pub fn engine() -> wasmtime::Result<Engine> {
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    Engine::new(&config)
+}
+
+/// Builds an engine that compiles for [`engine`] and has no address space for guests.
+///
+/// # Errors
+/// As [`engine`].
+pub fn compiler() -> wasmtime::Result<Engine> {
+    Engine::new(&config())
+}
+
+/// What an artefact must have been made with to be mapped by `engine`: Wasmtime's version to the
+/// patch level, which its own check lacks, the settings and the CPU's features.
+pub fn identity(engine: &Engine) -> [u8; 32] {
+    let mut digest = Digesting::default();
+    engine.precompile_compatibility_hash().hash(&mut digest);
+    digest.0.finalize().into()
+}
+
+/// The SHA-256 of a value that can only be hashed.
+#[derive(Default)]
+struct Digesting(Sha256);
+
+impl Hasher for Digesting {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest: [u8; 32] = self.0.clone().finalize().into();
+        u64::from_le_bytes(digest.first_chunk().copied().unwrap_or_default())
+    }
+}
+
+/// Everything but where instances live. What is Wasmtime's default is named all the same where
+/// safety rests on it.
+fn config() -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
+        .wasm_features(!FEATURES, false)
+        .wasm_features(FEATURES, true)
+        .gc_support(false)
+        .shared_memory(false)
+        .concurrency_support(false)
         .consume_fuel(true)
         .epoch_interruption(true)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(2 * WASM_STACK_BYTES)
+        // A 32-bit address and offset always end in reserved address space, where the kernel
+        // refuses the access: no check in the code can be forgotten.
+        .memory_reservation(MEMORY_RESERVATION_BYTES)
+        .memory_guard_size(MEMORY_GUARD_BYTES)
+        .guard_before_linear_memory(true)
+        .memory_may_move(false)
+        .signals_based_traps(true)
         .memory_init_cow(true)
+        // Nothing reads a guest's native frames, so no artefact carries tables for it.
         .wasm_backtrace_max_frames(None)
-        .wasm_simd(true)
-        .wasm_bulk_memory(true)
-        .wasm_multi_value(true)
-        .wasm_relaxed_simd(false)
-        .wasm_tail_call(false)
-        .wasm_multi_memory(false)
-        .wasm_memory64(false)
-        .wasm_extended_const(true)
-        .wasm_wide_arithmetic(false)
-        .wasm_custom_page_sizes(false)
-        .wasm_features(WasmFeatures::GC | WasmFeatures::FUNCTION_REFERENCES, false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
-    Engine::new(&config)
+        .generate_address_map(false)
+        .native_unwind_info(false);
+    config
 }
 
 fn pool() -> PoolingAllocationConfig {
@@ -68,7 +134,8 @@ fn pool() -> PoolingAllocationConfig {
         .total_stacks(SLOTS)
         .max_memories_per_module(1)
         .max_tables_per_module(1)
-        .table_elements(20_000)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .max_core_instance_size(INSTANCE_BYTES_MAX)
         .max_memory_size(MEMORY_BYTES_MAX)
         .linear_memory_keep_resident(128 << 10)
         .table_keep_resident(64 << 10)
@@ -167,9 +234,121 @@ impl Drop for Running<'_> {
 
 #[cfg(test)]
 mod tests {
+    use wasmtime::{Instance, Module, Store, Trap};
+
     use super::*;
 
     /// What the configuration says, asked of the engine itself.
+    #[test]
+    fn settings_are_what_they_should_be() {
+        let engine = engine().unwrap();
+        assert_eq!(engine.get_wasm_features(), FEATURES);
+        assert!(engine.get_consume_fuel() && engine.get_epoch_interruption());
+        assert_eq!(engine.get_strategy(), Some(Strategy::Cranelift));
+        assert_eq!(engine.get_max_wasm_stack(), 2 << 20);
+        assert_eq!(engine.get_async_stack_size(), 4 << 20);
+        assert_eq!(engine.get_memory_reservation(), 4 << 30);
+        assert_eq!(engine.get_memory_guard_size(), 32 << 20);
+        assert!(engine.get_guard_before_linear_memory());
+        assert!(!engine.get_memory_may_move());
+        assert!(engine.get_signals_based_traps());
+        assert!(!engine.get_shared_memory());
+        assert!(!engine.get_concurrency_support());
+        assert!(engine.get_collector().is_none());
+        let pool = engine.get_pooling_config().unwrap();
+        assert_eq!(pool.get_max_memory_size(), 256 << 20);
+        assert_eq!(pool.get_table_elements(), 20_000);
+        assert_eq!(pool.get_total_core_instances(), 1_024);
+        assert_eq!(pool.get_total_memories(), 1_024);
+        assert_eq!(pool.get_total_tables(), 1_024);
+        assert_eq!(pool.get_total_stacks(), 1_024);
+        assert_eq!(pool.get_max_memories_per_module(), 1);
+        assert_eq!(pool.get_max_tables_per_module(), 1);
+        assert_eq!(pool.get_max_core_instance_size(), 1 << 20);
+        assert!(pool.get_memory_keep_resident() <= 128 << 10);
+    }
+
+    #[test]
+    fn the_compiler_and_the_engine_that_runs_have_one_identity() {
+        let compiles = compiler().unwrap();
+        assert_eq!(identity(&compiles), identity(&engine().unwrap()));
+        assert!(compiles.get_pooling_config().is_none());
+        let mut unmetered = config();
+        unmetered.consume_fuel(false);
+        let unmetered = Engine::new(&unmetered).unwrap();
+        assert_ne!(identity(&compiles), identity(&unmetered));
+    }
+
+    /// An instance of `text` with a guest's limits of the pool, or why there is none.
+    fn instance(engine: &Engine, text: &str) -> wasmtime::Result<(Store<()>, Instance)> {
+        let module = Module::new(engine, wat::parse_str(text).unwrap())?;
+        let mut store = Store::new(engine, ());
+        store.set_fuel(u64::MAX)?;
+        store.set_epoch_deadline(1 << 32);
+        let instance = Instance::new(&mut store, &module, &[])?;
+        Ok((store, instance))
+    }
+
+    #[test]
+    fn resources_end_at_their_limits() {
+        let engine = engine().unwrap();
+        let pairs = [
+            ("(module (memory 4096))", "(module (memory 4097))"),
+            (
+                "(module (table 20000 funcref))",
+                "(module (table 20001 funcref))",
+            ),
+            (
+                "(module (table 1 funcref))",
+                "(module (table 1 funcref) (table 1 funcref))",
+            ),
+        ];
+        for (within, beyond) in pairs {
+            assert!(instance(&engine, within).is_ok(), "{within}");
+            assert!(instance(&engine, beyond).is_err(), "{beyond}");
+        }
+        let text = "(module (memory 1) (table 1 funcref)
+            (func (export \"memory\") (param i32) (result i32) (memory.grow (local.get 0)))
+            (func (export \"table\") (param i32) (result i32)
+              (table.grow (ref.null func) (local.get 0))))";
+        for (name, within, was) in [("memory", 4_095, 1), ("table", 19_999, 1)] {
+            let (mut store, instance) = instance(&engine, text).unwrap();
+            let grow = instance.get_typed_func::<i32, i32>(&mut store, name);
+            let grow = grow.unwrap();
+            assert_eq!(grow.call(&mut store, within + 1).unwrap(), -1, "{name}");
+            assert_eq!(grow.call(&mut store, within).unwrap(), was, "{name}");
+            assert_eq!(grow.call(&mut store, 1).unwrap(), -1, "{name}");
+        }
+    }
+
+    #[test]
+    fn instances_end_with_the_slots() {
+        let engine = engine().unwrap();
+        let mut held: Vec<_> = (0..SLOTS)
+            .map(|_| instance(&engine, "(module (memory 1))").unwrap())
+            .collect();
+        assert!(instance(&engine, "(module (memory 1))").is_err());
+        held.pop();
+        assert!(instance(&engine, "(module (memory 1))").is_ok());
+    }
+
+    /// On the stacks that guests get, which are not the host's.
+    #[tokio::test]
+    async fn endless_recursion_traps() {
+        let engine = engine().unwrap();
+        let text = "(module (func $down (export \"down\") (param i32) (result i32)
+            (if (result i32) (local.get 0)
+              (then (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+              (else (i32.const 0)))))";
+        let (mut store, instance) = instance(&engine, text).unwrap();
+        let down = instance.get_typed_func::<i32, i32>(&mut store, "down");
+        let down = down.unwrap();
+        assert_eq!(down.call_async(&mut store, 1_000).await.unwrap(), 1_000);
+        let error = down.call_async(&mut store, i32::MAX).await.unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::StackOverflow));
+    }
+
+    /// As [`settings_are_what_they_should_be`], by effect.
     #[test]
     fn proposals_that_are_off_are_refused() {
         let engine = engine().unwrap();

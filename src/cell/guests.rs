@@ -5,11 +5,11 @@
     reason = "the compiler runs as a child of its own"
 )]
 
-use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
 
-use tokio::{process::Command, sync::watch};
+use tokio::sync::watch;
 
-use super::{catalogue::NEEDED_FIRST, compile::missing, pool::CellError};
+use super::{artefact::Artefacts, catalogue::NEEDED_FIRST, compile::in_child, pool::CellError};
 
 /// How long the first calls wait for guests beyond the shell and the file tools. A cell cannot be
 /// given a guest later, so one that starts earlier lacks it. Within what a cold start may take.
@@ -38,16 +38,22 @@ pub enum State {
 #[derive(Debug)]
 pub struct Guests {
     progress: watch::Sender<Progress>,
+    pub artefacts: Arc<Artefacts>,
 }
 
 impl Guests {
-    /// Starts to compile what is missing.
+    /// Takes what the cache has and starts to compile what is missing.
     ///
     /// # Errors
-    /// The shipped guests cannot be read.
-    pub fn start(executable: PathBuf, cache: PathBuf) -> Result<Arc<Self>, CellError> {
-        super::compile::check_cache(&cache).map_err(CellError::Catalogue)?;
-        let missing = missing(&cache).map_err(CellError::Catalogue)?;
+    /// The shipped guests or the cache cannot be used.
+    pub async fn start(executable: PathBuf, cache: PathBuf) -> Result<Arc<Self>, CellError> {
+        let taken = tokio::task::spawn_blocking(move || {
+            let artefacts = Artefacts::open(&cache)?;
+            let missing = artefacts.take_cached()?;
+            Ok((Arc::new(artefacts), missing))
+        });
+        let taken = taken.await.unwrap_or_else(|panicked| Err(panicked.into()));
+        let (artefacts, missing) = taken.map_err(CellError::Artefacts)?;
         let state = match missing.is_empty() {
             true => State::Usable,
             false => State::Waiting,
@@ -58,9 +64,10 @@ impl Guests {
         };
         let guests = Arc::new(Self {
             progress: watch::channel(first).0,
+            artefacts,
         });
         if state == State::Waiting {
-            tokio::spawn(Arc::clone(&guests).compile(executable, cache, missing));
+            tokio::spawn(Arc::clone(&guests).compile(executable, missing));
         }
         Ok(guests)
     }
@@ -95,13 +102,13 @@ impl Guests {
     }
 
     /// Compiles one after the other, each in a child of its own, those that are needed first first.
-    async fn compile(self: Arc<Self>, executable: PathBuf, cache: PathBuf, mut names: Vec<String>) {
+    async fn compile(self: Arc<Self>, executable: PathBuf, mut names: Vec<String>) {
         let needed = |name: &String| NEEDED_FIRST.contains(&name.as_str());
         names.sort_by_key(|name| !needed(name));
         let began = tokio::time::Instant::now();
         let (mut made, mut told) = (0_usize, false);
         for (number, name) in names.iter().enumerate() {
-            if !compile_one(&executable, &cache, name).await {
+            if !self.compile_one(&executable, name).await {
                 if needed(name) {
                     let unable = |now: &mut Progress| now.state = State::Unable;
                     self.progress.send_modify(unable);
@@ -128,19 +135,20 @@ impl Guests {
             now.state = State::Usable;
         });
     }
-}
 
-async fn compile_one(executable: &PathBuf, cache: &PathBuf, name: &str) -> bool {
-    let mut command = Command::new(executable);
-    command.arg("compile").arg("--cache").arg(cache).arg(name);
-    command.env_clear().envs(crate::config::debug_variables());
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    let status = command.status().await;
-    let compiled = status.as_ref().is_ok_and(std::process::ExitStatus::success);
-    if compiled {
-        tracing::info!(name, "guest compiled");
-    } else {
-        tracing::error!(name, ?status, "a guest could not be compiled");
+    async fn compile_one(&self, executable: &PathBuf, name: &str) -> bool {
+        let mut command = Command::new(executable);
+        command.env_clear().envs(crate::config::debug_variables());
+        match in_child(command, &self.artefacts, name).await {
+            Ok(()) => {
+                tracing::info!(name, "guest compiled");
+                true
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(name, error, "a guest could not be compiled");
+                false
+            }
+        }
     }
-    compiled
 }

@@ -2,6 +2,8 @@
 //! hand them orders. The rest is the cell's side: `run` takes orders, `kernel` is the process model,
 //! `wasi` the host functions, `engine` and `programs` what is run and by what.
 
+mod artefact;
+mod cache;
 mod catalogue;
 mod compile;
 mod deadline;
@@ -20,7 +22,7 @@ mod wasi;
 mod wire;
 
 pub use catalogue::program_names;
-pub use compile::{compile, missing};
+pub use compile::{compile, warm};
 pub use link::Chunk;
 pub use order::{Mount, Order, SessionHolds, Stdin, Stream};
 pub use pool::{CellError, CellOptions, CellPool, Home};

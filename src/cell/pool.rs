@@ -86,6 +86,8 @@ pub enum CellError {
     Refused(String),
     #[error("the guests this binary ships cannot be read")]
     Catalogue(#[source] anyhow::Error),
+    #[error("the compiled guests cannot be used")]
+    Artefacts(#[source] anyhow::Error),
 }
 
 /// What a pool is started with.
@@ -154,10 +156,10 @@ impl CellPool {
         let programs = Catalogue::shipped()
             .map_err(CellError::Catalogue)?
             .programs();
-        let guests = Guests::start(options.executable.clone(), options.cache.clone())?;
+        let guests = Guests::start(options.executable.clone(), options.cache).await?;
         let starter = Starter::new(StarterOptions {
             executable: options.executable,
-            cache: options.cache,
+            artefacts: Arc::clone(&guests.artefacts),
             calls_max: options.calls_max,
             inherits_stdin: options.inherits_stdin,
             walls: options.walls,
@@ -329,34 +331,42 @@ impl CellPool {
         Held { pool: self, cell }
     }
 
-    /// Makes a spare the cell over these folders.
+    /// Makes a spare the cell over these folders, or a new process where no spare lives.
     async fn assign(&self, folders: &[Folder]) -> Result<Arc<Link>, CellError> {
         if *self.stop.borrow() {
             return Err(CellError::NotReady("the cells are being stopped"));
         }
-        let generation = self.guests.progress().generation;
-        let spare = loop {
-            let next = self.spares.lock().pop_front();
-            match next {
-                Some((made, spare)) if made == generation => break Some(spare),
-                Some(_) => {} // it lacks guests
-                None => break None,
+        let plan = self.starter.reached.plan;
+        let terms = self.starter.terms(plan, folders.to_vec());
+        let mut sealed = None;
+        while let Some(spare) = self.take_spare() {
+            match spare.seal(terms.clone()).await {
+                Ok(fresh) => {
+                    sealed = Some(fresh);
+                    break;
+                }
+                // It may have died while it waited.
+                Err(error) => tracing::warn!(%error, "a spare cannot be used"),
             }
+        }
+        let fresh = match sealed {
+            Some(fresh) => fresh,
+            None => self.start_one().await?.seal(terms).await?,
         };
+        let alive = self.alive.subscribe();
+        Ok(live::attend(fresh, alive, Arc::clone(&self.died)))
+    }
+
+    /// A spare of the newest generation.
+    fn take_spare(&self) -> Option<Spare> {
+        let generation = self.guests.progress().generation;
+        let mut spares = self.spares.lock();
+        // Older ones lack guests.
+        spares.retain(|(made, _)| *made == generation);
+        let (_, spare) = spares.pop_front()?;
+        drop(spares);
         self.spare_taken.notify_one();
-        let spare = match spare {
-            Some(spare) => spare,
-            None => self.start_one().await?,
-        };
-        let terms = self
-            .starter
-            .terms(self.starter.reached.plan, folders.to_vec());
-        let fresh = spare.seal(terms).await?;
-        Ok(live::attend(
-            fresh,
-            self.alive.subscribe(),
-            Arc::clone(&self.died),
-        ))
+        Some(spare)
     }
 
     async fn start_one(&self) -> Result<Spare, CellError> {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    path::Path,
+    fs::File,
     sync::{Arc, OnceLock},
 };
 
@@ -114,21 +114,25 @@ impl Programs {
         &self.names
     }
 
-    /// Maps the compiled artefact at `path` as the module `name`.
+    /// Maps the compiled artefact as the module `name`. Everything is mapped when this answers:
+    /// instances made later map no code and make no files.
     ///
     /// # Errors
-    /// No such module, or the file is missing or was compiled by another engine.
+    /// No such module, or the artefact was compiled by another engine.
     #[expect(
         unsafe_code,
         reason = "wasmtime cannot check that an artefact is its own output"
     )]
-    pub fn load(&self, name: &str, path: &Path) -> anyhow::Result<()> {
+    pub fn load(&self, name: &str, artefact: File) -> anyhow::Result<()> {
         let module = self.modules.get(name);
         let module = module.ok_or_else(|| anyhow::anyhow!("no module is called {name:?}"))?;
-        // SAFETY: the file lies in a cache folder that only this user can write
-        // (`compile::cache_file` checks), under the digest of a module we ship.
-        let code = unsafe { wasmtime::Module::deserialize_file(self.linker.engine(), path) };
+        // SAFETY: the broker found its tag to fit, for this module and this engine, and sealed it
+        // (`artefact::Artefacts`): it is what our compiler made, and cannot change while mapped.
+        let code =
+            unsafe { wasmtime::Module::deserialize_open_file(self.linker.engine(), artefact) };
         let code = code.map_err(anyhow::Error::msg)?;
+        code.initialize_copy_on_write_image()
+            .map_err(anyhow::Error::msg)?;
         let pre = self
             .linker
             .instantiate_pre(&code)

@@ -7,7 +7,6 @@ use std::{
         fd::{FromRawFd, OwnedFd, RawFd},
         unix::net::UnixStream as StdStream,
     },
-    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -17,8 +16,8 @@ use tokio::{io::AsyncReadExt, net::UnixStream, sync::mpsc};
 use wasmtime::Engine;
 
 use super::{
+    artefact::inherited,
     catalogue::Catalogue,
-    compile::{cache_file, check_cache},
     deadline::Deadlines,
     kernel::{
         Call, Descriptor, Descriptors, Device, Image, Input, Output, PipeWriter, Strings, Window,
@@ -43,8 +42,9 @@ const KEPT_BYTES_MAX: u64 = 16 << 20;
 /// How a cell is started.
 #[derive(Debug)]
 pub struct CellArguments {
-    /// Folder of compiled guests; none where the process only tries its walls.
-    pub cache: Option<PathBuf>,
+    /// Modules whose artefacts are inherited as descriptors, in this order; none where the process
+    /// only tries its walls.
+    pub modules: Vec<String>,
     /// Calls the broker will have running at once, at most.
     pub calls_max: usize,
     /// The broker gave a user namespace to show root's files as another's.
@@ -80,13 +80,13 @@ pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
         .context("the limit of open files cannot be raised")?;
     // New files get exactly the mode a guest's own mask leaves.
     rustix::process::umask(rustix::fs::Mode::empty());
-    let mut socket = StdStream::from(inherited(super::starter::SOCKET_NUMBER));
+    let mut socket = StdStream::from(owned(super::starter::SOCKET_NUMBER));
     let map = arguments
         .has_owner_map
-        .then(|| inherited(super::starter::OWNER_MAP_NUMBER));
-    let mapped = match &arguments.cache {
-        Some(cache) => Some(map_guests(cache)?),
-        None => None,
+        .then(|| owned(super::starter::OWNER_MAP_NUMBER));
+    let mapped = match arguments.modules.is_empty() {
+        true => None,
+        false => Some(map_guests(&arguments.modules)?),
     };
     tell(&mut socket, &Event::Waiting)?;
     let Some(assignment) = read_frame::<Assignment>(&mut socket, ASSIGNMENT_BYTES_MAX)? else {
@@ -124,19 +124,16 @@ pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
 }
 
 /// Maps every compiled guest there is: no code can be mapped later.
-fn map_guests(cache: &Path) -> anyhow::Result<(Engine, Programs)> {
-    check_cache(cache)?;
+fn map_guests(names: &[String]) -> anyhow::Result<(Engine, Programs)> {
     let (engine, programs) = Runtime::programs()?;
-    for module in &Catalogue::shipped()?.modules {
-        let place = cache_file(cache, module);
-        let loaded = place.exists()
-            && programs
-                .load(&module.name, &place)
-                .inspect_err(|error| tracing::warn!(module.name, %error, "a guest does not load"))
-                .is_ok();
-        if !loaded {
-            programs.give_up(&module.name);
+    for (name, artefact) in inherited(names) {
+        if let Err(error) = programs.load(&name, artefact) {
+            tracing::warn!(name, %error, "a compiled guest does not load");
         }
+    }
+    for module in &Catalogue::shipped()?.modules {
+        // One that is not there now will not be: nobody is to wait for it.
+        programs.give_up(&module.name);
     }
     Ok((engine, programs))
 }
@@ -151,7 +148,7 @@ fn tell(socket: &mut StdStream, event: &Event) -> anyhow::Result<()> {
     unsafe_code,
     reason = "an inherited descriptor has no owner until it is named"
 )]
-fn inherited(number: RawFd) -> OwnedFd {
+fn owned(number: RawFd) -> OwnedFd {
     // SAFETY: the starter gives cells these numbers and nothing else in this process owns them; a
     // process started otherwise fails at its first use.
     unsafe { OwnedFd::from_raw_fd(number) }

@@ -9,12 +9,14 @@ use std::{
         unix::{fs::MetadataExt as _, net::UnixStream as StdStream},
     },
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::{io::AsyncWriteExt as _, net::UnixStream};
 
 use super::{
+    artefact::{Artefacts, FIRST_NUMBER},
     order::{Assignment, Event},
     pool::CellError,
     wire::{FrameReader, push_frame},
@@ -51,7 +53,7 @@ pub struct Walls {
 #[derive(Debug)]
 pub struct Starter {
     executable: File,
-    cache: PathBuf,
+    artefacts: Arc<Artefacts>,
     calls_max: usize,
     inherits_stdin: bool,
     walls: Walls,
@@ -65,7 +67,7 @@ pub struct Starter {
 #[derive(Debug, Clone)]
 pub struct StarterOptions {
     pub executable: PathBuf,
-    pub cache: PathBuf,
+    pub artefacts: Arc<Artefacts>,
     pub calls_max: usize,
     /// Cells read this process's standard input.
     pub inherits_stdin: bool,
@@ -97,7 +99,7 @@ impl Starter {
         let executable = File::open(&options.executable).map_err(CellError::Start)?;
         let mut starter = Self {
             executable,
-            cache: options.cache,
+            artefacts: options.artefacts,
             calls_max: options.calls_max,
             inherits_stdin: options.inherits_stdin,
             launcher: Launcher::start().map_err(CellError::Start)?,
@@ -233,17 +235,16 @@ impl Starter {
             words.push("--owner-map".to_owned());
             descriptors.push((map.try_clone()?, OWNER_MAP_NUMBER));
         }
-        let mut arguments = texts(words)?;
         if with_guests {
-            arguments.push(CString::new("--cache").map_err(io::Error::other)?);
-            let cache = self.cache.as_os_str().as_encoded_bytes();
-            arguments.push(CString::new(cache).map_err(io::Error::other)?);
+            let (names, files): (Vec<_>, Vec<_>) = self.artefacts.for_cell()?.into_iter().unzip();
+            words.push(format!("--modules={}", names.join(",")));
+            descriptors.extend(files.into_iter().zip(FIRST_NUMBER..));
         }
         let variables = crate::config::debug_variables().into_iter();
         let variables = variables.map(|(name, value)| format!("{name}={}", value.display()));
         Ok(Program {
             executable: self.executable.as_fd().try_clone_to_owned()?,
-            arguments,
+            arguments: texts(words)?,
             environment: texts(variables)?,
             descriptors,
             plan,

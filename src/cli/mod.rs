@@ -63,20 +63,17 @@ enum Command {
     /// A cell process; started by hotcell itself
     #[command(hide = true)]
     Cell {
-        #[arg(long)]
-        cache: Option<PathBuf>,
+        /// Modules whose artefacts it inherits
+        #[arg(long, value_delimiter = ',')]
+        modules: Vec<String>,
         #[arg(long, default_value_t = 0)]
         calls: usize,
         #[arg(long)]
         owner_map: bool,
     },
-    /// Compiles one guest into the cache; started by hotcell itself
+    /// Writes one compiled guest to standard output; started by hotcell itself
     #[command(hide = true)]
-    Compile {
-        #[arg(long)]
-        cache: PathBuf,
-        name: String,
-    },
+    Compile { name: String },
 }
 
 /// Flags of every subcommand that uses the state folder.
@@ -129,14 +126,14 @@ pub fn main() -> ExitCode {
         Some(Command::Doctor(args)) => doctor::main(&args),
         Some(Command::Warm(args)) => warm::main(&args),
         Some(Command::Cell {
-            cache,
+            modules,
             calls,
             owner_map,
         }) => {
             let started = telemetry::start("warn", telemetry::LogFormat::Text)
                 .map_err(|reason| anyhow::anyhow!(reason));
             let arguments = CellArguments {
-                cache,
+                modules,
                 calls_max: calls,
                 has_owner_map: owner_map,
             };
@@ -144,7 +141,7 @@ pub fn main() -> ExitCode {
                 .and_then(|()| cell::cell_main(arguments))
                 .map(|()| 0)
         }
-        Some(Command::Compile { cache, name }) => cell::compile(&cache, &name).map(|()| 0),
+        Some(Command::Compile { name }) => cell::compile(&name, std::io::stdout()).map(|()| 0),
     };
     match result {
         Ok(code) => code.into(),

@@ -16,10 +16,7 @@ pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
     let config = Settings::collect(&args.flags())?.check()?;
     let executable = std::env::current_exe().context("this program has no path")?;
     let started = Instant::now();
-    for name in cell::missing(&config.cache)? {
-        cell::compile(&config.cache, &name)?;
-        say(&format!("{name}: compiled\n"))?;
-    }
+    cell::warm(&config.cache, |name| say(&format!("{name}: compiled\n")))?;
     runtime()?.block_on(async {
         let options = app::cells(&config, executable);
         let cells = CellPool::start(options).await.context("no cell started")?;

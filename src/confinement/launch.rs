@@ -22,9 +22,6 @@ use tokio::sync::oneshot;
 
 use crate::confinement::{seal, walls::Plan};
 
-/// Numbers that a child's descriptors are kept under until they get the right ones; above every
-/// number a child is given.
-const PARKED_FROM: RawFd = 512;
 /// Longest wait for a killed process to be gone before it is left to the kernel.
 const REAP_WAIT: Duration = Duration::from_secs(5);
 
@@ -217,18 +214,21 @@ struct Prepared {
 
 fn start(program: Program) -> Result<Child, LaunchError> {
     let refused = |what| LaunchError::refused(what);
+    let wanted = program.descriptors.iter().map(|(_, number)| *number);
+    // Where they wait until they get their numbers: above all of those.
+    let first_unused = wanted.max().unwrap_or(2) + 1;
     let parked: Vec<(OwnedFd, RawFd)> = program
         .descriptors
         .into_iter()
         .map(|(descriptor, number)| {
-            fcntl_dupfd_cloexec(&descriptor, PARKED_FROM).map(|parked| (parked, number))
+            fcntl_dupfd_cloexec(&descriptor, first_unused).map(|parked| (parked, number))
         })
         .collect::<Result<_, _>>()
         .map_err(|error| refused("a descriptor")(error.into()))?;
-    let executable = fcntl_dupfd_cloexec(&program.executable, PARKED_FROM)
+    let executable = fcntl_dupfd_cloexec(&program.executable, first_unused)
         .map_err(|error| refused("a descriptor")(error.into()))?;
     let (mut reader, writer) = io::pipe().map_err(refused("a pipe"))?;
-    let report = fcntl_dupfd_cloexec(&writer, PARKED_FROM)
+    let report = fcntl_dupfd_cloexec(&writer, first_unused)
         .map_err(|error| refused("a descriptor")(error.into()))?;
     drop(writer);
     let new_user = program.plan.namespaces && !seal::may_mount();
@@ -236,7 +236,6 @@ fn start(program: Program) -> Result<Child, LaunchError> {
         let pointers = texts.iter().map(|text| text.as_ptr());
         pointers.chain([std::ptr::null()]).collect()
     };
-    let first_unused = parked.iter().map(|(_, number)| *number).max().unwrap_or(2) + 1;
     let prepared = Prepared {
         executable: executable.as_raw_fd(),
         arguments: ends_in_null(&program.arguments),

@@ -10,6 +10,7 @@
 )]
 
 mod architecture;
+mod artefacts;
 mod calls;
 mod cancel;
 mod descriptors;

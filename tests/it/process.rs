@@ -47,11 +47,15 @@ pub(crate) fn hotcell(state: &Path) -> Command {
 
 fn uncached(state: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hotcell"));
-    let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cache");
     command
         .env("HOTCELL_STATE", state)
-        .env("HOTCELL_CACHE", cache);
+        .env("HOTCELL_CACHE", shared_cache());
     command
+}
+
+/// The cache of compiled guests that all tests share.
+pub(crate) fn shared_cache() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cache")
 }
 
 impl Server {

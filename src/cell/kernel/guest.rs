@@ -5,14 +5,11 @@ use std::{fmt, sync::Arc};
 use wasmtime::{AsContextMut, Memory, ResourceLimiter};
 
 use super::{Call, Descriptors, Process, signal};
-use crate::cell::{programs::Module, runtime::Runtime, wasi::Errno};
+use crate::cell::{engine::TABLE_ELEMENTS_MAX, programs::Module, runtime::Runtime, wasi::Errno};
 use crate::outcome::StoppedBy;
 
 /// Fuel a store starts with; the budget that counts is the call's.
 pub const FUEL_START: u64 = 1 << 62;
-/// Largest table a guest may have, in elements (its function pointers). Chosen: three times
-/// the largest shipped guest's.
-const TABLE_ELEMENTS_MAX: usize = 20_000;
 
 /// A program as it is started: its module and what it sees first.
 #[derive(Debug, Clone)]
@@ -218,6 +215,20 @@ impl ResourceLimiter for Guest {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         Ok(desired <= TABLE_ELEMENTS_MAX)
+    }
+
+    // A process is one instance of one module; each program it becomes has a store of its own.
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        1
+    }
+
+    fn memories(&self) -> usize {
+        1
     }
 }
 
