@@ -62,6 +62,15 @@ impl App {
         let sessions = Sessions::open(state.path(), config.sessions_max)?;
         let audit = Audit::open(&records, RECORD, &keeping(config))?;
         let executor = executor(config, cells(config, executable), audit, sessions).await?;
+        let walls = executor.cells.walls();
+        for missing in &walls.missing {
+            let level = walls.level().name();
+            tracing::warn!(%missing, level, "cells are confined at less than full");
+        }
+        let attacked = executor.cells.attack().await?;
+        for open in &attacked.open {
+            tracing::debug!(open, "not stopped at this level of confinement");
+        }
         let own = sources(config, tokens.policies());
         executor.policies.keep_to(own)?;
         let connections = Arc::new(Connections::new(config.connections_max));
@@ -208,9 +217,6 @@ pub async fn executor(
     )?;
     let cells = CellPool::start(cells).await.context("no cell started")?;
     let walls = cells.walls();
-    for missing in &walls.missing {
-        tracing::warn!(%missing, level = walls.level().name(), "cells are confined at less than full");
-    }
     let confinement = walls.to_string();
     let admission = Admission::new(calls_max, config.calls_waiting_max);
     let spans = config.otlp_endpoint.as_deref().map(Spans::start);

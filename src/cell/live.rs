@@ -102,7 +102,7 @@ async fn take(link: &Link, frames: &mut FrameReader<OwnedReadHalf>) -> Result<()
             Event::Output(id, stream, bytes) => link.output(id, stream, bytes)?,
             Event::Ended(id, outcome) => link.ended(id, *outcome)?,
             Event::Failed(id, reason) => link.failed(id, reason),
-            Event::Waiting | Event::Sealed { .. } | Event::Unsealed(_) => {
+            Event::Waiting | Event::Sealed { .. } | Event::Unsealed(_) | Event::Attacked(_) => {
                 return Err(WireError::Broken("it says again that it has begun"));
             }
         }

@@ -3,6 +3,7 @@
 //! `wasi` the host functions, `engine` and `programs` what is run and by what.
 
 mod artefact;
+mod attack;
 mod cache;
 mod catalogue;
 mod compile;
@@ -21,6 +22,7 @@ mod starter;
 mod wasi;
 mod wire;
 
+pub use attack::Attacked;
 pub use catalogue::program_names;
 pub use compile::{compile, warm};
 pub use link::Chunk;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::confinement::probe::{Finding, Target};
 use crate::confinement::seal::Terms;
 use crate::limits::Limits;
 use crate::outcome::{Held, Outcome, as_bytes};
@@ -27,6 +28,8 @@ pub fn room_of(bytes: usize) -> u64 {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Assignment {
     pub terms: Terms,
+    /// Not to become a cell, but to try to get out, and to tell what came of it.
+    pub attack: Option<Box<Target>>,
 }
 
 /// Largest assignment, in bytes. Chosen: some thousand paths.
@@ -114,6 +117,8 @@ pub enum Event {
     },
     /// It could not be sealed: why.
     Unsealed(String),
+    /// What it came to when it tried to get out.
+    Attacked(Vec<Finding>),
     Output(CallId, Stream, #[serde(with = "as_bytes")] Vec<u8>),
     Ended(CallId, Box<Outcome>),
     /// The order could not be started at all.

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell, mpsc, watch};
 
 use super::{
+    attack::{Attacked, attack},
     catalogue::Catalogue,
     guests::{Guests, State},
     link::{CellGone, Chunk, Link, RunningCall},
@@ -56,7 +57,7 @@ const GONE_WAIT: Duration = Duration::from_secs(6);
 pub enum CellError {
     #[error("a cell process could not be started")]
     Start(#[source] std::io::Error),
-    #[error("a cell process could not be started: {0}")]
+    #[error("a cell process could not be started")]
     Launch(#[from] LaunchError),
     #[error("a cell process cannot have its cgroup")]
     Group(#[source] std::io::Error),
@@ -72,7 +73,7 @@ pub enum CellError {
     #[error("the guests that calls need first cannot be compiled; the log says why")]
     Unable,
     #[error(
-        "the folder `{path}`, which the call is to see, cannot be opened ({source}); no part of its path may be a link"
+        "the folder `{path}`, which the call is to see, cannot be opened; no part of its path may be a link"
     )]
     Folder {
         path: PathBuf,
@@ -86,6 +87,10 @@ pub enum CellError {
     Refused(String),
     #[error("the guests this binary ships cannot be read")]
     Catalogue(#[source] anyhow::Error),
+    #[error("the self-attack cannot be made")]
+    Attack(#[source] std::io::Error),
+    #[error("a sealed process could do what must fail, so nothing is started: {}", .0.join("; "))]
+    Holes(Vec<String>),
     #[error("the compiled guests cannot be used")]
     Artefacts(#[source] anyhow::Error),
 }
@@ -181,6 +186,18 @@ impl CellPool {
         tokio::spawn(Arc::clone(&pool).keep_spares());
         tokio::spawn(Arc::clone(&pool).end_idle());
         Ok(pool)
+    }
+
+    /// Has a process sealed as every cell is try what must fail.
+    ///
+    /// # Errors
+    /// The attack cannot be made, or something succeeded that a wall in force should have stopped.
+    pub async fn attack(&self) -> Result<Attacked, CellError> {
+        let attacked = attack(&self.starter).await?;
+        match attacked.holes.is_empty() {
+            true => Ok(attacked),
+            false => Err(CellError::Holes(attacked.holes)),
+        }
     }
 
     /// Names in `/bin`, sorted.

@@ -17,6 +17,7 @@ use wasmtime::Engine;
 
 use super::{
     artefact::inherited,
+    attack::try_everything,
     catalogue::Catalogue,
     deadline::Deadlines,
     kernel::{
@@ -104,6 +105,10 @@ pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
     };
     let stays_root = sealed.stays_root;
     tell(&mut socket, &Event::Sealed { stays_root })?;
+    if let Some(target) = assignment.attack {
+        let findings = try_everything(*target, &sealed);
+        return tell(&mut socket, &Event::Attacked(findings));
+    }
     let Some((engine, programs)) = mapped else {
         return Ok(());
     };

@@ -25,6 +25,7 @@ use crate::confinement::{
     Missing, Plan, Reached, Wall,
     group::{Bounds, Group, Groups},
     launch::{Child, Launcher, Program, owner_map},
+    probe::{Finding, Target},
     seal::{Folder, Terms, may_mount},
 };
 use crate::limits::Level;
@@ -251,6 +252,27 @@ impl Starter {
         })
     }
 
+    /// Seals a process and has it try to get out.
+    ///
+    /// # Errors
+    /// It cannot be started or sealed, or does not tell what came of it.
+    pub async fn attacked(
+        &self,
+        target: Target,
+        inside: Folder,
+    ) -> Result<Vec<Finding>, CellError> {
+        let mut spare = self.start_with(self.reached.plan, false).await?;
+        let assignment = Assignment {
+            terms: self.terms(self.reached.plan, vec![inside]),
+            attack: Some(Box::new(target)),
+        };
+        spare.assign(&assignment).await?;
+        match spare.next().await? {
+            Event::Attacked(findings) => Ok(findings),
+            _ => Err(CellError::Unsealed("it said something else".to_owned())),
+        }
+    }
+
     /// What a cell over these folders is sealed with.
     pub fn terms(&self, plan: Plan, folders: Vec<Folder>) -> Terms {
         let owner = folders
@@ -261,6 +283,7 @@ impl Starter {
         Terms {
             plan,
             folders,
+            privileged: may_mount(),
             user: Some(owner.unwrap_or(self.walls.user)),
             maps_root: owner.is_none(),
             memory_bytes: self.walls.memory_bytes,
@@ -274,9 +297,19 @@ impl Spare {
     /// # Errors
     /// A step failed; the process is gone then.
     pub async fn seal(mut self, terms: Terms) -> Result<Fresh, CellError> {
+        let attack = None;
+        self.assign(&Assignment { terms, attack }).await?;
+        Ok(Fresh {
+            child: self.child,
+            group: self.group,
+            socket: self.socket,
+        })
+    }
+
+    async fn assign(&mut self, assignment: &Assignment) -> Result<(), CellError> {
         let mut frame = Vec::new();
         let fault = |error| CellError::Unsealed(chain(&error));
-        push_frame(&mut frame, &Assignment { terms }).map_err(fault)?;
+        push_frame(&mut frame, assignment).map_err(fault)?;
         let sent = self.socket.write_all(&frame).await;
         sent.map_err(|error| CellError::Unsealed(error.to_string()))?;
         match self.next().await? {
@@ -288,11 +321,7 @@ impl Spare {
             Event::Unsealed(reason) => return Err(CellError::Unsealed(reason)),
             _ => return Err(CellError::Unsealed("it said something else".to_owned())),
         }
-        Ok(Fresh {
-            child: self.child,
-            group: self.group,
-            socket: self.socket,
-        })
+        Ok(())
     }
 
     async fn next(&mut self) -> Result<Event, CellError> {

@@ -41,7 +41,7 @@ pub struct Program {
 /// Why nothing was started.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    #[error("the kernel refuses {what} ({source})")]
+    #[error("the kernel refuses {what}")]
     Refused {
         what: &'static str,
         source: io::Error,

@@ -36,6 +36,8 @@ pub struct Terms {
     pub plan: Plan,
     /// All it may see of the file system.
     pub folders: Vec<Folder>,
+    /// The broker may mount and change users; otherwise the process began in a user namespace.
+    pub privileged: bool,
     /// Whom it becomes when we are root: the folders' owner, or another.
     pub user: Option<(u32, u32)>,
     /// Files of root are shown as that user's.
@@ -82,11 +84,11 @@ pub struct Sealed {
 /// The step that failed, and why. Nothing may run in this process any more.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    #[error("the folder `{}` cannot be opened ({source})", path.display())]
+    #[error("the folder `{}` cannot be opened", path.display())]
     Folder { path: PathBuf, source: io::Error },
-    #[error("the folder `{}` cannot be mounted by itself ({source})", path.display())]
+    #[error("the folder `{}` cannot be mounted by itself", path.display())]
     Mount { path: PathBuf, source: io::Error },
-    #[error("{what} ({source})")]
+    #[error("{what}")]
     Step {
         what: &'static str,
         source: io::Error,
@@ -119,7 +121,8 @@ pub fn seal(terms: &Terms, owner_map: Option<OwnedFd>) -> Result<Sealed, SealErr
         folders: opened,
         stays_root: false,
     };
-    let privileged = may_mount();
+    let privileged = terms.privileged;
+    let written = written_memory()?;
     if terms.plan.namespaces {
         let map = owner_map.filter(|_| privileged && terms.maps_root);
         sealed = detach_folders(sealed, map)?;
@@ -130,7 +133,7 @@ pub fn seal(terms: &Terms, owner_map: Option<OwnedFd>) -> Result<Sealed, SealErr
         become_user(user, privileged, &processes)?;
     }
     drop_rights()?;
-    limit(terms)?;
+    limit(terms, written)?;
     // Changing users took these back.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(step("its memory cannot be hidden"))?;
@@ -275,7 +278,21 @@ fn exactly(resource: Resource, most: u64) -> rustix::io::Result<()> {
     setrlimit(resource, limit)
 }
 
-fn limit(terms: &Terms) -> Result<(), SealError> {
+/// Bytes this process may write already: stacks for all guests there may be are among it.
+fn written_memory() -> Result<u64, SealError> {
+    let text = std::fs::read_to_string("/proc/self/status")
+        .map_err(step("/proc/self/status cannot be read"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmData:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kibibytes
+        .map(|count| count << 10)
+        .ok_or(io::ErrorKind::InvalidData.into())
+        .map_err(step::<io::Error>(
+            "/proc/self/status does not say what is used",
+        ))
+}
+
+fn limit(terms: &Terms, written: u64) -> Result<(), SealError> {
     let what = "it cannot have limits";
     let exactly = |resource, most| exactly(resource, most).map_err(step(what));
     exactly(Resource::Core, 0)?;
@@ -283,7 +300,7 @@ fn limit(terms: &Terms) -> Result<(), SealError> {
     exactly(Resource::Memlock, 0)?;
     if !terms.plan.groups {
         // Address space is no measure: a pool of guests reserves terabytes of it.
-        exactly(Resource::Data, terms.memory_bytes)?;
+        exactly(Resource::Data, written.saturating_add(terms.memory_bytes))?;
         if terms.plan.namespaces {
             // Counted in its own user namespace; outside one it would count other programs.
             exactly(Resource::Nproc, THREADS_MAX)?;

@@ -66,6 +66,9 @@ const THREAD: u64 = (libc::CLONE_VM
     | libc::CLONE_FS
     | libc::CLONE_FILES) as u64;
 
+/// Rights of a file that lend a program its owner's or group's.
+const SET_ID: u64 = (libc::S_ISUID | libc::S_ISGID) as u64;
+
 /// What a cell needs once it is sealed.
 const CELL: &[Group] = &[
     Group {
@@ -78,17 +81,17 @@ const CELL: &[Group] = &[
         },
     },
     Group {
-        reason: "names below its folders",
+        reason: "names below its folders; no set-id rights for what it makes, as far as a filter sees them",
         calls: calls! {
-            SYS_openat;
+            SYS_openat if Must::Lack(3, SET_ID);
             SYS_openat2;
             SYS_newfstatat; SYS_statx; SYS_readlinkat; SYS_faccessat; SYS_faccessat2;
-            SYS_mkdirat;
+            SYS_mkdirat if Must::Lack(2, SET_ID);
             SYS_unlinkat; SYS_linkat; SYS_symlinkat; SYS_renameat2; SYS_renameat;
             SYS_utimensat;
-            SYS_fchmod;
-            SYS_fchmodat;
-            SYS_fchmodat2;
+            SYS_fchmod if Must::Lack(1, SET_ID);
+            SYS_fchmodat if Must::Lack(2, SET_ID);
+            SYS_fchmodat2 if Must::Lack(2, SET_ID);
             SYS_fstatfs;
         },
     },

@@ -202,7 +202,7 @@ pub static FATAL: &[Probe] = foreign::PROBES;
 
 /// What no wall of a cell stops, and why that is bearable is told beside each. They fire in a
 /// sealed cell too; a test that runs them finds out when one no longer does.
-pub static UNSTOPPED: &[Probe] = special::UNSTOPPED;
+pub static UNSTOPPED: &[Probe] = &[special::UNSTOPPED, socket::UNSTOPPED];
 
 /// Every probe of [`attack`], in its order.
 pub fn probes() -> impl Iterator<Item = &'static Probe> {

@@ -84,11 +84,8 @@ pub(super) const PROBES: &[Probe] = &[
 /// `openat2` has its mode in memory, where a filter cannot look, and the resolver needs the call.
 /// What comes of it is a program that runs with the rights of the folder's owner, whose processes
 /// could have made it as well. Folders on a mount with `nosuid` close it.
-pub(super) const UNSTOPPED: &[Probe] = &[probe(
-    "special.set_id_created_unseen",
-    Nothing,
-    &[],
-    |target| {
+pub(super) const UNSTOPPED: Probe =
+    probe("special.set_id_created_unseen", Nothing, &[], |target| {
         in_folders(target, |folder| {
             let name = text(NAME)?;
             let flags = bits(libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_CLOEXEC);
@@ -103,8 +100,7 @@ pub(super) const UNSTOPPED: &[Probe] = &[probe(
             let _ = super::call::Descriptor::of(file)?;
             has_set_id(folder)
         })
-    },
-)];
+    });
 
 fn in_folders(target: &Target, attempt: impl Fn(i32) -> Attempt) -> Attempt {
     let mut last = otherwise("no folder is writable");
