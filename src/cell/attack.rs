@@ -19,7 +19,7 @@ use crate::confinement::{
 const INHERITED: [(i32, Kind); 4] = [
     (0, Kind::Other),
     (1, Kind::Other),
-    (2, Kind::Other),
+    (2, Kind::Pipe),
     (3, Kind::Socket),
 ];
 

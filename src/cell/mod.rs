@@ -7,6 +7,7 @@ mod attack;
 mod cache;
 mod catalogue;
 mod compile;
+mod complaints;
 mod deadline;
 mod engine;
 mod guests;

@@ -17,6 +17,7 @@ use tokio::{io::AsyncWriteExt as _, net::UnixStream};
 
 use super::{
     artefact::{Artefacts, FIRST_NUMBER},
+    complaints,
     order::{Assignment, Event},
     pool::CellError,
     wire::{FrameReader, push_frame},
@@ -185,10 +186,13 @@ impl Starter {
     async fn start_with(&self, plan: Plan, with_guests: bool) -> Result<Spare, CellError> {
         let (ours, theirs) = StdStream::pair().map_err(CellError::Start)?;
         ours.set_nonblocking(true).map_err(CellError::Start)?;
-        let program = self
-            .program(plan, with_guests, theirs)
-            .map_err(CellError::Start)?;
+        let (complaints, stderr) = io::pipe().map_err(CellError::Start)?;
+        let given = (theirs, OwnedFd::from(stderr));
+        let program = self.program(plan, with_guests, given);
+        let program = program.map_err(CellError::Start)?;
         let child = self.launcher.launch(program).await?;
+        let number = child.pid.as_raw_nonzero().get();
+        complaints::log(complaints.into(), number).map_err(CellError::Start)?;
         let group = match &self.groups {
             Some(groups) if plan.groups => {
                 let bounds = Bounds {
@@ -215,7 +219,12 @@ impl Starter {
         }
     }
 
-    fn program(&self, plan: Plan, with_guests: bool, theirs: StdStream) -> io::Result<Program> {
+    fn program(
+        &self,
+        plan: Plan,
+        with_guests: bool,
+        (theirs, stderr): (StdStream, OwnedFd),
+    ) -> io::Result<Program> {
         let mut words = vec!["hotcell".to_owned(), "cell".to_owned()];
         if with_guests {
             words.push(format!("--calls={}", self.calls_max));
@@ -225,7 +234,6 @@ impl Starter {
             true => io::stdin().as_fd().try_clone_to_owned()?,
             false => nothing()?.into(),
         };
-        let stderr = io::stderr().as_fd().try_clone_to_owned()?;
         let mut descriptors = vec![
             (stdin, 0),
             (nothing()?.into(), 1),
