@@ -249,7 +249,9 @@ impl Starter {
             words.push(format!("--modules={}", names.join(",")));
             descriptors.extend(files.into_iter().zip(FIRST_NUMBER..));
         }
-        let variables = crate::config::debug_variables().into_iter();
+        // The one that only tries its walls needs none, as no process of a release does.
+        let variables = crate::config::debug_variables().filter(|_| with_guests);
+        let variables = variables.into_iter();
         let variables = variables.map(|(name, value)| format!("{name}={}", value.display()));
         Ok(Program {
             executable: self.executable.as_fd().try_clone_to_owned()?,

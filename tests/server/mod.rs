@@ -48,6 +48,8 @@ impl Server {
     pub fn start_traced(trace: &std::path::Path) -> Result<Self, String> {
         let mut command = Command::new("strace");
         command.args([
+            "-y",
+            "-z", // what was executed, not what the self-attack was refused
             "-f",
             "-qq",
             "-s",

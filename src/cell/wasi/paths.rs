@@ -316,8 +316,9 @@ pub async fn set_mode(guest: &Guest, base: Chain, path: &[u8], mode: u32) -> Res
             set => set?,
         },
         // Neither readable nor writable for us, though perhaps ours: by name, never by link.
-        Err(rustix::io::Errno::ACCESS) => {
-            if stat::host(&mount, &folder, &name)?.nlink > 1 {
+        Err(rustix::io::Errno::ACCESS | rustix::io::Errno::ISDIR) => {
+            let found = stat::host(&mount, &folder, &name)?;
+            if found.is_regular() && found.nlink > 1 {
                 return Err(Errno::EMLINK);
             }
             change_mode_by_name(&folder, &name, mode)?;
