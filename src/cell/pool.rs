@@ -448,10 +448,9 @@ impl CellPool {
         idle.sort_unstable();
         let too_many = idle.len().saturating_sub(IDLE_CELLS_MAX);
         for (number, (used, key)) in idle.into_iter().enumerate() {
-            if number < too_many || used.elapsed() >= idle_max {
-                if let Some(cell) = cells.remove(&key) {
-                    cell.retire();
-                }
+            let due = number < too_many || used.elapsed() >= idle_max;
+            if let Some(cell) = due.then(|| cells.remove(&key)).flatten() {
+                cell.retire();
             }
         }
     }

@@ -8,7 +8,7 @@ use std::{
         fd::{AsFd as _, OwnedFd, RawFd},
         unix::{fs::MetadataExt as _, net::UnixStream as StdStream},
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -35,8 +35,11 @@ use crate::limits::Level;
 pub const SOCKET_NUMBER: RawFd = 3;
 /// The number under which it finds the user namespace that maps root.
 pub const OWNER_MAP_NUMBER: RawFd = 4;
-/// Longest wait for a process to be up, and then for it to be sealed. Chosen: far above either.
-const STEP_WAIT: Duration = Duration::from_secs(20);
+/// Longest wait for a process to be up. Chosen: far above what a loaded machine takes.
+const START_WAIT: Duration = Duration::from_secs(20);
+/// Longest wait for it to be sealed, or to tell what came of an attack; a call waits for the first.
+/// Chosen: it takes milliseconds.
+const SEAL_WAIT: Duration = Duration::from_secs(2);
 /// Most threads of a cell. Chosen: it has two for each processor and a few.
 const THREADS_MAX: u64 = 512;
 
@@ -171,7 +174,13 @@ impl Starter {
 
     async fn try_plan(&self, plan: Plan) -> Result<(), CellError> {
         let spare = self.start_with(plan, false).await?;
-        let terms = self.terms(plan, Vec::new());
+        // Also what is done to folders must work; this one is everywhere.
+        let top = Path::new("/");
+        let folder = Folder::at(top, false).map_err(|source| CellError::Folder {
+            path: top.to_owned(),
+            source,
+        })?;
+        let terms = self.terms(plan, vec![folder]);
         spare.seal(terms).await.map(drop)
     }
 
@@ -211,11 +220,10 @@ impl Starter {
             group,
             socket,
         };
-        match spare.next().await? {
-            Event::Waiting => Ok(spare),
-            _ => Err(CellError::Unsealed(
-                "it said something else first".to_owned(),
-            )),
+        if matches!(spare.next(START_WAIT).await?, Event::Waiting) {
+            Ok(spare)
+        } else {
+            Err(out_of_turn())
         }
     }
 
@@ -277,10 +285,10 @@ impl Starter {
             attack: Some(Box::new(target)),
         };
         spare.assign(&assignment).await?;
-        match spare.next().await? {
-            Event::Attacked(findings) => Ok(findings),
-            _ => Err(CellError::Unsealed("it said something else".to_owned())),
-        }
+        let Event::Attacked(findings) = spare.next(START_WAIT).await? else {
+            return Err(out_of_turn());
+        };
+        Ok(findings)
     }
 
     /// What a cell over these folders is sealed with.
@@ -322,25 +330,33 @@ impl Spare {
         push_frame(&mut frame, assignment).map_err(fault)?;
         let sent = self.socket.write_all(&frame).await;
         sent.map_err(|error| CellError::Unsealed(error.to_string()))?;
-        match self.next().await? {
+        match self.next(SEAL_WAIT).await? {
             Event::Sealed { stays_root } => {
                 if stays_root {
                     tracing::debug!("a cell stays root: its file system cannot map owners");
                 }
             }
             Event::Unsealed(reason) => return Err(CellError::Unsealed(reason)),
-            _ => return Err(CellError::Unsealed("it said something else".to_owned())),
+            Event::Waiting
+            | Event::Attacked(_)
+            | Event::Output(..)
+            | Event::Ended(..)
+            | Event::Failed(..) => return Err(out_of_turn()),
         }
         Ok(())
     }
 
-    async fn next(&mut self) -> Result<Event, CellError> {
+    async fn next(&mut self, most: Duration) -> Result<Event, CellError> {
         let mut frames = FrameReader::new(&mut self.socket);
-        let event = tokio::time::timeout(STEP_WAIT, frames.next()).await;
+        let event = tokio::time::timeout(most, frames.next()).await;
         let event = event.map_err(|_| CellError::Unsealed("it does not answer".to_owned()))?;
         let event = event.map_err(|error| CellError::Unsealed(chain(&error)))?;
         event.ok_or_else(|| CellError::Unsealed("it ended; the log says why".to_owned()))
     }
+}
+
+fn out_of_turn() -> CellError {
+    CellError::Unsealed("it said something else than it should".to_owned())
 }
 
 fn texts(words: impl IntoIterator<Item = String>) -> io::Result<Vec<CString>> {

@@ -360,12 +360,12 @@ fn in_child(prepared: &Prepared) -> ! {
 }
 
 fn set_up(prepared: &Prepared) -> Result<(), Step> {
-    // SAFETY: one system call on a set that lives until it returns.
-    unsafe {
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-    }
+    // SAFETY: a set of signals is plain bits.
+    let mut none: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set lives until the call returns.
+    unsafe { libc::sigemptyset(&raw mut none) };
+    // SAFETY: as above; what was blocked before is not asked for.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
     // A session of its own has no terminal. That it leads one already is as good.
     // SAFETY: no memory is involved.
     unsafe { libc::setsid() };
@@ -404,8 +404,8 @@ fn write_file(path: &CStr, text: &CStr) -> Result<(), ()> {
     let bytes = text.to_bytes();
     // SAFETY: a text and its length.
     let written = unsafe { libc::write(file, bytes.as_ptr().cast(), bytes.len()) };
-    // SAFETY: a descriptor that was just opened here. The errno of the write must survive.
     if written >= 0 {
+        // SAFETY: a descriptor that was just opened here; the errno of a failed write must survive.
         unsafe { libc::close(file) };
     }
     if written == isize::try_from(bytes.len()).unwrap_or(-1) {

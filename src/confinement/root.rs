@@ -40,7 +40,12 @@ const MAPPED: u64 = 0x0010_0000;
 pub(super) fn open_folder(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    Ok(openat2(CWD, path, flags, Mode::empty(), resolve)?)
+    match openat2(CWD, path, flags, Mode::empty(), resolve) {
+        Err(rustix::io::Errno::NOSYS) => Err(io::Error::other(
+            "the kernel has no openat2, or a filter around us hides it; Linux 5.6 or newer has it",
+        )),
+        opened => Ok(opened?),
+    }
 }
 
 /// Detaches a granted folder, without programs, devices and set-id rights in it.

@@ -117,7 +117,7 @@ const CELL: &[Group] = &[
             SYS_fcntl if Must::Be(1, libc::F_SETFD as u64);
             SYS_fcntl if Must::Be(1, libc::F_GETFL as u64);
             SYS_fcntl if Must::Be(1, libc::F_SETFL as u64);
-            SYS_ioctl if Must::Be(1, libc::FIONBIO as u64);
+            SYS_ioctl if Must::Be(1, libc::FIONBIO);
         },
     },
     Group {
