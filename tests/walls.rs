@@ -1,0 +1,30 @@
+//! The walls around cells, from outside: kernels that lack one, cells that die, sessions that look
+//! for each other. `HOTCELL_FULL=1` does all of it; `HOTCELL_REQUIRE=full` fails where this machine
+//! cannot give every wall, instead of skipping.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test that fails says so by panicking, and starts the program it tests"
+)]
+
+#[path = "walls/deaths.rs"]
+mod deaths;
+#[path = "walls/isolation.rs"]
+mod isolation;
+#[path = "walls/missing.rs"]
+mod missing;
+#[allow(dead_code, reason = "another suite's, of which this one needs a part")]
+#[path = "it/process.rs"]
+mod process;
+#[path = "walls/refusal.rs"]
+mod refusal;
+
+/// Whether everything is asked for, not a sample.
+pub(crate) fn all_of_it() -> bool {
+    std::env::var_os("HOTCELL_FULL").is_some_and(|value| value == "1")
+}
