@@ -24,7 +24,7 @@ impl Wall {
     pub fn name(self) -> &'static str {
         match self {
             Self::Namespaces => "namespaces and a root of their own",
-            Self::Network => "a network namespace",
+            Self::Network => "network namespace",
             Self::Groups => "cgroup limits",
         }
     }

@@ -272,7 +272,6 @@ fn a_call_in_a_cell_that_hangs_is_answered_soon_after_its_limit() {
 
 /// A spare that hangs must not hold up the call that gets it for longer than a start takes.
 #[test]
-#[ignore = "the call waits 20 s for each spare that hangs"]
 fn a_call_that_gets_a_spare_that_hangs_is_answered() {
     let state = tempfile::tempdir().unwrap();
     let server = Server::start(state.path());
