@@ -109,3 +109,101 @@ async fn take(link: &Link, frames: &mut FrameReader<OwnedReadHalf>) -> Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, os::fd::OwnedFd};
+
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+    use crate::cell::{link::Chunk, order::Order, order::Stream, wire::push_frame};
+    use crate::confinement::{
+        Plan,
+        launch::{Launcher, Program},
+    };
+    use crate::outcome::StoppedBy;
+
+    /// A process that runs nothing of ours, whose socket the test speaks for.
+    async fn hostile(launcher: &Launcher) -> (Fresh, UnixStream) {
+        let program = Program {
+            executable: OwnedFd::from(File::open("/bin/sleep").unwrap()),
+            arguments: vec![c"sleep".into(), c"60".into()],
+            environment: Vec::new(),
+            descriptors: Vec::new(),
+            plan: Plan {
+                namespaces: false,
+                network: false,
+                groups: false,
+            },
+        };
+        let child = launcher.launch(program).await.unwrap();
+        let (socket, theirs) = UnixStream::pair().unwrap();
+        let group = None;
+        let fresh = Fresh {
+            child,
+            group,
+            socket,
+        };
+        (fresh, theirs)
+    }
+
+    fn frame(event: &Event) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        push_frame(&mut bytes, event).unwrap();
+        bytes
+    }
+
+    fn lies() -> Vec<(&'static str, Vec<u8>)> {
+        let stays_root = false;
+        let piece = Event::Output(1, Stream::Stdout, vec![b'x'; 1 << 16]);
+        let half = frame(&piece).into_iter().take(100).collect();
+        let unknown = frame(&Event::Failed(9, "none such".to_owned()));
+        vec![
+            ("a length past all limits", vec![0xff; 64]),
+            (
+                "a frame of garbage",
+                [&[9, 0, 0, 0][..], &[0xee; 9]].concat(),
+            ),
+            ("an empty frame", vec![0; 4]),
+            ("up again", frame(&Event::Waiting)),
+            ("sealed again", frame(&Event::Sealed { stays_root })),
+            ("not sealed", frame(&Event::Unsealed("x".repeat(1 << 20)))),
+            (
+                "an attack nobody ordered",
+                frame(&Event::Attacked(Vec::new())),
+            ),
+            ("half a frame, and the end", half),
+            ("a flood of output", frame(&piece).repeat(64)),
+            ("calls that are not there", unknown.repeat(10_000)),
+            ("nothing, and the end", Vec::new()),
+        ]
+    }
+
+    #[tokio::test]
+    async fn a_cell_that_lies_is_ended_and_its_call_told_so() {
+        let launcher = Launcher::start().unwrap();
+        for (lie, bytes) in lies() {
+            let (fresh, mut theirs) = hostile(&launcher).await;
+            let process = fresh.child.pid.as_raw_nonzero();
+            let (alive, died) = (watch::channel(()).0, Arc::new(AtomicU64::new(0)));
+            let link = attend(fresh, alive.subscribe(), Arc::clone(&died));
+            let (sink, _unread) = mpsc::unbounded_channel::<Chunk>();
+            let call = Arc::clone(&link).begin(Order::default(), Some(sink)).await;
+            let mut call = call.unwrap();
+            // The broker may stop listening before all of it is said.
+            let _cut_off = theirs.write_all(&bytes).await;
+            drop(theirs);
+            let soon = Duration::from_secs(10);
+            let outcome = tokio::time::timeout(soon, call.outcome()).await;
+            let outcome = outcome.unwrap_or_else(|_| panic!("{lie}: no answer"));
+            let by = outcome.unwrap().stopped_by;
+            assert_eq!(by, Some(StoppedBy::Cell), "{lie}");
+            assert!(link.is_closed(), "{lie}");
+            tokio::time::timeout(soon, alive.closed()).await.unwrap();
+            assert_eq!(died.load(Ordering::Relaxed), 1, "{lie}");
+            let left = std::path::Path::new("/proc").join(process.to_string());
+            assert!(!left.exists(), "{lie}: the process is left");
+        }
+    }
+}
