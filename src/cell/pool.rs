@@ -368,7 +368,14 @@ impl CellPool {
         }
         let fresh = match sealed {
             Some(fresh) => fresh,
-            None => self.start_one().await?.seal(terms).await?,
+            None => match self.start_one().await?.seal(terms.clone()).await {
+                Ok(fresh) => fresh,
+                // So may this one, under a hand that kills; twice in a row it is something else.
+                Err(error) => {
+                    tracing::warn!(%error, "a new cell cannot be used");
+                    self.start_one().await?.seal(terms).await?
+                }
+            },
         };
         let alive = self.alive.subscribe();
         Ok(live::attend(fresh, alive, Arc::clone(&self.died)))
