@@ -51,7 +51,7 @@ impl Kernel {
         self
     }
 
-    fn as_ordinary_user(mut self) -> Self {
+    fn for_ordinary_user(mut self) -> Self {
         self.ordinary = true;
         self
     }
@@ -338,14 +338,14 @@ simulations! {
     ]).refuses("no system call filter");
     no_openat2: Kernel::without(&[refused(libc::SYS_openat2, ENOSYS)]).refuses("has no openat2");
     no_cgroups_for_an_ordinary_user: Kernel::without(&[])
-        .as_ordinary_user().runs_at("strong", "no cgroup limits: ");
+        .for_ordinary_user().runs_at("strong", "no cgroup limits: ");
     no_user_namespaces_for_an_ordinary_user: Kernel::without(&[
         with(libc::SYS_clone, libc::CLONE_NEWUSER, EPERM),
-    ]).as_ordinary_user().runs_at("basic", NAMESPACES);
+    ]).for_ordinary_user().runs_at("basic", NAMESPACES);
     no_network_namespaces_for_an_ordinary_user: Kernel::without(&[
         with(libc::SYS_clone, libc::CLONE_NEWNET, EPERM),
-    ]).as_ordinary_user().runs_at("basic", "no network namespace: ");
+    ]).for_ordinary_user().runs_at("basic", "no network namespace: ");
     no_landlock_for_an_ordinary_user: Kernel::without(&[
         refused(libc::SYS_landlock_create_ruleset, ENOSYS),
-    ]).as_ordinary_user().refuses(LANDLOCK);
+    ]).for_ordinary_user().refuses(LANDLOCK);
 }
