@@ -202,7 +202,17 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // A polite end first, so that its cells end with it.
-        let _ = rustix::process::kill_process(self.pid(), rustix::process::Signal::TERM);
+        // strace would leave what it traces running: the server itself is told.
+        let pid = self.pid().as_raw_nonzero();
+        let about = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}"));
+        let traced = about("comm").is_ok_and(|name| name.trim() == "strace");
+        let children = about(&format!("task/{pid}/children")).unwrap_or_default();
+        let server = children.split_whitespace().find_map(|pid| pid.parse().ok());
+        let server = server
+            .filter(|_| traced)
+            .and_then(rustix::process::Pid::from_raw);
+        let server = server.unwrap_or_else(|| self.pid());
+        let _ = rustix::process::kill_process(server, rustix::process::Signal::TERM);
         let asked = Instant::now();
         while asked.elapsed() < Duration::from_secs(5) {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
