@@ -265,8 +265,8 @@ fn a_call_in_a_cell_that_hangs_is_answered_soon_after_its_limit() {
     let mut hung = server.cells();
     hung.retain(|cell| is_sealed(*cell));
     assert!(!hung.is_empty());
-    for cell in hung {
-        send(cell, Signal::STOP);
+    for cell in &hung {
+        send(*cell, Signal::STOP);
     }
     let began = Instant::now();
     let reply = server.execute(&json!({
@@ -278,7 +278,9 @@ fn a_call_in_a_cell_that_hangs_is_answered_soon_after_its_limit() {
     assert!(took >= Duration::from_millis(1_400), "{took:?}");
     assert!(took < Duration::from_millis(3_000), "{took:?}");
     assert_eq!(server.bash("echo again")["output"], "again\n");
-    eventually("the cell is gone", || !is_cell(hung.unwrap()));
+    eventually("the cell is gone", || {
+        !hung.iter().any(|cell| is_cell(*cell))
+    });
 }
 
 /// A spare that hangs must not hold up the call that gets it for longer than a start takes.
