@@ -216,8 +216,7 @@ pub async fn executor(
         signed_loader(config.policy_keys.as_deref())?,
     )?;
     let cells = CellPool::start(cells).await.context("no cell started")?;
-    let walls = cells.walls();
-    let confinement = walls.to_string();
+    let confinement = cells.walls().to_string();
     let admission = Admission::new(calls_max, config.calls_waiting_max);
     let spans = config.otlp_endpoint.as_deref().map(Spans::start);
     let telemetry = Telemetry {

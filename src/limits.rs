@@ -3,21 +3,25 @@
 
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How confined a process is, the weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Landlock and seccomp.
+#[schemars(description = "How strongly the kernel must confine a native program.")]
+pub enum Confinement {
+    // Landlock and seccomp.
     Basic,
-    /// As full, with cgroups or the network namespace replaced by what does nearly the same.
+    // As full, with cgroups or the network namespace replaced by what does nearly the same.
     Strong,
-    /// Namespaces, a root of its own, Landlock, seccomp, cgroup limits.
+    // Namespaces, a root of its own, Landlock, seccomp, cgroup limits.
     Full,
 }
 
-impl Level {
+impl Confinement {
     /// The level's name in configuration, records and messages.
     pub fn name(self) -> &'static str {
         match self {
@@ -28,7 +32,7 @@ impl Level {
     }
 }
 
-impl FromStr for Level {
+impl FromStr for Confinement {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

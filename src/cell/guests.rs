@@ -101,10 +101,9 @@ impl Guests {
         }
     }
 
-    /// Compiles one after the other, each in a child of its own, those that are needed first first.
-    async fn compile(self: Arc<Self>, executable: PathBuf, mut names: Vec<String>) {
+    /// Compiles one after the other, each in a child of its own, in the order given: those that are needed first first.
+    async fn compile(self: Arc<Self>, executable: PathBuf, names: Vec<String>) {
         let needed = |name: &String| NEEDED_FIRST.contains(&name.as_str());
-        names.sort_by_key(|name| !needed(name));
         let began = tokio::time::Instant::now();
         let (mut made, mut told) = (0_usize, false);
         for (number, name) in names.iter().enumerate() {

@@ -29,7 +29,7 @@ use crate::confinement::{
     probe::{Finding, Target},
     seal::{Folder, Terms, may_mount},
 };
-use crate::limits::Level;
+use crate::limits::Confinement;
 
 /// The number under which a cell finds its socket.
 pub const SOCKET_NUMBER: RawFd = 3;
@@ -47,7 +47,7 @@ const THREADS_MAX: u64 = 512;
 #[derive(Debug, Clone)]
 pub struct Walls {
     /// Nothing is started below this.
-    pub least: Level,
+    pub least: Confinement,
     /// Whom a cell becomes when we are root and its workspace is root's.
     pub user: (u32, u32),
     /// Bytes of memory one cell may have.

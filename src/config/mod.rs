@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::limits::Level;
+use crate::limits::Confinement;
 use crate::telemetry::LogFormat;
 
 pub use keys::{
@@ -48,7 +48,7 @@ pub struct Config {
     /// Which calls share a cell.
     pub cells: Cells,
     /// Cells are confined at least so much, or the server does not start.
-    pub confinement: Level,
+    pub confinement: Confinement,
     /// Whom cells become when the server is root and their workspace is root's.
     pub cell_user: u32,
     /// Bytes of memory one cell may have.

@@ -102,9 +102,8 @@ impl Drop for Groups {
                     .map(|parent| parent.join("cgroup.procs"));
                 let us = std::process::id().to_string();
                 let _still_there = back.map(|back| fs::write(back, us));
-                let _left = fs::remove_dir(hierarchy.folder.join("broker"));
             }
-            let _left = fs::remove_dir(&hierarchy.folder);
+            remove_all(&hierarchy.folder);
         }
     }
 }
@@ -217,8 +216,7 @@ impl Hierarchy {
         }
         let enabled = self.enable(&own);
         if enabled.is_err() {
-            let _left = fs::remove_dir(self.folder.join("broker"));
-            let _left = fs::remove_dir(&self.folder);
+            remove_all(&self.folder);
         }
         enabled.map_err(|error| cannot("no controller can be handed on", error))
     }

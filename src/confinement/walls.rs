@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::Level;
+use crate::limits::Confinement;
 
 /// A wall that a machine may be unable to give. Landlock and seccomp are not among them: without
 /// one of those nothing is started.
@@ -47,11 +47,11 @@ impl Plan {
     };
 
     /// The level these walls make.
-    pub fn level(self) -> Level {
+    pub fn level(self) -> Confinement {
         match (self.namespaces, self.network, self.groups) {
-            (true, true, true) => Level::Full,
-            (true, true, false) | (true, false, true) => Level::Strong,
-            (true, false, false) | (false, _, _) => Level::Basic,
+            (true, true, true) => Confinement::Full,
+            (true, true, false) | (true, false, true) => Confinement::Strong,
+            (true, false, false) | (false, _, _) => Confinement::Basic,
         }
     }
 
@@ -90,7 +90,7 @@ pub struct Reached {
 
 impl Reached {
     /// The level of confinement.
-    pub fn level(&self) -> Level {
+    pub fn level(&self) -> Confinement {
         self.plan.level()
     }
 }

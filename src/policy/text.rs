@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+pub use crate::limits::Confinement;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
@@ -227,17 +228,6 @@ pub struct VariableText {
     pub allows: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denies: Vec<String>,
-}
-
-/// How strongly the kernel must confine a native program.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Confinement {
-    Basic,
-    Strong,
-    Full,
 }
 
 /// What a rule does with `--`, behind which nothing is a flag.

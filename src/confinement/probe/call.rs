@@ -89,6 +89,25 @@ pub(super) fn at_mut<T: ?Sized>(value: &mut T) -> usize {
     std::ptr::from_mut(value).cast::<u8>().expose_provenance()
 }
 
+/// A filter of system calls, as the kernel takes it.
+#[repr(C)]
+pub(super) struct Filter {
+    length: u16,
+    steps: usize,
+}
+
+impl Filter {
+    /// One that allows everything: what an attacker would like to have asked.
+    pub(super) fn allowing_everything() -> Self {
+        /// `return SECCOMP_RET_ALLOW`.
+        const ALLOW: u64 = 0x7fff_0000_0000_0006;
+        Self {
+            length: 1,
+            steps: at(&ALLOW),
+        }
+    }
+}
+
 /// A signed argument as the kernel takes it.
 pub(super) fn signed(value: i32) -> usize {
     (value as isize).cast_unsigned()

@@ -1,7 +1,7 @@
 //! The kernel's wide and dangerous entrances. Where a call that got through would change the
 //! machine, its arguments are such that the kernel refuses them after it has asked who calls.
 
-use super::call::{Descriptor, at, at_mut, bits, call, reached};
+use super::call::{Descriptor, Filter, at, at_mut, bits, call, reached};
 use super::target::Target;
 use super::{Attempt, Needs, Probe, Wall, probe};
 
@@ -337,17 +337,7 @@ fn rename(name: &'static str, number: libc::c_long, now: Option<&[u8]>) -> Attem
 /// One that allows everything: what an attacker would like to have asked last.
 fn filter(flags: usize) -> Attempt {
     const SET_FILTER: usize = 1;
-    /// `return SECCOMP_RET_ALLOW`.
-    const ALLOW: u64 = 0x7fff_0000_0000_0006;
-    #[repr(C)]
-    struct Program {
-        length: u16,
-        steps: usize,
-    }
-    let program = Program {
-        length: 1,
-        steps: at(&ALLOW),
-    };
+    let program = Filter::allowing_everything();
     let no_new_rights = [bits(libc::PR_SET_NO_NEW_PRIVS), 1, 0, 0, 0];
     let _ = call("prctl", libc::SYS_prctl, no_new_rights);
     let arguments = [SET_FILTER, flags, at(&program)];

@@ -1,6 +1,6 @@
 //! More rights than a sealed process has: users, groups, capabilities, and what keeps them away.
 
-use super::call::{Stopped, at, at_mut, bits, call, otherwise, reached};
+use super::call::{Filter, Stopped, at, at_mut, bits, call, otherwise, reached};
 use super::target::Target;
 use super::{Attempt, Needs, Probe, Wall, probe};
 
@@ -220,17 +220,8 @@ fn dumpable(_: &Target) -> Attempt {
 
 /// By the call there was before `seccomp`; one that allows everything.
 fn old_filter(_: &Target) -> Attempt {
-    const ALLOW: u64 = 0x7fff_0000_0000_0006;
     const FILTER: usize = 2;
-    #[repr(C)]
-    struct Program {
-        length: u16,
-        steps: usize,
-    }
-    let program = Program {
-        length: 1,
-        steps: at(&ALLOW),
-    };
+    let program = Filter::allowing_everything();
     let _ = control(libc::PR_SET_NO_NEW_PRIVS, 1);
     control(libc::PR_SET_SECCOMP, FILTER).or_else(|_| {
         let arguments = [bits(libc::PR_SET_SECCOMP), FILTER, at(&program), 0, 0];
