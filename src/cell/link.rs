@@ -109,7 +109,7 @@ impl Link {
     /// Sends an order and answers the call that waits for its outcome.
     ///
     /// # Errors
-    /// The cell is gone.
+    /// The cell is gone, and was not sent the order.
     pub(super) async fn begin(
         self: Arc<Self>,
         order: Order,
@@ -137,9 +137,17 @@ impl Link {
             outcome,
             done: false,
         };
-        let message = Message::Run(id, Box::new(order));
-        let sent = running.link.messages.send(message).await;
-        sent.map(|()| running).map_err(|_| CellGone)
+        let order = Box::new(order);
+        let Ok(place) = running.link.messages.reserve().await else {
+            return Err(CellGone(order));
+        };
+        // Who ends a cell closes its link and then answers the calls that wait: one that came too
+        // late for that answer sees the closed link.
+        if running.link.is_closed() {
+            return Err(CellGone(order));
+        }
+        place.send(Message::Run(id, order));
+        Ok(running)
     }
 
     /// Takes a piece of a call's output.
@@ -264,9 +272,9 @@ impl Rights {
     }
 }
 
-/// The cell died before it could be sent an order.
+/// The cell ended before it could be sent this order.
 #[derive(Debug)]
-pub(super) struct CellGone;
+pub(super) struct CellGone(pub(super) Box<Order>);
 
 /// A call in a cell; dropped before its end, it is cancelled.
 #[derive(Debug)]

@@ -23,10 +23,10 @@ use super::{
     link::{CellGone, Chunk, Link, RunningCall},
     live,
     order::{Order, Stdin},
-    starter::{Spare, Starter, StarterOptions, Walls},
+    starter::{Fresh, Spare, Starter, StarterOptions, Walls},
     wire::FRAME_BYTES_MAX,
 };
-use crate::confinement::{Reached, launch::LaunchError, seal::Folder};
+use crate::confinement::{Reached, launch::LaunchError, seal::{Folder, Terms}};
 use crate::outcome::{Outcome, StoppedBy};
 use crate::policy::{Grant, Run};
 
@@ -40,6 +40,11 @@ const STALL_WAIT: Duration = Duration::from_millis(500);
 /// How long a cancelled call may take to end before its cell is taken for hung. Chosen: far
 /// above the slice in which a guest notices, and below the time a stopping server waits.
 const CANCEL_WAIT: Duration = Duration::from_millis(1_500);
+/// Processes a cell is tried with before the call that wants it is refused. Chosen: where every
+/// third process dies at once, one call in some thousands is refused.
+const CELL_TRIES: u32 = 8;
+/// Cells an order is offered that end before they take it.
+const ORDER_TRIES: u32 = 4;
 /// Most bytes in an order's long fields; the frame holds a mebibyte for the rest.
 const ORDER_BYTES_MAX: usize = FRAME_BYTES_MAX - (1 << 20);
 /// A cell without calls for this long is ended: its session's state is on disk. Chosen: an agent
@@ -63,6 +68,8 @@ pub enum CellError {
     Group(#[source] std::io::Error),
     #[error("a cell could not be sealed: {0}")]
     Unsealed(String),
+    #[error("a cell process {0} before it was a cell; the log says more")]
+    Lost(&'static str),
     #[error(
         "cells would be confined at less than `{least}`, which is asked for. This machine gives {reached}"
     )]
@@ -257,16 +264,10 @@ impl CellPool {
         }
         let wall = Duration::from_millis(order.limits.wall_ms);
         let mut cancelled = pin!(cancelled);
-        let begun = async {
-            let late = CellError::NotReady("it is still starting");
-            let cell = tokio::time::timeout(READY_WAIT, self.cell_of(&home, &order));
-            let (held, link) = cell.await.map_err(|_| late)??;
-            Ok::<_, CellError>((held, link.begin(order, sink).await))
-        };
         let (_held, mut running) = tokio::select! {
-            begun = begun => match begun? {
-                (held, Ok(running)) => (held, running),
-                (_, Err(CellGone)) => return Ok(cell_died("died")),
+            begun = self.begin(&home, order, sink) => match begun? {
+                Some(begun) => begun,
+                None => return Ok(cell_died("died")),
             },
             () = &mut cancelled => return Ok(Outcome::stopped(StoppedBy::Cancelled, "")),
         };
@@ -282,6 +283,29 @@ impl CellPool {
             Ok(None) => cancel(running).await,
             Err(_) => Ok(running.overdue()),
         }
+    }
+
+    /// Gives an order to a cell. One that ends before it was sent the order cannot have begun it, so
+    /// another may have it; `None` when several ended so.
+    async fn begin(
+        &self,
+        home: &Home,
+        mut order: Order,
+        sink: Option<mpsc::UnboundedSender<Chunk>>,
+    ) -> Result<Option<(Held<'_>, RunningCall)>, CellError> {
+        for _ in 0..ORDER_TRIES {
+            let late = CellError::NotReady("it is still starting");
+            let cell = tokio::time::timeout(READY_WAIT, self.cell_of(home, &order));
+            let (held, link) = cell.await.map_err(|_| late)??;
+            match link.begin(order, sink.clone()).await {
+                Ok(running) => return Ok(Some((held, running))),
+                Err(CellGone(untaken)) => {
+                    held.cell.retire();
+                    order = *untaken;
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Ends the cells and every call in them.
@@ -368,17 +392,26 @@ impl CellPool {
         }
         let fresh = match sealed {
             Some(fresh) => fresh,
-            None => match self.start_one().await?.seal(terms.clone()).await {
-                Ok(fresh) => fresh,
-                // So may this one, under a hand that kills; twice in a row it is something else.
-                Err(error) => {
-                    tracing::warn!(%error, "a new cell cannot be used");
-                    self.start_one().await?.seal(terms).await?
-                }
-            },
+            None => self.start_sealed(&terms).await?,
         };
         let alive = self.alive.subscribe();
         Ok(live::attend(fresh, alive, Arc::clone(&self.died)))
+    }
+
+    /// A new process, sealed. What happens to one of them need not happen to the next, under a hand
+    /// that kills; what the kernel refuses it refuses again.
+    async fn start_sealed(&self, terms: &Terms) -> Result<Fresh, CellError> {
+        let mut tries = 1;
+        loop {
+            let sealed = async { self.start_one().await?.seal(terms.clone()).await };
+            match sealed.await {
+                Err(error @ CellError::Lost(_)) if tries < CELL_TRIES => {
+                    tracing::warn!(%error, tries, "a new cell cannot be used");
+                    tries += 1;
+                }
+                sealed => return sealed,
+            }
+        }
     }
 
     /// A spare of the newest generation.

@@ -20,7 +20,7 @@ use super::{
     complaints,
     order::{Assignment, Event},
     pool::CellError,
-    wire::{FrameReader, push_frame},
+    wire::{FrameReader, WireError, push_frame},
 };
 use crate::confinement::{
     Missing, Plan, Reached, Wall,
@@ -209,7 +209,7 @@ impl Starter {
                     processes: THREADS_MAX,
                 };
                 let group = groups.make(bounds).map_err(CellError::Group)?;
-                group.take(child.pid).map_err(CellError::Group)?;
+                group.take(child.pid).map_err(untaken)?;
                 Some(group)
             }
             Some(_) | None => None,
@@ -329,7 +329,7 @@ impl Spare {
         let fault = |error| CellError::Unsealed(chain(&error));
         push_frame(&mut frame, assignment).map_err(fault)?;
         let sent = self.socket.write_all(&frame).await;
-        sent.map_err(|error| CellError::Unsealed(error.to_string()))?;
+        sent.map_err(|_| ENDED)?;
         match self.next(SEAL_WAIT).await? {
             Event::Sealed { stays_root } => {
                 if stays_root {
@@ -349,9 +349,23 @@ impl Spare {
     async fn next(&mut self, most: Duration) -> Result<Event, CellError> {
         let mut frames = FrameReader::new(&mut self.socket);
         let event = tokio::time::timeout(most, frames.next()).await;
-        let event = event.map_err(|_| CellError::Unsealed("it does not answer".to_owned()))?;
-        let event = event.map_err(|error| CellError::Unsealed(chain(&error)))?;
-        event.ok_or_else(|| CellError::Unsealed("it ended; the log says why".to_owned()))
+        let event = event.map_err(|_| CellError::Lost("did not answer"))?;
+        match event {
+            Ok(event) => event.ok_or(ENDED),
+            // So ends a socket with bytes of ours that nobody read.
+            Err(WireError::Io(_)) => Err(ENDED),
+            Err(error) => Err(CellError::Unsealed(chain(&error))),
+        }
+    }
+}
+
+const ENDED: CellError = CellError::Lost("ended");
+
+/// Why a group does not have its process.
+fn untaken(error: io::Error) -> CellError {
+    match error.raw_os_error() {
+        Some(libc::ESRCH) => ENDED,
+        _ => CellError::Group(error),
     }
 }
 
