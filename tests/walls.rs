@@ -23,6 +23,8 @@ mod missing;
 mod process;
 #[path = "walls/refusal.rs"]
 mod refusal;
+#[path = "walls/traces.rs"]
+mod traces;
 
 /// Whether everything is asked for, not a sample.
 pub(crate) fn all_of_it() -> bool {

@@ -26,7 +26,11 @@ use super::{
     starter::{Fresh, Spare, Starter, StarterOptions, Walls},
     wire::FRAME_BYTES_MAX,
 };
-use crate::confinement::{Reached, launch::LaunchError, seal::{Folder, Terms}};
+use crate::confinement::{
+    Reached,
+    launch::LaunchError,
+    seal::{Folder, Terms},
+};
 use crate::outcome::{Outcome, StoppedBy};
 use crate::policy::{Grant, Run};
 

@@ -2,7 +2,7 @@
 //! and nothing of them is left.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,18 @@ use serde_json::{Value, json};
 
 use crate::all_of_it;
 use crate::process::{Server, eventually};
+use crate::traces::{Traces, is_cell, is_sealed};
 
 /// Deaths when not all are asked for.
 const DEATHS: usize = 20;
 const DEATHS_FULL: usize = 200;
-const CLIENTS: usize = 4;
-const SESSIONS: usize = 6;
+const CLIENTS: usize = 8;
+const SESSIONS: usize = 10;
+/// What a cell may have where one is to run out of it.
+const CELL_MEMORY: &str = "cell_memory = \"256MiB\"\n";
+/// Wants more than that in several processes, and less in each than a process may have.
+const GREEDY: &str =
+    "for i in 1 2 3; do head -c 100000000 /dev/zero | tail -c 100000000 | sleep 1 & done; wait";
 /// Pause between two deaths.
 const PAUSE: Duration = Duration::from_millis(150);
 /// What calls under load ask for, so that one that hangs is ended soon.
@@ -30,104 +36,33 @@ fn create(server: &Server, session: &str) {
     assert_eq!(reply.status, 201, "{}", reply.body);
 }
 
-/// A line of `/proc/PID/status`.
-fn status(process: u32, field: &str) -> Option<String> {
-    let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(field))?;
-    Some(line.trim_start_matches(':').trim().to_owned())
-}
-
-/// It has a session: spares have no filter yet.
-fn is_sealed(process: u32) -> bool {
-    status(process, "Seccomp").is_some_and(|mode| mode == "2")
-}
-
-/// It is a cell still, not another process of the same number.
-fn is_cell(process: u32) -> bool {
-    let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-    let is_cell = line.split(|&byte| byte == 0).nth(1) == Some(b"cell");
-    is_cell && status(process, "State").is_some_and(|state| !state.starts_with('Z'))
-}
-
 fn send(process: u32, signal: Signal) {
     let process = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
     // It may have ended since it was listed.
     let _gone = kill_process(process, signal);
 }
 
-/// Folders of cgroups that a server made.
-fn groups(server: u32) -> Vec<PathBuf> {
-    let ours = format!("hotcell-{server}-");
-    let (mut found, mut left) = (Vec::new(), vec![PathBuf::from("/sys/fs/cgroup")]);
-    while let Some(folder) = left.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                continue;
-            }
-            if entry.file_name().to_string_lossy().starts_with(&ours) {
-                found.push(entry.path());
-            }
-            left.push(entry.path());
+/// Has a process run into a fault: a signal that is only sent does not end the first process of a
+/// namespace. Where its thread waits in the kernel, what it returns to is overwritten. Answers
+/// whether that could be done.
+fn fault(process: u32) -> bool {
+    // xor eax, eax; mov [rax], eax
+    const FAULT: [u8; 4] = [0x31, 0xc0, 0x89, 0x00];
+    let memory = std::fs::File::options()
+        .write(true)
+        .open(format!("/proc/{process}/mem"));
+    let Ok(memory) = memory else { return false };
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task"));
+    for task in tasks.into_iter().flatten().flatten() {
+        let call = std::fs::read_to_string(task.path().join("syscall")).unwrap_or_default();
+        let address = call.split_whitespace().last();
+        let address = address.and_then(|text| text.strip_prefix("0x"));
+        let address = address.and_then(|text| u64::from_str_radix(text, 16).ok());
+        if address.is_some_and(|address| memory.write_all_at(&FAULT, address).is_ok()) {
+            return true;
         }
     }
-    found
-}
-
-fn attack_folders() -> BTreeSet<PathBuf> {
-    let entries = std::fs::read_dir("/tmp").into_iter().flatten().flatten();
-    let ours = |path: &PathBuf| path.to_string_lossy().contains("hotcell-attack-");
-    entries.map(|entry| entry.path()).filter(ours).collect()
-}
-
-/// What must be gone when a server is.
-struct Traces {
-    server: u32,
-    cells: BTreeSet<u32>,
-    mounts: String,
-    attacks: BTreeSet<PathBuf>,
-}
-
-impl Traces {
-    fn before() -> Self {
-        Self {
-            server: 0,
-            cells: BTreeSet::new(),
-            mounts: std::fs::read_to_string("/proc/self/mountinfo").unwrap(),
-            attacks: attack_folders(),
-        }
-    }
-
-    fn look(&mut self, server: &Server) -> BTreeSet<u32> {
-        let cells = server.cells();
-        for cell in &cells {
-            if let Some(parent) = status(*cell, "PPid") {
-                self.server = parent.parse().unwrap();
-            }
-        }
-        self.cells.extend(&cells);
-        cells
-    }
-
-    fn are_gone(&self, state: &Path) {
-        assert_ne!(self.server, 0, "no cell was seen");
-        eventually("cells end", || {
-            !self.cells.iter().any(|cell| is_cell(*cell))
-        });
-        eventually("cgroups go", || groups(self.server).is_empty());
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let new: Vec<_> = mounts
-            .lines()
-            .filter(|line| !self.mounts.contains(line.split(" - ").next().unwrap()))
-            .filter(|line| line.contains(&*state.to_string_lossy()) || line.contains("tmpfs / "))
-            .collect();
-        assert!(new.is_empty(), "mounts stay: {new:?}");
-        let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
-        assert!(!sockets.contains(&*state.to_string_lossy()), "{sockets}");
-        // Other suites may be attacking their own; those go as well.
-        eventually("the self-attacks' folders go", || {
-            attack_folders().difference(&self.attacks).next().is_none()
-        });
-    }
+    false
 }
 
 /// What calls came to.
@@ -135,29 +70,25 @@ impl Traces {
 struct Count {
     answered: AtomicUsize,
     died: AtomicUsize,
-    refused: AtomicUsize,
+    /// Were ended at their wall limit, beside a neighbour that took the machine's time.
+    late: AtomicUsize,
 }
 
 /// A call for one session; the answer must have a name we know.
 fn checked_call(server: &Server, (session, number): (usize, usize), count: &Count) {
     let command = match number % 4 {
-        0 => format!("echo {number} >> log; sleep 0.1; echo done-{number}"),
-        1 => format!("ls / > /dev/null; echo done-{number}"),
-        2 => format!("seq 1 20000 | sort -n | tail -n 1 > /dev/null; echo done-{number}"),
-        _ => format!("sleep 0.05 | cat; echo done-{number}"),
+        0 => "sleep 0.1",
+        1 => "ls / > /dev/null",
+        2 => "seq 1 20000 | sort -n | tail -n 1 > /dev/null",
+        _ => "sleep 0.05 | cat",
     };
     let call = json!({
-        "tool": "bash", "input": {"command": command},
+        "tool": "bash", "input": {"command": format!("echo {number} >> ran; {command}; echo done-{number}")},
         "session": format!("s{session}"), "timeoutMs": TIMEOUT_MS,
     });
     let began = Instant::now();
     let reply = server.execute(&call);
     let took = began.elapsed();
-    if reply.status == 503 && reply.body["code"] == "no_cell" {
-        // Its cell was killed before it began.
-        count.refused.fetch_add(1, Ordering::Relaxed);
-        return;
-    }
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert!(
         took < Duration::from_millis(TIMEOUT_MS) + LATE_MAX,
@@ -172,10 +103,35 @@ fn checked_call(server: &Server, (session, number): (usize, usize), count: &Coun
             count.answered.fetch_add(1, Ordering::Relaxed);
         }
         Some("cell") => _ = count.died.fetch_add(1, Ordering::Relaxed),
-        // A neighbour that took the machine's time.
-        Some("wall") => {}
+        Some("wall") => _ = count.late.fetch_add(1, Ordering::Relaxed),
         Some(_) => panic!("{body}"),
     }
+}
+
+/// A call that wants more memory than its cell may have.
+fn greedy_call(server: &Server, session: usize) {
+    let reply = server.execute(&json!({
+        "tool": "bash", "input": {"command": GREEDY},
+        "session": format!("s{session}"), "timeoutMs": 2 * TIMEOUT_MS,
+    }));
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    // Its limits may be quicker than the kernel, on a slow machine.
+    let by = reply.body["stoppedBy"].as_str();
+    let named = matches!(by, Some("cell" | "memory" | "wall"));
+    assert!(named, "{}", reply.body);
+}
+
+/// Every call's mark: none ran twice, and those that were answered ran.
+fn ran_once(server: &Server, answered: usize) {
+    let mut ran = Vec::new();
+    for session in 0..SESSIONS {
+        let session = format!("sessions/default/s{session}/workspace/ran");
+        let text = std::fs::read_to_string(server.state.join(session)).unwrap();
+        ran.extend(text.lines().map(str::to_owned));
+    }
+    let different: BTreeSet<_> = ran.iter().collect();
+    assert_eq!(different.len(), ran.len(), "a call ran twice: {ran:?}");
+    assert!(ran.len() >= answered, "{answered} answered, {}", ran.len());
 }
 
 fn load(server: &Server, client: usize, stop: &AtomicBool, count: &Count) {
@@ -193,62 +149,94 @@ fn picked(cells: &BTreeSet<u32>, number: usize) -> Option<u32> {
     cells.iter().nth(at).copied()
 }
 
+/// Ends one cell in the way whose turn it is; answers how.
+fn end_one(number: usize, cells: BTreeSet<u32>) -> Option<&'static str> {
+    let hangs = number % 4 == 2;
+    // A spare that hangs is a test of its own below.
+    let cells = cells
+        .into_iter()
+        .filter(|cell| !hangs || is_sealed(*cell))
+        .collect();
+    let cell = picked(&cells, number)?;
+    match number % 4 {
+        1 if fault(cell) => Some("fault"),
+        0 | 1 => {
+            send(cell, Signal::KILL);
+            Some("killed")
+        }
+        _ => {
+            send(cell, Signal::STOP);
+            Some("hung")
+        }
+    }
+}
+
 #[test]
 fn cells_that_are_killed_under_load_harm_only_their_own_calls() {
     let deaths = if all_of_it() { DEATHS_FULL } else { DEATHS };
     let mut traces = Traces::before();
     let state = tempfile::tempdir().unwrap();
+    std::fs::write(state.path().join("hotcell.toml"), CELL_MEMORY).unwrap();
     let mut server = Server::start(state.path());
-    (0..SESSIONS).for_each(|session| create(&server, &format!("s{session}")));
-    let (stop, count) = (AtomicBool::new(false), Count::default());
+    let count = Count::default();
+    for session in 0..SESSIONS {
+        create(&server, &format!("s{session}"));
+        // Far from the numbers of the calls under load.
+        checked_call(&server, (session, 1_000_000 + session), &count);
+    }
+    traces.may_keep(state.path());
+    let stop = AtomicBool::new(false);
     let mut done = BTreeMap::new();
     std::thread::scope(|scope| {
+        let (server, stop, count) = (&server, &stop, &count);
         let clients: Vec<_> = (0..CLIENTS)
-            .map(|client| {
-                let (server, stop, count) = (&server, &stop, &count);
-                scope.spawn(move || load(server, client, stop, count))
-            })
+            .map(|client| scope.spawn(move || load(server, client, stop, count)))
             .collect();
-        for number in 0..deaths {
+        for number in 0.. {
+            let failed = clients.iter().any(|client| client.is_finished());
+            // A client that has failed says so when it is joined.
+            if failed || done.values().sum::<usize>() == deaths {
+                break;
+            }
             std::thread::sleep(PAUSE);
-            let mut cells = traces.look(&server);
-            let (signal, name) = match number % 3 {
-                0 => (Signal::KILL, "killed"),
-                // The first process of a namespace gets this one only where it handles it.
-                1 => (Signal::SEGV, "fault"),
-                _ => (Signal::STOP, "hung"),
+            let cells = traces.look(server);
+            let how = if number % 4 == 3 {
+                scope.spawn(move || greedy_call(server, number % SESSIONS));
+                Some("exhausted")
+            } else {
+                end_one(number, cells)
             };
-            if name == "hung" {
-                cells.retain(|cell| is_sealed(*cell));
-            }
-            let Some(cell) = picked(&cells, number) else {
-                continue;
-            };
-            send(cell, signal);
-            *done.entry(name).or_insert(0) += 1;
-            if clients.iter().any(|client| client.is_finished()) {
-                break; // one has failed and says so below
-            }
+            *done.entry(how.unwrap_or("none")).or_insert(0) += usize::from(how.is_some());
         }
         stop.store(true, Ordering::Relaxed);
     });
     // Hung cells without calls may be left; the next call in one ends it. Then none fails.
-    for number in 0..SESSIONS {
-        checked_call(&server, (number, 4 * number + 1), &count);
-    }
-    let failed = || [&count.died, &count.refused].map(|count| count.load(Ordering::Relaxed));
-    let [died, refused] = failed();
     for session in 0..SESSIONS {
-        checked_call(&server, (session, 5), &count);
+        checked_call(&server, (session, 2_000_000 + session), &count);
     }
-    assert_eq!(failed(), [died, refused], "a later call fails");
-    assert!(refused <= deaths / 20, "{refused} calls had no cell");
-    let answered = count.answered.load(Ordering::Relaxed);
+    let [died, answered] =
+        [&count.died, &count.answered].map(|count| count.load(Ordering::Relaxed));
+    for session in 0..SESSIONS {
+        checked_call(&server, (session, 3_000_000 + session), &count);
+    }
+    let late = count.late.load(Ordering::Relaxed);
+    let log = server.log.lock().unwrap().clone();
+    let exhausted = log.matches("a cell ran out of memory").count();
     eprintln!(
-        "{done:?}; {answered} calls answered, {died} told that their cell died, {refused} had none"
+        "{done:?}, {exhausted} by the kernel; {answered} calls answered, {died} told \
+         that their cell died, {late} ended at their limit, none refused"
+    );
+    assert_eq!(
+        count.died.load(Ordering::Relaxed),
+        died,
+        "a later call fails"
     );
     assert!(answered > deaths, "{answered} calls are no load");
     assert!(died > 0, "no death hit a call");
+    if server.readiness()["confinement"] == "full" {
+        assert!(exhausted > 0, "no cell ran out of memory");
+    }
+    ran_once(&server, answered);
     traces.look(&server);
     server.signal(Signal::TERM);
     assert_eq!(server.wait(), Some(0));
