@@ -1,8 +1,9 @@
 //! How far hostile programs run past their wall limit. Every run must end by `wall` and well
 //! within a second of it; how many milliseconds it was is printed, since only a quiet machine
-//! can promise those (goal: 50 ms at the 99th percentile).
+//! can promise those (goals at the 99th percentile: 50 ms for programs of up to 64 MiB, 150 ms
+//! for larger ones).
 //!
-//! 60 runs; `HOTCELL_FULL=1` makes it 1,000. `HOTCELL_CASE=text` (or an argument) keeps the
+//! 60 runs; `HOTCELL_FULL=1` makes it 2,000. `HOTCELL_CASE=text` (or an argument) keeps the
 //! programs whose name contains it.
 #![expect(
     clippy::indexing_slicing,
@@ -12,64 +13,34 @@
 #![expect(clippy::print_stderr, reason = "as above")]
 #![expect(clippy::disallowed_methods, reason = "a suite reads its own switches")]
 
+#[path = "deadlines/programs.rs"]
+mod programs;
 mod server;
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use programs::{PROGRAMS, Program, SMALL_MIB};
 use serde_json::json;
 use server::Server;
 
 /// No run may end later than this after its limit, in microseconds: past it a call has not been
 /// stopped but has stopped by itself.
 const OVERSHOOT_US_MAX: u64 = 1_000_000;
-/// What the project promises at the 99th percentile on a quiet machine, in milliseconds.
-const GOAL_P99_MS: f64 = 50.0;
+/// What the project promises at the 99th percentile on a quiet machine, in milliseconds: of
+/// programs of little memory, and of others.
+const GOALS_P99_MS: [(&str, f64); 2] = [("up to 64 MiB", 50.0), ("above", 150.0)];
 const RUNS: usize = 60;
-const RUNS_FULL: usize = 1_000;
+const RUNS_FULL: usize = 2_000;
+/// Longest wait for the guests of our own to be compiled.
+const COMPILE_TIME_MAX: Duration = Duration::from_secs(60);
 /// Limits the runs take in turn, in milliseconds: none divides another's timer.
 const LIMITS_MS: [u64; 4] = [211, 307, 401, 503];
-
-struct Program {
-    name: &'static str,
-    script: &'static str,
-}
-
-const PROGRAMS: &[Program] = &[
-    Program {
-        // The product of 2^61 - 1 and 2^64 - 59: hours of arithmetic without a host call.
-        name: "64 loops without a call",
-        script: "for i in {1..64}; do factor 42535295865117307778430344311653531707 & done; wait",
-    },
-    Program {
-        name: "64 shells in a loop",
-        script: "for i in {1..64}; do while :; do :; done & done; wait",
-    },
-    Program {
-        name: "sleep",
-        script: "sleep 1000",
-    },
-    Program {
-        name: "pipe that nobody reads",
-        script: "yes | sleep 1000",
-    },
-    Program {
-        name: "pipe that nobody writes",
-        script: "sleep 1000 | cat",
-    },
-    Program {
-        name: "endless output to nowhere",
-        script: "yes > /dev/null",
-    },
-    Program {
-        name: "memory filled up to 64 MiB again and again",
-        script: "while :; do x=xxxxxxxxxxxxxxxx; for i in {1..21}; do x=$x$x; done; done",
-    },
-];
 
 /// One run's lateness, in microseconds.
 struct Late {
     program: &'static str,
+    is_large: bool,
     /// By the cell's own clock, all processes gone.
     inside_us: u64,
     /// By ours, the whole HTTP exchange included.
@@ -97,11 +68,19 @@ fn suite() -> Result<bool, String> {
     let programs: Vec<&Program> = PROGRAMS
         .iter()
         .filter(|program| wanted.iter().all(|text| program.name.contains(text)))
+        .filter(|program| program.can_be_run())
         .collect();
+    if !cfg!(debug_assertions) {
+        println!(
+            "SKIPPED in a release build, which takes no guests of a test: memory.fill, memory.copy"
+        );
+    }
     let runs = if full { RUNS_FULL } else { RUNS };
-    let server = Server::start()?;
+    let guests = tempfile::tempdir().map_err(|error| error.to_string())?;
+    programs::write(guests.path())?;
+    let server = Server::start_with(&[("HOTCELL_DIST", guests.path())])?;
     server.open_session("deadlines")?;
-    warm(&server)?;
+    warm(&server, &programs)?;
     let (mut lates, mut failures) = (Vec::new(), 0);
     for (index, program) in programs.iter().cycle().take(runs).enumerate() {
         // Each program meets every limit: the limit changes once all programs have run.
@@ -125,7 +104,16 @@ fn suite() -> Result<bool, String> {
 }
 
 /// Compiles what the programs need, so that no run ends while it waits for a compiler.
-fn warm(server: &Server) -> Result<(), String> {
+fn warm(server: &Server, programs: &[&Program]) -> Result<(), String> {
+    let began = Instant::now();
+    let mut guests = programs.iter().filter(|program| program.guest.is_some());
+    while let Some(program) = guests.clone().next() {
+        match run(server, program, 1) {
+            Ok(_) => _ = guests.next(),
+            Err(reason) if began.elapsed() > COMPILE_TIME_MAX => return Err(reason),
+            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+        }
+    }
     let answer = server.execute(&json!({
         "tool": "bash",
         "input": { "command": "factor 6; sleep 0; echo x | cat; yes | head -1" },
@@ -163,6 +151,7 @@ fn run(server: &Server, program: &Program, limit_ms: u64) -> Result<Late, String
     }
     let late = Late {
         program: program.name,
+        is_large: program.memory_mib > SMALL_MIB,
         inside_us: inside_us - limit_us,
         outside_us: outside_us.saturating_sub(limit_us),
     };
@@ -176,14 +165,22 @@ fn run(server: &Server, program: &Program, limit_ms: u64) -> Result<Late, String
 }
 
 fn report(programs: &[&Program], lates: &[Late]) {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!("load: {}", load.trim());
     println!("past the limit, in ms: in the cell p50 p99 max | outside p50 p99 max");
     for program in programs {
         let of_program = lates.iter().filter(|late| late.program == program.name);
         row(program.name, of_program);
     }
-    let p99 = row("all", lates.iter());
-    let verdict = if p99 <= GOAL_P99_MS { "met" } else { "MISSED" };
-    println!("goal: p99 in the cell at most {GOAL_P99_MS} ms: {verdict}");
+    for ((name, goal), is_large) in GOALS_P99_MS.into_iter().zip([false, true]) {
+        let of_size = || lates.iter().filter(|late| late.is_large == is_large);
+        if of_size().next().is_none() {
+            continue;
+        }
+        let p99 = row(name, of_size());
+        let verdict = if p99 <= goal { "met" } else { "MISSED" };
+        println!("goal: p99 in the cell at most {goal} ms: {verdict}");
+    }
 }
 
 /// Prints one row; answers with the 99th percentile inside the cell.
@@ -198,7 +195,7 @@ fn row<'a>(name: &str, lates: impl Iterator<Item = &'a Late>) -> f64 {
     };
     let p99 = at(&mut inside, 0.99);
     println!(
-        "{name:<44} {:8.1} {p99:8.1} {:8.1} | {:8.1} {:8.1} {:8.1}",
+        "{name:<52} {:8.1} {p99:8.1} {:8.1} | {:8.1} {:8.1} {:8.1}",
         at(&mut inside, 0.5),
         at(&mut inside, 1.0),
         at(&mut outside, 0.5),

@@ -376,6 +376,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_order_that_a_cell_was_not_sent_is_given_back() {
+        let order = || Order {
+            program: "it".to_owned(),
+            ..Order::default()
+        };
+        // Its link is closed; its socket is.
+        let (link, _call, mut queue, _chunks) = begun().await;
+        link.close();
+        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None).await else {
+            panic!("a closed link takes an order");
+        };
+        assert_eq!(back.program, "it");
+        assert!(matches!(queue.recv().await, Some(Message::Run(1, _))));
+        while let Ok(message) = queue.try_recv() {
+            assert!(!matches!(message, Message::Run(..)), "it was sent as well");
+        }
+        let (link, _call, queue, _chunks) = begun().await;
+        drop(queue);
+        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None).await else {
+            panic!("a closed socket takes an order");
+        };
+        assert_eq!(back.program, "it");
+        assert_eq!(link.waiting.lock().len(), 1, "it waits for an answer");
+    }
+
+    #[tokio::test]
     async fn an_outcome_past_the_orders_limits_is_not_believed() {
         let long = Captured {
             head: vec![b'x'; 1 << 20],

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::FileExt as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -320,6 +321,67 @@ fn a_cell_that_runs_out_of_memory_is_named_and_replaced() {
     let again = json!({"tool": "bash", "input": {"command": "echo again"}, "session": "greedy"});
     assert_eq!(server.execute(&again).body["output"], "again\n");
     traces.look(&server);
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait(), Some(0));
+    traces.are_gone(state.path());
+}
+
+/// Every other process dies while it comes up: a call waits for one that lives.
+#[test]
+fn a_call_gets_a_cell_though_processes_die_while_they_start() {
+    let calls = if all_of_it() { 100 } else { 20 };
+    let mut traces = Traces::before();
+    let state = tempfile::tempdir().unwrap();
+    let mut server = Server::start(state.path());
+    let (stop, killed, answered) = (
+        AtomicBool::new(false),
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+    );
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut seen, mut number) = (server.cells(), 0);
+            while !stop.load(Ordering::Relaxed) {
+                let new: Vec<_> = traces.look(&server).difference(&seen).copied().collect();
+                for process in new {
+                    seen.insert(process);
+                    number += 1;
+                    if number % 2 == 0 && !is_sealed(process) {
+                        send(process, Signal::KILL);
+                        killed.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let call = |session: String| {
+            create(&server, &session);
+            let call =
+                json!({"tool": "bash", "input": {"command": "echo here"}, "session": session});
+            let reply = server.execute(&call);
+            // Never refused; a look that came late may have hit a cell at work.
+            assert_eq!(reply.status, 200, "{}", reply.body);
+            match reply.body["stoppedBy"].as_str() {
+                None => assert_eq!(reply.body["output"], "here\n", "{}", reply.body),
+                by => assert_eq!(by, Some("cell"), "{}", reply.body),
+            }
+            answered.fetch_add(
+                usize::from(reply.body["output"] == "here\n"),
+                Ordering::Relaxed,
+            );
+        };
+        let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            (0..calls).for_each(|number| call(format!("s{number}")));
+        }));
+        stop.store(true, Ordering::Relaxed);
+        if let Err(panicked) = done {
+            std::panic::resume_unwind(panicked);
+        }
+    });
+    let [killed, answered] = [&killed, &answered].map(|count| count.load(Ordering::Relaxed));
+    eprintln!("{killed} processes died while they started, {answered} of {calls} calls answered");
+    assert!(killed >= calls / 4, "{killed} deaths are none");
+    assert!(answered * 10 >= calls * 9, "{answered} of {calls} answered");
     server.signal(Signal::TERM);
     assert_eq!(server.wait(), Some(0));
     traces.are_gone(state.path());
