@@ -141,7 +141,10 @@ pub const PROGRAMS: &[Program] = &[
         "files written and cut",
         "while :; do head -c 1000000 /dev/zero > f; : > f; done",
     ),
-    script("a number of a million digits", "echo '3^300000000 % 7' | bc"),
+    script(
+        "a number of a million digits",
+        "echo '3^300000000 % 7' | bc",
+    ),
     script(
         "sums and packing without end",
         "sha512sum /dev/zero & gzip < /dev/zero > /dev/null & wait",
