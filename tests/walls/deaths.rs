@@ -122,6 +122,12 @@ fn greedy_call(server: &Server, session: usize) {
     assert!(named, "{}", reply.body);
 }
 
+/// Cells that the kernel ended for their memory.
+fn exhausted(server: &Server) -> usize {
+    let log = server.log.lock().unwrap();
+    log.matches("a cell ran out of memory").count()
+}
+
 /// Every call's mark: none ran twice, and those that were answered ran.
 fn ran_once(server: &Server, answered: usize) {
     let mut ran = Vec::new();
@@ -196,18 +202,16 @@ fn cells_that_are_killed_under_load_harm_only_their_own_calls() {
         for number in 0.. {
             let failed = clients.iter().any(|client| client.is_finished());
             // A client that has failed says so when it is joined.
-            if failed || done.values().sum::<usize>() == deaths {
+            if failed || done.values().sum::<usize>() + exhausted(server) >= deaths {
                 break;
             }
             std::thread::sleep(PAUSE);
             let cells = traces.look(server);
-            let how = if number % 4 == 3 {
+            if number % 4 == 3 {
                 scope.spawn(move || greedy_call(server, number % SESSIONS));
-                Some("exhausted")
-            } else {
-                end_one(number, cells)
-            };
-            *done.entry(how.unwrap_or("none")).or_insert(0) += usize::from(how.is_some());
+            } else if let Some(how) = end_one(number, cells) {
+                *done.entry(how).or_insert(0) += 1;
+            }
         }
         stop.store(true, Ordering::Relaxed);
     });
@@ -221,10 +225,9 @@ fn cells_that_are_killed_under_load_harm_only_their_own_calls() {
         checked_call(&server, (session, 3_000_000 + session), &count);
     }
     let late = count.late.load(Ordering::Relaxed);
-    let log = server.log.lock().unwrap().clone();
-    let exhausted = log.matches("a cell ran out of memory").count();
+    let exhausted = exhausted(&server);
     eprintln!(
-        "{done:?}, {exhausted} by the kernel; {answered} calls answered, {died} told \
+        "{done:?}, {exhausted} out of memory; {answered} calls answered, {died} told \
          that their cell died, {late} ended at their limit, none refused"
     );
     assert_eq!(
