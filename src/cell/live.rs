@@ -135,6 +135,7 @@ mod tests {
                 namespaces: false,
                 network: false,
                 groups: false,
+                ..Plan::FULL
             },
         };
         let child = launcher.launch(program).await.unwrap();

@@ -17,6 +17,8 @@ use crate::telemetry::LogFormat;
 pub use keys::{
     ConfigError, Flags, Origin, Setting, Settings, debug_guests, debug_variables, home_folder,
 };
+#[cfg(feature = "test-without-walls")]
+pub use keys::whole_environment;
 pub use state::{State, StateError};
 pub use tokens::{TokenError, Tokens};
 

@@ -1,0 +1,1 @@
+pub(crate) fn is_not_reached() {}
