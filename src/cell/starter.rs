@@ -20,7 +20,7 @@ use super::{
     complaints,
     order::{Assignment, Event},
     pool::CellError,
-    wire::{FrameReader, push_frame},
+    wire::{push_frame, read_one},
 };
 use crate::confinement::{
     Missing, Plan, Reached, Wall,
@@ -350,8 +350,8 @@ impl Spare {
     }
 
     async fn next(&mut self, most: Duration) -> Result<Event, CellError> {
-        let mut frames = FrameReader::new(&mut self.socket);
-        let event = tokio::time::timeout(most, frames.next()).await;
+        // What comes next may be for another reader.
+        let event = tokio::time::timeout(most, read_one(&mut self.socket)).await;
         let event = event.map_err(|_| CellError::Unsealed("it does not answer".to_owned()))?;
         let event = event.map_err(|error| CellError::Unsealed(chain(&error)))?;
         event.ok_or_else(|| CellError::Unsealed("it ended; the log says why".to_owned()))
