@@ -116,15 +116,10 @@ fn folders() -> Vec<Expected> {
     };
     let numbers = (0..NUMBERS).filter(is_folder);
     let kind = Kind::WritableFolder;
-    numbers
-        .map(|number| Expected { number, kind })
-        .collect()
+    numbers.map(|number| Expected { number, kind }).collect()
 }
 
-#[expect(
-    unsafe_code,
-    reason = "an attacker tries numbers that may be nobody's"
-)]
+#[expect(unsafe_code, reason = "an attacker tries numbers that may be nobody's")]
 fn borrowed(number: i32) -> BorrowedFd<'static> {
     // SAFETY: only the status of it is asked, which for a number that is not open is an error.
     unsafe { BorrowedFd::borrow_raw(number) }

@@ -181,6 +181,10 @@ fn enter_namespaces(
     let becomes = keeps(Wall::Capabilities) || keeps(Wall::UserNamespace);
     let user = terms.user.filter(|_| privileged && !sealed.stays_root);
     if let Some(user) = user.filter(|_| becomes) {
+        if !keeps(Wall::UserNamespace) {
+            // The other user has none of the right that this takes.
+            empty_bounding_set()?;
+        }
         become_user(user)?;
     }
     // Who is not privileged began in one.
@@ -272,19 +276,28 @@ fn enter_user_namespace((user, group): (u32, u32), processes: &File) -> Result<(
     Ok(())
 }
 
-/// Gives up every capability for good.
-fn drop_rights() -> Result<(), SealError> {
-    let what = "it cannot give up its capabilities";
-    let held = capabilities(None).map_err(step(what))?;
-    if held.effective.contains(CapabilitySet::SETPCAP) {
-        for capability in CapabilitySet::all().iter() {
-            match remove_capability_from_bounding_set(capability) {
-                // This kernel does not know it.
-                Ok(()) | Err(rustix::io::Errno::INVAL) => {}
-                Err(error) => return Err(step(what)(error)),
-            }
+const CAPABILITIES_STAY: &str = "it cannot give up its capabilities";
+
+/// No program this process may start would get a capability.
+fn empty_bounding_set() -> Result<(), SealError> {
+    let held = capabilities(None).map_err(step(CAPABILITIES_STAY))?;
+    if !held.effective.contains(CapabilitySet::SETPCAP) {
+        return Ok(());
+    }
+    for capability in CapabilitySet::all().iter() {
+        match remove_capability_from_bounding_set(capability) {
+            // This kernel does not know it.
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(step(CAPABILITIES_STAY)(error)),
         }
     }
+    Ok(())
+}
+
+/// Gives up every capability for good.
+fn drop_rights() -> Result<(), SealError> {
+    let what = CAPABILITIES_STAY;
+    empty_bounding_set()?;
     clear_ambient_capability_set().map_err(step(what))?;
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),

@@ -57,8 +57,9 @@ impl Attacked {
         let top = tempfile::tempdir_in("/tmp").unwrap();
         fs::set_permissions(top.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let (outside, inside) = (top.path().join("outside"), top.path().join("inside"));
-        for folder in [&outside, &inside] {
-            fs::create_dir(folder).unwrap();
+        fs::create_dir(&outside).unwrap();
+        fs::create_dir(&inside).unwrap();
+        for folder in [top.path(), &outside, &inside] {
             chown(folder, Some(ORDINARY), Some(ORDINARY)).unwrap();
         }
         let mut child = ourselves(true)
