@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use hotcell::confinement::probe::{Bait, Finding, Found, Target, probes};
 use serde_json::json;
 
+use crate::ORDINARY;
 use crate::bait::unconfined;
 use crate::bombs::{create, native};
 use crate::process::{Server, eventually};
@@ -16,7 +17,6 @@ const MUST: &[&str] = &[
     // Its workspace, by the host's path.
     "reach.absolute_path",
     "reach.mapped",
-    "reach.hard_link",
     "reach.own_root_in_proc",
     // By what its cell has open: its own root is as empty as ours.
     "reach.broker_descriptor_in_proc",
@@ -105,6 +105,7 @@ fn aimed_at(server: &Server, bait: &Target) -> Target {
         broker_descriptor: number,
         broker_address: address.unwrap(),
         outside_folder: workspace,
+        victim: canary.clone(),
         canary,
         only: probes()
             .map(|probe| probe.name)
@@ -187,6 +188,12 @@ fn attack(server: &Server, bait: &Target) -> PathBuf {
 
 /// Cells of one user, and that user's own processes, do not see each other's memory.
 fn hidden(target: &Target) {
+    use std::os::unix::fs::MetadataExt as _;
+    // The folder of a hidden process is root's, what it runs as is told in it.
+    let process = format!("/proc/{}", target.broker_pid);
+    assert_eq!(fs::metadata(&process).unwrap().uid(), 0);
+    let status = fs::read_to_string(process + "/status").unwrap();
+    assert!(status.contains(&format!("Uid:\t{ORDINARY}\t")), "{status}");
     let only = [
         "broker.read_memory",
         "broker.memory_in_proc",
