@@ -189,10 +189,11 @@ fn attack(server: &Server, bait: &Target) -> PathBuf {
 /// Cells of one user, and that user's own processes, do not see each other's memory.
 fn hidden(target: &Target) {
     use std::os::unix::fs::MetadataExt as _;
-    // The folder of a hidden process is root's, what it runs as is told in it.
+    // The files of a hidden process are root's, what it runs as is told in one.
     let process = format!("/proc/{}", target.broker_pid);
-    assert_eq!(fs::metadata(&process).unwrap().uid(), 0);
-    let status = fs::read_to_string(process + "/status").unwrap();
+    let memory = fs::metadata(format!("{process}/mem")).unwrap();
+    assert_eq!(memory.uid(), 0);
+    let status = fs::read_to_string(format!("{process}/status")).unwrap();
     assert!(status.contains(&format!("Uid:\t{ORDINARY}\t")), "{status}");
     let only = [
         "broker.read_memory",
