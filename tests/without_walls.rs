@@ -57,6 +57,10 @@ const TESTS: &[(&str, fn())] = &[
         "a_cell_that_was_taken_over_reaches_nothing_of_a_neighbour",
         neighbour::is_not_reached,
     ),
+    (
+        "a_neighbour_s_memory_is_open_to_its_user_only_without_that_wall",
+        neighbour::memory_is_open_to_its_user_only_without_that_wall,
+    ),
 ];
 
 fn main() -> ExitCode {

@@ -3,14 +3,15 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use hotcell::confinement::probe::{Bait, Finding, Found, Target, probes};
+use hotcell::confinement::probe::{Bait, Finding, Found, Target, Wall, probes};
 use serde_json::json;
 
-use crate::ORDINARY;
-use crate::bait::unconfined;
+use crate::bait::{Attacked, unconfined};
 use crate::bombs::{create, native};
 use crate::process::{Server, eventually};
+use crate::{ORDINARY, attackers, runtime};
 
 /// Probes of the neighbour that where no wall stands must get through, and what for.
 const MUST: &[&str] = &[
@@ -33,6 +34,14 @@ const MUST: &[&str] = &[
     "broker.queue_signal",
     "broker.signal_by_handle",
 ];
+/// What processes of one user may do to each other.
+const OF_SAME_USER: [&str; 3] = [
+    "broker.read_memory",
+    "broker.memory_in_proc",
+    "broker.trace",
+];
+/// How often a probe is made, to take some seconds.
+const BUSY: usize = 20_000;
 /// Longest that the neighbour's call holds what is looked for.
 const CALL_MS: u64 = 60_000;
 /// Largest part of a cell's memory that is searched at a time.
@@ -60,8 +69,8 @@ fn holder(server: &Server, file: &Path) -> Option<(i32, i32)> {
 
 /// Where in a process's memory these bytes are.
 fn address_of(process: i32, secret: &str) -> Option<u64> {
-    let memory = File::open(format!("/proc/{process}/mem")).unwrap();
-    let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let memory = File::open(format!("/proc/{process}/mem")).ok()?;
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).ok()?;
     let mut piece = vec![0; usize::try_from(PIECE_BYTES).unwrap()];
     for line in maps.lines().filter(|line| line.contains(" rw-p ")) {
         let (start, rest) = line.split_once('-').unwrap();
@@ -188,25 +197,65 @@ fn attack(server: &Server, bait: &Target) -> PathBuf {
 
 /// Cells of one user, and that user's own processes, do not see each other's memory.
 fn hidden(target: &Target) {
-    use std::os::unix::fs::MetadataExt as _;
-    // The files of a hidden process are root's, what it runs as is told in one.
-    let process = format!("/proc/{}", target.broker_pid);
-    let memory = fs::metadata(format!("{process}/mem")).unwrap();
-    assert_eq!(memory.uid(), 0);
-    let status = fs::read_to_string(format!("{process}/status")).unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", target.broker_pid)).unwrap();
     assert!(status.contains(&format!("Uid:\t{ORDINARY}\t")), "{status}");
-    let only = [
-        "broker.read_memory",
-        "broker.memory_in_proc",
-        "broker.trace",
-    ];
+    assert_eq!(by_same_user(target), Vec::<String>::new());
+}
+
+/// What an ordinary process outside, of the same user, can do to a sealed one.
+fn by_same_user(target: &Target) -> Vec<String> {
     let target = Target {
-        only: only.map(str::to_owned).into(),
+        only: OF_SAME_USER.map(str::to_owned).into(),
         ..target.clone()
     };
     let findings = unconfined(&target, true);
     for finding in &findings {
         println!("  same user {:32} {}", finding.name, finding.found);
     }
-    assert!(fired(&findings).is_empty(), "{findings:?}");
+    let fired = fired(&findings);
+    fired.into_iter().map(|one| one.name.clone()).collect()
+}
+
+/// A process of ours that is sealed.
+fn sealed_child() -> Option<i32> {
+    let us = format!("PPid:\t{}\n", std::process::id());
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let mut numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.find(|number: &i32| {
+        let status = fs::read_to_string(format!("/proc/{number}/status"));
+        status.is_ok_and(|status| status.contains(&us) && status.contains("Seccomp:\t2"))
+    })
+}
+
+/// The wall that `hidden` rests on, left out of the real seal and not.
+pub(crate) fn memory_is_open_to_its_user_only_without_that_wall() {
+    let runtime = runtime();
+    let attackers = Arc::new(runtime.block_on(attackers()));
+    let attacked = Attacked::start();
+    for (left_out, open) in [(&[Wall::Hidden][..], &OF_SAME_USER[..]), (&[], &[])] {
+        let target = Target {
+            // Keeps it busy until it has been looked at; it is killed then.
+            only: vec!["environment.descriptors".to_owned(); BUSY],
+            ..attacked.target.clone()
+        };
+        let (attackers, inside) = (Arc::clone(&attackers), attacked.inside());
+        let busy = runtime.spawn(async move {
+            let _killed = attackers.attempt(left_out, target, inside).await;
+        });
+        let (mut process, mut address) = (None, None);
+        eventually("its secret is found", || {
+            process = sealed_child();
+            address = process.and_then(|process| address_of(process, &attacked.target.secret));
+            address.is_some()
+        });
+        let target = Target {
+            broker_pid: process.unwrap(),
+            broker_address: address.unwrap(),
+            ..attacked.target.clone()
+        };
+        println!("  without {left_out:?}:");
+        assert_eq!(by_same_user(&target), open);
+        busy.abort();
+        eventually("it is gone", || sealed_child().is_none());
+    }
 }
