@@ -3,6 +3,11 @@
 //! Rooms, top floor first; imports point down only, which `tests/it/architecture.rs` checks.
 //! Start reading at [`executor::Executor::execute`].
 
+#[cfg(all(feature = "test-without-walls", not(debug_assertions)))]
+compile_error!(
+    "the feature `test-without-walls` lets walls be left out: build without it, or with debug assertions for tests"
+);
+
 pub mod cli;
 
 pub mod app;

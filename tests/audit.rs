@@ -384,11 +384,11 @@ fn a_log_that_was_linked_anew_is_not_what_was_signed() {
     let log = Attacked::new();
     let last = log.files.len() - 1;
     let mut lines = log.files[last].1.clone();
-    let text = String::from_utf8(lines[5].clone())
-        .unwrap()
-        .replace("ann", "eve");
-    lines[5] = text.into_bytes();
-    for at in 6..lines.len() {
+    let named = |line: &Vec<u8>| line.windows(5).any(|text| text == b"\"ann\"");
+    let changed = lines.iter().position(named).unwrap();
+    let text = String::from_utf8(lines[changed].clone()).unwrap();
+    lines[changed] = text.replace("\"ann\"", "\"eve\"").into_bytes();
+    for at in changed + 1..lines.len() {
         let hash = sha2::Sha256::digest(&lines[at - 1][..lines[at - 1].len() - 1]);
         let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         let text = String::from_utf8(lines[at].clone()).unwrap();

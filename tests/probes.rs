@@ -31,7 +31,7 @@ use std::{
 };
 
 use hotcell::confinement::probe::{
-    self, Bait, Expected, FATAL, Finding, Found, Kind, Needs, Probe, Target, UNSTOPPED, Wall,
+    self, Bait, Expected, Finding, Found, Kind, Needs, Probe, Target, Wall,
 };
 use rustix::{
     io::FdFlags,
@@ -154,8 +154,7 @@ fn broker() -> ExitCode {
         stand: Stand::now(),
         ..Report::default()
     };
-    let all = probe::probes().chain(FATAL).chain(UNSTOPPED);
-    for probe in all.filter(|probe| probe.name != NOT_OURS) {
+    for probe in probe::every().filter(|probe| probe.name != NOT_OURS) {
         let found = run(probe, &target);
         report.add(probe, &found);
     }

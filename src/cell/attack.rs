@@ -44,14 +44,16 @@ pub(super) async fn attack(starter: &Starter) -> Result<Attacked, CellError> {
     let place = Place::make().map_err(CellError::Attack)?;
     let bait = Bait::set(&place.outside()).map_err(CellError::Attack)?;
     let inside = Folder::at(&place.inside(), true).map_err(CellError::Attack)?;
-    let findings = starter.attacked(bait.target().clone(), inside).await?;
-    let mut attacked = judge(starter.reached.plan, &findings);
+    let plan = starter.reached.plan;
+    let target = bait.target().clone();
+    let findings = starter.attacked(plan, target, inside).await?;
+    let mut attacked = judge(plan, &findings);
     // What an observer outside saw counts, whatever the process says.
     let touched = bait.touched().map_err(CellError::Attack)?;
     let seen = touched
         .into_iter()
         .map(|text| format!("seen from outside: {text}"));
-    match starter.reached.plan.namespaces {
+    match plan.namespaces {
         true => attacked.holes.extend(seen),
         false => attacked.open.extend(seen),
     }
@@ -105,12 +107,14 @@ fn stands(plan: Plan, wall: Wall) -> bool {
         | Wall::UtsNamespace
         | Wall::Root => plan.namespaces,
         Wall::NetworkNamespace => plan.namespaces && plan.network,
+        Wall::Groups => plan.groups,
         Wall::Landlock
         | Wall::Seccomp
         | Wall::Capabilities
         | Wall::NoNewPrivileges
         | Wall::Inheritance
-        | Wall::Limits => true,
+        | Wall::Limits
+        | Wall::Hidden => true,
     }
 }
 

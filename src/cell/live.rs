@@ -112,8 +112,15 @@ async fn take(link: &Link, frames: &mut FrameReader<OwnedReadHalf>) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use std::{fs::File, os::fd::OwnedFd};
+    use std::{
+        fs::File,
+        io::{IoSlice, Write as _},
+        mem::MaybeUninit,
+        os::fd::{AsFd as _, OwnedFd},
+    };
 
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
@@ -135,6 +142,7 @@ mod tests {
                 namespaces: false,
                 network: false,
                 groups: false,
+                ..Plan::FULL
             },
         };
         let child = launcher.launch(program).await.unwrap();
@@ -205,5 +213,98 @@ mod tests {
             let left = std::path::Path::new("/proc").join(process.to_string());
             assert!(!left.exists(), "{lie}: the process is left");
         }
+    }
+
+    /// As many as the kernel takes with one message.
+    const PASSED_AT_ONCE: usize = 253;
+
+    /// Sends bytes with descriptors, each as often as there is room.
+    fn pass(socket: &std::os::unix::net::UnixStream, bytes: &[u8], given: &[&OwnedFd]) {
+        let borrowed = given.iter().cycle().map(|descriptor| descriptor.as_fd());
+        let borrowed: Vec<_> = borrowed.take(PASSED_AT_ONCE).collect();
+        let space = rustix::cmsg_space!(ScmRights(PASSED_AT_ONCE));
+        let mut room = vec![MaybeUninit::uninit(); space];
+        let mut ancillary = SendAncillaryBuffer::new(&mut room);
+        assert!(ancillary.push(SendAncillaryMessage::ScmRights(&borrowed)));
+        let bytes = [IoSlice::new(bytes)];
+        sendmsg(socket, &bytes, &mut ancillary, SendFlags::empty()).unwrap();
+    }
+
+    /// What this process has open that is called so.
+    fn open_here(mark: &str) -> usize {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let names = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        names
+            .filter(|name| name.to_string_lossy().contains(mark))
+            .count()
+    }
+
+    /// Passes descriptors along with each of these, and asks what came of the cell's one call; in
+    /// the end nobody may have one of them.
+    async fn passed(launcher: &Launcher, messages: &[&[u8]]) -> (Option<StoppedBy>, bool) {
+        let (fresh, theirs) = hostile(launcher).await;
+        let theirs = theirs.into_std().unwrap();
+        theirs.set_nonblocking(false).unwrap();
+        let link = attend(fresh, watch::channel(()).0.subscribe(), Arc::default());
+        let (sink, _unread) = mpsc::unbounded_channel::<Chunk>();
+        let call = Arc::clone(&link).begin(Order::default(), Some(sink)).await;
+        let mut call = call.unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().file_name().unwrap().to_str().unwrap();
+        let (pipe, writer) = std::io::pipe().unwrap();
+        let (socket, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let own: [OwnedFd; 5] = [
+            File::open(folder.path()).unwrap().into(),
+            File::create(folder.path().join("file")).unwrap().into(),
+            File::open("/dev/null").unwrap().into(),
+            writer.into(),
+            far.into(),
+        ];
+        for bytes in messages {
+            pass(&theirs, bytes, &own.each_ref());
+        }
+        // A read ends where descriptors came along, so the rest may wait for the next bytes; only the
+        // calls of that cell wait with it.
+        let nothing = frame(&Event::Failed(9, "none such".to_owned()));
+        let mut outcome = None;
+        for _ in 0..1_000 {
+            let _cut_off = (&theirs).write_all(&nothing);
+            let soon = Duration::from_millis(10);
+            outcome = tokio::time::timeout(soon, call.outcome()).await.ok();
+            if outcome.is_some() {
+                break;
+            }
+        }
+        let lives = !link.is_closed();
+        assert_eq!(open_here(mark), 2, "the test's own are found");
+        drop(own);
+        assert_eq!(open_here(mark), 0);
+        // The other ends say so when nobody has one any more.
+        for end in [pipe.as_fd(), socket.as_fd()] {
+            let mut end = [PollFd::new(&end, PollFlags::IN)];
+            let soon = Timespec {
+                tv_sec: 10,
+                tv_nsec: 0,
+            };
+            poll(&mut end, Some(&soon)).unwrap();
+            let [end] = end;
+            assert!(end.revents().contains(PollFlags::HUP), "{end:?}");
+        }
+        (outcome.unwrap().unwrap().stopped_by, lives)
+    }
+
+    #[tokio::test]
+    async fn descriptors_that_a_cell_passes_are_not_taken() {
+        let launcher = Launcher::start().unwrap();
+        // With a whole frame, with each half of one, and with the one that ends the call.
+        let piece = frame(&Event::Output(1, Stream::Stdout, vec![b'x'; 64]));
+        let end = frame(&Event::Ended(1, Box::default()));
+        let (before, after) = piece.split_at(piece.len() / 2);
+        let truth = [&piece, before, after, &end];
+        assert_eq!(passed(&launcher, &truth).await, (None, true));
+        let lie = [&piece[..], &[0xee; 64]];
+        let ended = (Some(StoppedBy::Cell), false);
+        assert_eq!(passed(&launcher, &lie).await, ended);
     }
 }

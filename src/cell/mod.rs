@@ -22,6 +22,8 @@ mod runtime;
 mod starter;
 mod wasi;
 mod wire;
+#[cfg(feature = "test-without-walls")]
+pub mod without;
 
 pub use attack::Attacked;
 pub use catalogue::program_names;

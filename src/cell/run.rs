@@ -76,9 +76,12 @@ struct Running {
 /// # Errors
 /// The engine cannot be built, or the broker breaks the protocol.
 pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
-    limit_descriptors().context("there is no limit of open files to be had")?;
-    crate::descriptors::reserve(arguments.calls_max)
-        .context("the limit of open files cannot be raised")?;
+    // One that only tries its walls gets the limit with the others.
+    if !arguments.modules.is_empty() {
+        limit_descriptors().context("there is no limit of open files to be had")?;
+        crate::descriptors::reserve(arguments.calls_max)
+            .context("the limit of open files cannot be raised")?;
+    }
     // New files get exactly the mode a guest's own mask leaves.
     rustix::process::umask(rustix::fs::Mode::empty());
     let mut socket = StdStream::from(owned(super::starter::SOCKET_NUMBER));
@@ -213,6 +216,10 @@ impl Cell {
     /// Starts a call and answers when it ends. It is known when this returns, so that a cancel
     /// right behind its order finds it.
     fn begin(self: &Arc<Self>, id: CallId, mut order: Order) {
+        #[cfg(feature = "test-without-walls")]
+        if super::without::taken_over(id, &order, &self.events) {
+            return;
+        }
         let started = self.start(id, &mut order);
         let cell = Arc::clone(self);
         tokio::spawn(async move {

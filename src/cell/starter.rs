@@ -20,7 +20,7 @@ use super::{
     complaints,
     order::{Assignment, Event},
     pool::CellError,
-    wire::{FrameReader, WireError, push_frame},
+    wire::{WireError, push_frame, read_one},
 };
 use crate::confinement::{
     Missing, Plan, Reached, Wall,
@@ -261,6 +261,8 @@ impl Starter {
         let variables = crate::config::debug_variables().filter(|_| with_guests);
         let variables = variables.into_iter();
         let variables = variables.map(|(name, value)| format!("{name}={}", value.display()));
+        #[cfg(feature = "test-without-walls")]
+        let variables = variables.chain(super::without::inherited_variables(plan));
         Ok(Program {
             executable: self.executable.as_fd().try_clone_to_owned()?,
             arguments: texts(words)?,
@@ -276,12 +278,13 @@ impl Starter {
     /// It cannot be started or sealed, or does not tell what came of it.
     pub async fn attacked(
         &self,
+        plan: Plan,
         target: Target,
         inside: Folder,
     ) -> Result<Vec<Finding>, CellError> {
-        let mut spare = self.start_with(self.reached.plan, false).await?;
+        let mut spare = self.start_with(plan, false).await?;
         let assignment = Assignment {
-            terms: self.terms(self.reached.plan, vec![inside]),
+            terms: self.terms(plan, vec![inside]),
             attack: Some(Box::new(target)),
         };
         spare.assign(&assignment).await?;
@@ -347,8 +350,8 @@ impl Spare {
     }
 
     async fn next(&mut self, most: Duration) -> Result<Event, CellError> {
-        let mut frames = FrameReader::new(&mut self.socket);
-        let event = tokio::time::timeout(most, frames.next()).await;
+        // What comes next may be for another reader.
+        let event = tokio::time::timeout(most, read_one(&mut self.socket)).await;
         let event = event.map_err(|_| CellError::Lost("did not answer"))?;
         match event {
             Ok(event) => event.ok_or(ENDED),

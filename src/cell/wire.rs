@@ -66,6 +66,27 @@ pub fn read_frame<T: DeserializeOwned>(
     Ok(Some(postcard::from_bytes(&frame)?))
 }
 
+/// Reads one framed value and nothing that comes after it. `None` when the other side closed.
+///
+/// # Errors
+/// As [`FrameReader::next`].
+pub async fn read_one<T: DeserializeOwned>(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<Option<T>, WireError> {
+    let mut head = [0; 4];
+    match stream.read_exact(&mut head).await {
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read?,
+    };
+    let len = u32::from_le_bytes(head) as usize;
+    if len > FRAME_BYTES_MAX {
+        return Err(WireError::TooLarge(len));
+    }
+    let mut frame = vec![0; len];
+    stream.read_exact(&mut frame).await?;
+    Ok(Some(postcard::from_bytes(&frame)?))
+}
+
 /// Reads frames from one side of the socket pair.
 #[derive(Debug)]
 pub struct FrameReader<R> {

@@ -383,6 +383,19 @@ pub fn debug_variables() -> Option<(&'static str, PathBuf)> {
     debug_guests().map(|folder| ("HOTCELL_DIST", folder))
 }
 
+/// All of our environment, as `NAME=value`: what a test has a process inherit.
+#[cfg(feature = "test-without-walls")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "beside the one place that reads the environment"
+)]
+pub fn whole_environment() -> Vec<String> {
+    let variables = std::env::vars();
+    variables
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect()
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads the environment"

@@ -14,6 +14,8 @@ use std::time::Duration;
 use crate::limits::Confinement;
 use crate::telemetry::LogFormat;
 
+#[cfg(feature = "test-without-walls")]
+pub use keys::whole_environment;
 pub use keys::{
     ConfigError, Flags, Origin, Setting, Settings, debug_guests, debug_variables, home_folder,
 };

@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, pidfd_send_signal, wai
 use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
-use crate::confinement::{seal, walls::Plan};
+use crate::confinement::{probe::Wall, seal, walls::Plan};
 
 /// Longest wait for a killed process to be gone before it is left to the kernel.
 const REAP_WAIT: Duration = Duration::from_secs(5);
@@ -210,6 +210,8 @@ struct Prepared {
     /// Texts for `uid_map` and `gid_map`, in a new user namespace.
     maps: Option<(CString, CString)>,
     report: RawFd,
+    /// What else is open here closes itself in the child.
+    closes: bool,
 }
 
 fn start(program: Program) -> Result<Child, LaunchError> {
@@ -247,6 +249,7 @@ fn start(program: Program) -> Result<Child, LaunchError> {
         first_unused: u32::try_from(first_unused).unwrap_or(3),
         maps: new_user.then(maps).transpose().map_err(refused("a text"))?,
         report: report.as_raw_fd(),
+        closes: program.plan.left_out.keeps(Wall::Inheritance),
     };
     let (pid, handle) = clone(flags(program.plan, new_user), Some(&prepared))
         .map_err(refused("a process in new namespaces"))?;
@@ -286,13 +289,22 @@ pub fn owner_map(user: u32, group: u32) -> Result<OwnedFd, LaunchError> {
 
 fn flags(plan: Plan, new_user: bool) -> libc::c_int {
     let mut flags = libc::SIGCHLD | libc::CLONE_PIDFD;
-    if plan.namespaces {
-        flags |= libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-        if plan.network {
-            flags |= libc::CLONE_NEWNET;
-        }
-        if new_user {
-            flags |= libc::CLONE_NEWUSER;
+    if !plan.namespaces {
+        return flags;
+    }
+    flags |= libc::CLONE_NEWNS;
+    if new_user {
+        flags |= libc::CLONE_NEWUSER;
+    }
+    for (wall, flag) in [
+        (Wall::PidNamespace, libc::CLONE_NEWPID),
+        (Wall::IpcNamespace, libc::CLONE_NEWIPC),
+        (Wall::UtsNamespace, libc::CLONE_NEWUTS),
+        (Wall::NetworkNamespace, libc::CLONE_NEWNET),
+    ] {
+        let has = wall != Wall::NetworkNamespace || plan.network;
+        if has && plan.left_out.keeps(wall) {
+            flags |= flag;
         }
     }
     flags
@@ -381,6 +393,9 @@ fn set_up(prepared: &Prepared) -> Result<(), Step> {
         if unsafe { libc::dup2(*from, *to) } < 0 {
             return Err(Step::Descriptors);
         }
+    }
+    if !prepared.closes {
+        return Ok(());
     }
     // Everything else closes itself at exec; what another thread opened carelessly, here.
     // SAFETY: no memory is involved.

@@ -7,10 +7,12 @@
 pub mod group;
 mod landlock;
 pub mod launch;
+mod left_out;
 pub mod probe;
 mod root;
 pub mod seal;
 mod seccomp;
 mod walls;
 
+pub use left_out::LeftOut;
 pub use walls::{Missing, Plan, Reached, Wall};

@@ -106,16 +106,20 @@ fn set_attributes(tree: &OwnedFd, attributes: &MountAttr) -> io::Result<()> {
     }
 }
 
+/// Parts this process's tree from the host's: nothing that is mounted here is seen there.
+///
+/// # Errors
+/// The kernel refuses.
+pub(super) fn part() -> io::Result<()> {
+    let all = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    Ok(mount_change(c"/", all)?)
+}
+
 /// Takes this process's root away: what is left is an empty, read-only folder.
 ///
 /// # Errors
 /// The kernel refuses a step.
 pub(super) fn empty() -> io::Result<()> {
-    // Nothing that is done here may reach the host's tree.
-    mount_change(
-        c"/",
-        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
-    )?;
     let context = fsopen(c"tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(context.as_fd(), c"size", c"4096")?;
     fsconfig_set_string(context.as_fd(), c"nr_inodes", c"2")?;

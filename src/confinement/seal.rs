@@ -19,10 +19,11 @@ use rustix::system::sethostname;
 use rustix::thread::{
     CapabilitySet, CapabilitySets, Gid, Uid, UnshareFlags, capabilities,
     clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
-    set_thread_groups, set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
+    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::confinement::probe::Wall;
 use crate::confinement::{Plan, landlock, root, seccomp};
 
 /// Most descriptors of a sealed process. Chosen: more than all its calls together may have.
@@ -121,31 +122,75 @@ pub fn seal(terms: &Terms, owner_map: Option<OwnedFd>) -> Result<Sealed, SealErr
         folders: opened,
         stays_root: false,
     };
-    let privileged = terms.privileged;
+    // Only tests of the walls leave one out.
+    let keeps = |wall| terms.plan.left_out.keeps(wall);
     let written = written_memory()?;
     if terms.plan.namespaces {
-        let map = owner_map.filter(|_| privileged && terms.maps_root);
-        sealed = detach_folders(sealed, map)?;
-        sethostname(b"cell").map_err(step("it cannot have a host name of its own"))?;
-        let processes = File::open("/proc").map_err(step("/proc cannot be opened"))?;
-        root::empty().map_err(step("it cannot have an empty root"))?;
-        let user = terms.user.filter(|_| privileged && !sealed.stays_root);
-        become_user(user, privileged, &processes)?;
+        sealed = enter_namespaces(terms, sealed, owner_map)?;
     }
-    drop_rights()?;
-    limit(terms, written)?;
+    if keeps(Wall::Capabilities) {
+        drop_rights()?;
+    }
+    if keeps(Wall::NoNewPrivileges) {
+        set_no_new_privs(true).map_err(step("it cannot give up rights of programs"))?;
+    }
+    if keeps(Wall::Limits) {
+        limit(terms, written)?;
+    }
     // Changing users took these back.
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(step("its memory cannot be hidden"))?;
+    if keeps(Wall::Hidden) {
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)
+            .map_err(step("its memory cannot be hidden"))?;
+    }
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(step("it cannot be tied to the broker's life"))?;
-    let granted: Vec<_> = sealed
-        .folders
-        .iter()
+    let folders = sealed.folders.iter();
+    let granted: Vec<_> = folders
         .map(|(folder, place)| (place, folder.writable))
         .collect();
-    landlock::restrict(&granted).map_err(SealError::Landlock)?;
-    seccomp::allow_cell()?;
+    if keeps(Wall::Landlock) {
+        landlock::restrict(&granted).map_err(SealError::Landlock)?;
+    }
+    if keeps(Wall::Seccomp) {
+        seccomp::allow_cell()?;
+    }
+    Ok(sealed)
+}
+
+/// Makes the namespaces it began in its own: nothing of the host is left in them.
+fn enter_namespaces(
+    terms: &Terms,
+    mut sealed: Sealed,
+    owner_map: Option<OwnedFd>,
+) -> Result<Sealed, SealError> {
+    let keeps = |wall| terms.plan.left_out.keeps(wall);
+    let privileged = terms.privileged;
+    if keeps(Wall::Root) {
+        let map = owner_map.filter(|_| privileged && terms.maps_root);
+        sealed = detach_folders(sealed, map)?;
+    }
+    if keeps(Wall::UtsNamespace) {
+        sethostname(b"cell").map_err(step("it cannot have a host name of its own"))?;
+    }
+    let processes = File::open("/proc").map_err(step("/proc cannot be opened"))?;
+    root::part().map_err(step("it cannot have mounts of its own"))?;
+    if keeps(Wall::Root) {
+        root::empty().map_err(step("it cannot have an empty root"))?;
+    }
+    // Becoming another user takes the capabilities, but for those that a new namespace gives.
+    let becomes = keeps(Wall::Capabilities) || keeps(Wall::UserNamespace);
+    let user = terms.user.filter(|_| privileged && !sealed.stays_root);
+    if let Some(user) = user.filter(|_| becomes) {
+        if !keeps(Wall::UserNamespace) {
+            // The other user has none of the right that this takes.
+            empty_bounding_set()?;
+        }
+        become_user(user)?;
+    }
+    // Who is not privileged began in one.
+    if privileged && keeps(Wall::UserNamespace) {
+        enter_user_namespace(user.unwrap_or((0, 0)), &processes)?;
+    }
     Ok(sealed)
 }
 
@@ -202,28 +247,21 @@ fn detach_folders(sealed: Sealed, map: Option<OwnedFd>) -> Result<Sealed, SealEr
     })
 }
 
-/// Becomes `user` and, where the launcher has not, enters a user namespace.
-fn become_user(
-    user: Option<(u32, u32)>,
-    privileged: bool,
-    processes: &File,
-) -> Result<(), SealError> {
-    if let Some((user, group)) = user {
-        let what = "it cannot become another user";
-        let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
-        set_thread_groups(&[]).map_err(step(what))?;
-        set_thread_res_gid(group, group, group).map_err(step(what))?;
-        set_thread_res_uid(user, user, user).map_err(step(what))?;
-    }
-    if !privileged {
-        return Ok(()); // it began in one
-    }
+fn become_user((user, group): (u32, u32)) -> Result<(), SealError> {
+    let what = "it cannot become another user";
+    let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
+    set_thread_groups(&[]).map_err(step(what))?;
+    set_thread_res_gid(group, group, group).map_err(step(what))?;
+    set_thread_res_uid(user, user, user).map_err(step(what))
+}
+
+/// Enters a user namespace that knows only this user and group.
+fn enter_user_namespace((user, group): (u32, u32), processes: &File) -> Result<(), SealError> {
     // Without it the files of this process in /proc belong to root.
     set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(step("it stays hidden"))?;
     let what = "it cannot have a user namespace of its own; user.max_user_namespaces may be 0";
     // SAFETY: descriptors are not unshared.
     unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }.map_err(step(what))?;
-    let (user, group) = user.unwrap_or((0, 0));
     for (name, text) in [
         ("self/setgroups", "deny".to_owned()),
         ("self/uid_map", format!("{user} {user} 1")),
@@ -238,19 +276,28 @@ fn become_user(
     Ok(())
 }
 
-/// Gives up every capability for good.
-fn drop_rights() -> Result<(), SealError> {
-    let what = "it cannot give up its capabilities";
-    let held = capabilities(None).map_err(step(what))?;
-    if held.effective.contains(CapabilitySet::SETPCAP) {
-        for capability in CapabilitySet::all().iter() {
-            match remove_capability_from_bounding_set(capability) {
-                // This kernel does not know it.
-                Ok(()) | Err(rustix::io::Errno::INVAL) => {}
-                Err(error) => return Err(step(what)(error)),
-            }
+const CAPABILITIES_STAY: &str = "it cannot give up its capabilities";
+
+/// No program this process may start would get a capability.
+fn empty_bounding_set() -> Result<(), SealError> {
+    let held = capabilities(None).map_err(step(CAPABILITIES_STAY))?;
+    if !held.effective.contains(CapabilitySet::SETPCAP) {
+        return Ok(());
+    }
+    for capability in CapabilitySet::all().iter() {
+        match remove_capability_from_bounding_set(capability) {
+            // This kernel does not know it.
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(step(CAPABILITIES_STAY)(error)),
         }
     }
+    Ok(())
+}
+
+/// Gives up every capability for good.
+fn drop_rights() -> Result<(), SealError> {
+    let what = CAPABILITIES_STAY;
+    empty_bounding_set()?;
     clear_ambient_capability_set().map_err(step(what))?;
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),

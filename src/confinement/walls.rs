@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::confinement::left_out::LeftOut;
 use crate::limits::Confinement;
 
 /// A wall that a machine may be unable to give. Landlock and seccomp are not among them: without
@@ -36,6 +37,8 @@ pub struct Plan {
     pub namespaces: bool,
     pub network: bool,
     pub groups: bool,
+    /// Always nothing but in tests of the walls.
+    pub left_out: LeftOut,
 }
 
 impl Plan {
@@ -44,6 +47,7 @@ impl Plan {
         namespaces: true,
         network: true,
         groups: true,
+        left_out: LeftOut::NOTHING,
     };
 
     /// The level these walls make.

@@ -84,6 +84,7 @@ impl Bait {
             host_name: super::environment::current_host_name().map_err(refused)?,
             descriptors: Vec::new(),
             descriptors_max: 0,
+            only: Vec::new(),
             secret,
         };
         Ok(Self {

@@ -23,7 +23,7 @@ pub(super) const PROBES: &[Probe] = &[
     probe(
         "broker.kill_group",
         Nothing,
-        &[PidNamespace, Seccomp],
+        &[PidNamespace, Seccomp, Landlock],
         kill_group,
     ),
     probe(

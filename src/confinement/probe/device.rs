@@ -7,10 +7,12 @@ use super::target::Target;
 use super::{Attempt, Needs, Probe, Wall, probe};
 
 use Needs::{Feature, Nothing, Root as ByRoot};
-use Wall::{Capabilities, Inheritance, Landlock, Root, Seccomp};
+use Wall::{Capabilities, Hidden, Inheritance, Landlock, Root, Seccomp, UserNamespace};
 
 /// Landlock asks for the right to write or read the file as for any other.
 const WALLS: &[Wall] = &[Root, Landlock];
+/// A process that is hidden has no say over its own files there.
+const OWN_WALLS: &[Wall] = &[Root, Landlock, Hidden];
 
 pub(super) const PROBES: &[Probe] = &[
     probe("device.null", Nothing, WALLS, |_| {
@@ -82,7 +84,7 @@ pub(super) const PROBES: &[Probe] = &[
     probe("device.proc", Nothing, WALLS, |_| {
         opened("/proc/self/status", libc::O_RDONLY)
     }),
-    probe("device.own_memory_in_proc", Nothing, WALLS, |_| {
+    probe("device.own_memory_in_proc", Nothing, OWN_WALLS, |_| {
         opened("/proc/self/mem", libc::O_RDWR)
     }),
     probe("device.sys", Nothing, WALLS, |_| {
@@ -111,9 +113,12 @@ pub(super) const PROBES: &[Probe] = &[
             ])
         },
     ),
-    probe("device.core_pattern", ByRoot, WALLS, |_| {
-        opened("/proc/sys/kernel/core_pattern", libc::O_WRONLY)
-    }),
+    probe(
+        "device.core_pattern",
+        ByRoot,
+        &[Root, Landlock, Capabilities, UserNamespace],
+        |_| opened("/proc/sys/kernel/core_pattern", libc::O_WRONLY),
+    ),
     probe("device.module_helper", Feature("modules"), WALLS, |_| {
         opened("/proc/sys/kernel/modprobe", libc::O_WRONLY)
     }),
@@ -126,10 +131,10 @@ pub(super) const PROBES: &[Probe] = &[
     probe("device.magic_keys", Feature("magic keys"), WALLS, |_| {
         opened("/proc/sysrq-trigger", libc::O_WRONLY)
     }),
-    probe("device.own_user_map", Nothing, WALLS, |_| {
+    probe("device.own_user_map", Nothing, OWN_WALLS, |_| {
         opened("/proc/self/uid_map", libc::O_RDWR)
     }),
-    probe("device.own_oom_score", Nothing, WALLS, |_| {
+    probe("device.own_oom_score", Nothing, OWN_WALLS, |_| {
         opened("/proc/self/oom_score_adj", libc::O_RDWR)
     }),
     probe(

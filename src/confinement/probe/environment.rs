@@ -11,7 +11,7 @@ use super::target::{Kind, Target};
 use super::{Attempt, Needs, Probe, Wall, probe};
 
 use Needs::Nothing;
-use Wall::{Inheritance, Landlock, Root, Seccomp, UtsNamespace};
+use Wall::{Hidden, Inheritance, Landlock, Root, Seccomp, UtsNamespace};
 
 pub(super) const PROBES: &[Probe] = &[
     probe(
@@ -30,7 +30,7 @@ pub(super) const PROBES: &[Probe] = &[
     probe(
         "environment.in_proc",
         Nothing,
-        &[Inheritance, Root, Landlock],
+        &[Inheritance, Root, Landlock, Hidden],
         in_proc,
     ),
     probe(

@@ -79,13 +79,13 @@ pub(super) const PROBES: &[Probe] = &[
     probe(
         "execute.written_file",
         Nothing,
-        &[Seccomp, Landlock],
+        &[Seccomp, Landlock, Root],
         |target| written(target, |folder, name| ran(execute_at(folder, name, 0, 0))),
     ),
     probe(
         "execute.written_file_by_descriptor",
         Nothing,
-        &[Seccomp, Landlock],
+        &[Seccomp, Landlock, Root],
         |target| {
             written(target, |folder, _| {
                 let file = open(folder, NAME, libc::O_RDONLY, 0)?;
@@ -96,7 +96,7 @@ pub(super) const PROBES: &[Probe] = &[
     probe(
         "execute.written_file_by_place",
         Nothing,
-        &[Seccomp, Landlock],
+        &[Seccomp, Landlock, Root],
         |target| {
             written(target, |folder, _| {
                 let file = open(folder, NAME, libc::O_PATH, 0)?;

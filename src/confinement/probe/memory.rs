@@ -8,14 +8,14 @@ use super::target::Target;
 use super::{Attempt, Needs, Probe, Wall, probe};
 
 use Needs::{Feature, Nothing};
-use Wall::{Landlock, Limits, Root, Seccomp};
+use Wall::{Hidden, Inheritance, Landlock, Limits, Root, Seccomp};
 
 const READ: i32 = libc::PROT_READ;
 const WRITE: i32 = libc::PROT_WRITE;
 const RUN: i32 = libc::PROT_EXEC;
 const NAME: &str = "hotcell-probe-code";
-/// Far above what a sealed process may lock, or any user by default.
-const LOCKED: usize = 16 << 20;
+/// More than a sealed process may lock, which is nothing, and what most systems let any user.
+const LOCKED: usize = 1 << 20;
 
 pub(super) const PROBES: &[Probe] = &[
     probe("memory.write_and_run", Nothing, &[Seccomp], |_| {
@@ -52,19 +52,19 @@ pub(super) const PROBES: &[Probe] = &[
             Descriptor::of(made).map(|file| format!("descriptor {}", file.0))
         },
     ),
-    probe("memory.written_file", Nothing, &[Seccomp], |target| {
+    probe("memory.written_file", Nothing, &[Seccomp, Root], |target| {
         written(target, |file| map_file(file, libc::MAP_PRIVATE))
     }),
     probe(
         "memory.written_file_shared",
         Nothing,
-        &[Seccomp],
+        &[Seccomp, Root],
         |target| written(target, |file| map_file(file, libc::MAP_SHARED)),
     ),
     probe(
         "memory.written_file_then_run",
         Nothing,
-        &[Seccomp],
+        &[Seccomp, Root],
         |target| {
             written(target, |file| {
                 let address = map(file, READ, libc::MAP_PRIVATE)?;
@@ -74,24 +74,29 @@ pub(super) const PROBES: &[Probe] = &[
             })
         },
     ),
-    probe("memory.inherited_file", Nothing, &[Seccomp], |_| {
-        let is_file = |number: &i32| file_type(*number).is_ok_and(|kind| kind == libc::S_IFREG);
-        any(
-            open_descriptors()
-                .into_iter()
-                .filter(is_file)
-                .map(|number| {
-                    move || {
-                        let file = Descriptor(number);
-                        let found = map_file(&file, libc::MAP_PRIVATE);
-                        // It is not ours to close.
-                        std::mem::forget(file);
-                        found
-                    }
-                }),
-            "no descriptor is a file",
-        )
-    }),
+    probe(
+        "memory.inherited_file",
+        Nothing,
+        &[Seccomp, Inheritance],
+        |_| {
+            let is_file = |number: &i32| file_type(*number).is_ok_and(|kind| kind == libc::S_IFREG);
+            any(
+                open_descriptors()
+                    .into_iter()
+                    .filter(is_file)
+                    .map(|number| {
+                        move || {
+                            let file = Descriptor(number);
+                            let found = map_file(&file, libc::MAP_PRIVATE);
+                            // It is not ours to close.
+                            std::mem::forget(file);
+                            found
+                        }
+                    }),
+                "no descriptor is a file",
+            )
+        },
+    ),
     probe(
         "memory.own_binary",
         Nothing,
@@ -106,7 +111,7 @@ pub(super) const PROBES: &[Probe] = &[
     probe(
         "memory.code_through_proc",
         Nothing,
-        &[Root, Landlock],
+        &[Root, Landlock, Hidden],
         through_proc,
     ),
     probe(

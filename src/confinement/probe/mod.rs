@@ -10,6 +10,7 @@
 //! arguments no kernel takes, and files change only in the folders of the [`Target`].
 
 mod bait;
+mod bomb;
 mod broker;
 mod call;
 mod change;
@@ -66,6 +67,10 @@ pub enum Wall {
     Inheritance,
     /// Resource limits, soft and hard.
     Limits,
+    /// A cgroup's limits of memory and threads.
+    Groups,
+    /// Its memory and its files in /proc are closed to others of its user.
+    Hidden,
 }
 
 /// What a probe needs to succeed where no wall stands.
@@ -204,15 +209,23 @@ pub static FATAL: &[Probe] = foreign::PROBES;
 /// sealed cell too; a test that runs them finds out when one no longer does.
 pub static UNSTOPPED: &[Probe] = &[special::UNSTOPPED, socket::UNSTOPPED];
 
+/// Probes that take all they can get of something. Not part of [`attack`]: where the kernel stops
+/// them it may do so by ending the process.
+pub static BOMBS: &[Probe] = bomb::PROBES;
+
 /// Every probe of [`attack`], in its order.
 pub fn probes() -> impl Iterator<Item = &'static Probe> {
     TOPICS.iter().flat_map(|topic| topic.iter())
 }
 
-/// The probe of that name, the fatal and unstopped ones among them.
+/// Every probe there is, those that [`attack`] leaves out among them.
+pub fn every() -> impl Iterator<Item = &'static Probe> {
+    probes().chain(FATAL).chain(UNSTOPPED).chain(BOMBS)
+}
+
+/// The probe of that name, of [`every`] one.
 pub fn find(name: &str) -> Option<&'static Probe> {
-    let all = probes().chain(FATAL).chain(UNSTOPPED);
-    all.into_iter().find(|probe| probe.name == name)
+    every().find(|probe| probe.name == name)
 }
 
 /// Runs every probe in this process and answers what came of each.
@@ -228,7 +241,12 @@ pub fn attack(target: &Target) -> Vec<Finding> {
 /// As [`attack`], telling `sink` each finding as it comes: should the process be killed, the last
 /// one told says where.
 pub fn attack_each(target: &Target, mut sink: impl FnMut(&'static Probe, Finding)) {
-    for probe in probes() {
+    if target.only.is_empty() {
+        for probe in probes() {
+            sink(probe, probe.attempt(target));
+        }
+    }
+    for probe in target.only.iter().filter_map(|name| find(name)) {
         sink(probe, probe.attempt(target));
     }
 }
@@ -241,7 +259,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_findable() {
-        let all: Vec<_> = probes().chain(FATAL).chain(UNSTOPPED).collect();
+        let all: Vec<_> = every().collect();
         let names: BTreeSet<_> = all.iter().map(|probe| probe.name).collect();
         assert_eq!(names.len(), all.len());
         assert!(all.iter().all(|probe| find(probe.name).is_some()));
@@ -250,7 +268,7 @@ mod tests {
 
     #[test]
     fn every_probe_but_the_unstopped_has_a_wall() {
-        for probe in probes().chain(FATAL) {
+        for probe in probes().chain(FATAL).chain(BOMBS) {
             assert!(!probe.walls.is_empty(), "{}", probe.name);
         }
         for probe in UNSTOPPED {

@@ -11,6 +11,8 @@ use Wall::{Capabilities, Landlock, Root, Seccomp};
 
 const WALLS: &[Wall] = &[Seccomp, Capabilities];
 const WALLS_AND_LANDLOCK: &[Wall] = &[Seccomp, Capabilities, Landlock];
+const WALLS_OF_PLACES: &[Wall] = &[Seccomp, Capabilities, Root];
+const ALL_WALLS: &[Wall] = &[Seccomp, Capabilities, Landlock, Root];
 const NOWHERE: usize = usize::MAX;
 
 pub(super) const PROBES: &[Probe] = &[
@@ -25,7 +27,7 @@ pub(super) const PROBES: &[Probe] = &[
         ];
         reached(call("mount", libc::SYS_mount, arguments), &[libc::ENODEV])
     }),
-    probe("mount.bind", ByRoot, WALLS_AND_LANDLOCK, |target| {
+    probe("mount.bind", ByRoot, ALL_WALLS, |target| {
         // A folder cannot be bound over a file.
         let (folder, file) = (text(&target.outside_folder)?, text(&target.victim)?);
         let (folder, file) = (at(folder.as_c_str()), at(file.as_c_str()));
@@ -33,14 +35,14 @@ pub(super) const PROBES: &[Probe] = &[
         let refusals = [libc::ENOTDIR, libc::EINVAL];
         reached(call("mount", libc::SYS_mount, arguments), &refusals)
     }),
-    probe("mount.remount", ByRoot, WALLS_AND_LANDLOCK, |target| {
+    probe("mount.remount", ByRoot, ALL_WALLS, |target| {
         // The bait's folder is no mount.
         let folder = text(&target.outside_folder)?;
         let flags = (libc::MS_REMOUNT | libc::MS_BIND) as usize;
         let arguments = [0, at(folder.as_c_str()), 0, flags, 0];
         reached(call("mount", libc::SYS_mount, arguments), &[libc::EINVAL])
     }),
-    probe("mount.remove", ByRoot, WALLS, |target| {
+    probe("mount.remove", ByRoot, WALLS_OF_PLACES, |target| {
         let folder = text(&target.outside_folder)?;
         let arguments = [at(folder.as_c_str()), bits(libc::UMOUNT_NOFOLLOW)];
         reached(
@@ -65,7 +67,7 @@ pub(super) const PROBES: &[Probe] = &[
         let made = call("fspick", libc::SYS_fspick, arguments)?;
         Descriptor::of(made).map(|made| format!("descriptor {}", made.0))
     }),
-    probe("mount.copy_of_tree", ByRoot, WALLS, copy_of_tree),
+    probe("mount.copy_of_tree", ByRoot, ALL_WALLS, copy_of_tree),
     probe("mount.copy_of_inherited", ByRoot, WALLS, copy_of_inherited),
     probe("mount.move", ByRoot, WALLS, |_| {
         const FROM_DESCRIPTOR: usize = 4;
@@ -92,7 +94,7 @@ pub(super) const PROBES: &[Probe] = &[
         )
     }),
     probe("mount.list", Feature("listing mounts"), &[Seccomp], list),
-    probe("mount.swap_root", ByRoot, WALLS_AND_LANDLOCK, |target| {
+    probe("mount.swap_root", ByRoot, ALL_WALLS, |target| {
         // Neither is a mount.
         let folder = text(&target.outside_folder)?;
         let folder = at(folder.as_c_str());
@@ -111,12 +113,7 @@ pub(super) const PROBES: &[Probe] = &[
             reached(call("chroot", libc::SYS_chroot, [at(c"/")]), &[])
         },
     ),
-    probe(
-        "mount.climb_out_of_root",
-        ByRoot,
-        &[Seccomp, Capabilities, Root],
-        climb_out,
-    ),
+    probe("mount.climb_out_of_root", ByRoot, ALL_WALLS, climb_out),
 ];
 
 /// A copy is attached to no tree and goes with its descriptor; what it shows is stolen.

@@ -5,7 +5,7 @@ use super::target::Target;
 use super::{Attempt, Needs, Probe, Wall, probe};
 
 use Needs::{Feature, Nothing, Root as ByRoot};
-use Wall::{Capabilities, NoNewPrivileges, Seccomp, UserNamespace};
+use Wall::{Capabilities, Hidden, Landlock, NoNewPrivileges, Seccomp, UserNamespace};
 
 /// Somebody else, wherever one is not root.
 const ROOT: usize = 0;
@@ -25,7 +25,8 @@ pub(super) const PROBES: &[Probe] = &[
     probe(
         "privilege.no_new_privileges",
         Nothing,
-        &[NoNewPrivileges, Seccomp],
+        // The kernel takes neither of the others from a process that could still gain.
+        &[NoNewPrivileges, Seccomp, Landlock],
         may_gain,
     ),
     probe("privilege.set_capabilities", ByRoot, WALLS, raise),
@@ -48,6 +49,12 @@ pub(super) const PROBES: &[Probe] = &[
             &[],
         )
     }),
+    probe(
+        "privilege.open_to_others",
+        Nothing,
+        &[Hidden, Seccomp],
+        open_to_others,
+    ),
     probe("privilege.dumpable", Nothing, &[Seccomp], dumpable),
     probe("privilege.survive_parent", Nothing, &[Seccomp], |_| {
         control(libc::PR_SET_PDEATHSIG, 0)
@@ -202,6 +209,14 @@ fn may_gain(_: &Target) -> Attempt {
     match call("prctl", libc::SYS_prctl, arguments)? {
         0 => Ok("no_new_privs is not set".to_owned()),
         _ => Err(otherwise("no_new_privs is set")),
+    }
+}
+
+fn open_to_others(_: &Target) -> Attempt {
+    let arguments = [bits(libc::PR_GET_DUMPABLE), 0, 0, 0, 0];
+    match call("prctl", libc::SYS_prctl, arguments)? {
+        1 => Ok("its memory is open to others of its user".to_owned()),
+        _ => Err(otherwise("its memory is open to nobody")),
     }
 }
 

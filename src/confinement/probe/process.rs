@@ -6,7 +6,7 @@ use super::target::Target;
 use super::{Attempt, Needs, Probe, Wall, probe};
 
 use Needs::{Feature, Nothing, Root as ByRoot};
-use Wall::{Capabilities, Root, Seccomp};
+use Wall::{Capabilities, PidNamespace, Root, Seccomp};
 
 const CHILD: i32 = libc::SIGCHLD;
 const NEW_TIME: i32 = 0x80;
@@ -24,9 +24,13 @@ pub(super) const PROBES: &[Probe] = &[
         clone(libc::CLONE_VM | libc::CLONE_VFORK | CHILD)
     }),
     probe("process.clone_unnoticed", Nothing, &[Seccomp], |_| clone(0)),
-    probe("process.clone_for_parent", Nothing, &[Seccomp], |_| {
-        clone(libc::CLONE_PARENT | CHILD)
-    }),
+    // The first process of a namespace has no siblings.
+    probe(
+        "process.clone_for_parent",
+        Nothing,
+        &[Seccomp, PidNamespace],
+        |_| clone(libc::CLONE_PARENT | CHILD),
+    ),
     probe(
         "process.clone_with_handle",
         Nothing,

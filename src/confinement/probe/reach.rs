@@ -249,7 +249,10 @@ fn by_handle(target: &Target) -> Attempt {
     let raw = &mut raw;
     let mut last = otherwise("no descriptor is a folder");
     for folder in folders() {
-        let arguments = [signed(folder), at_mut(raw), bits(libc::O_RDONLY)];
+        // A descriptor that is only a place will not do; what it is the place of can be opened.
+        let here = open(folder, ".", libc::O_RDONLY | libc::O_DIRECTORY, 0);
+        let from = here.as_ref().map_or(folder, |here| here.0);
+        let arguments = [signed(from), at_mut(raw), bits(libc::O_RDONLY)];
         let opened = call("open_by_handle_at", libc::SYS_open_by_handle_at, arguments);
         match opened
             .and_then(Descriptor::of)

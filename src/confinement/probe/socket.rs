@@ -150,7 +150,7 @@ pub(super) const PROBES: &[Probe] = &[
     probe(
         "socket.inherited_bound",
         Nothing,
-        &[Seccomp, Inheritance],
+        &[Seccomp],
         inherited_bind,
     ),
     probe("socket.peer_of_inherited", Nothing, &[Seccomp], peer),

@@ -44,6 +44,8 @@ pub struct Target {
     pub descriptors: Vec<Expected>,
     /// Most descriptors it may have.
     pub descriptors_max: u64,
+    /// Names of the probes that are to be run; all of the self-attack where none is named.
+    pub only: Vec<String>,
 }
 
 /// A descriptor the attacked process is meant to have.
