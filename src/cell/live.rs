@@ -9,13 +9,14 @@ use std::{
 };
 
 use tokio::{
-    net::{UnixStream, unix::OwnedReadHalf},
+    net::UnixStream,
     sync::{mpsc, watch},
 };
 
 use super::{
     link::{BROKE_THE_RULES, Link, MESSAGES_MAX},
     order::{Event, Message},
+    socket::{Receiver, halves},
     starter::Fresh,
     wire::{FrameReader, WireError, write_frames},
 };
@@ -50,7 +51,11 @@ async fn serve(
     queue: mpsc::Receiver<Message>,
     (mut child, group): (Child, Option<Group>),
 ) -> bool {
-    let (from_cell, to_cell) = socket.into_split();
+    let Ok((from_cell, to_cell)) = socket.into_std().and_then(halves) else {
+        link.close();
+        link.died("could not be listened to");
+        return false;
+    };
     let mut writer = tokio::spawn(write_frames(to_cell, queue));
     let mut frames = FrameReader::new(from_cell);
     let mut closing = link.closing.subscribe();
@@ -96,7 +101,7 @@ async fn serve(
     told
 }
 
-async fn take(link: &Link, frames: &mut FrameReader<OwnedReadHalf>) -> Result<(), WireError> {
+async fn take(link: &Link, frames: &mut FrameReader<Receiver>) -> Result<(), WireError> {
     while let Some(event) = frames.next().await? {
         match event {
             Event::Output(id, stream, bytes) => link.output(id, stream, bytes)?,

@@ -19,7 +19,9 @@ mod pool;
 mod programs;
 mod run;
 mod runtime;
+mod socket;
 mod starter;
+mod threads;
 mod wasi;
 mod wire;
 #[cfg(feature = "test-without-walls")]

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use parking_lot::Mutex;
-use tokio::{io::AsyncReadExt, net::UnixStream, sync::mpsc};
+use tokio::{io::AsyncReadExt, sync::mpsc};
 use wasmtime::Engine;
 
 use super::{
@@ -27,6 +27,8 @@ use super::{
     order::{ASSIGNMENT_BYTES_MAX, Assignment, CallId, Event, Message, Order, Stdin, Stream},
     programs::Programs,
     runtime::Runtime,
+    socket::halves,
+    threads::Threads,
     wasi::{Errno, Granted, Mounts, World},
     wire::{FrameReader, push_frame, read_frame, write_frames},
 };
@@ -117,15 +119,12 @@ pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
     };
     let folders = sealed.folders.into_iter();
     let granted = Granted::new(folders.map(|(folder, place)| (folder.path, place)));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_name("guests")
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let guests = Runtime::start(engine, programs, arguments.calls_max)?;
-    // On a worker: orders then reach guests without a wake-up of this thread in between.
-    let served = runtime
-        .block_on(runtime.spawn(serve(socket, guests, granted)))
-        .unwrap_or_else(|panicked| Err(panicked.into()));
+    let threads = Threads::new(runtime.handle().clone());
+    let guests = Runtime::start((engine, programs), threads, arguments.calls_max)?;
+    let served = runtime.block_on(serve(socket, guests, granted));
     // A blocked read of an inherited terminal must not keep the process.
     runtime.shutdown_background();
     served
@@ -163,8 +162,7 @@ fn owned(number: RawFd) -> OwnedFd {
 }
 
 async fn serve(socket: StdStream, runtime: Arc<Runtime>, granted: Granted) -> anyhow::Result<()> {
-    socket.set_nonblocking(true)?;
-    let (from_broker, to_broker) = UnixStream::from_std(socket)?.into_split();
+    let (from_broker, to_broker) = halves(socket)?;
     let (events, queue) = mpsc::channel(EVENTS_MAX);
     let mut writer = tokio::spawn(write_frames(to_broker, queue));
     let world = World::new(runtime.programs.names());

@@ -11,6 +11,7 @@ use super::{
     engine::{self, FUEL_INTERVAL, Ticker},
     kernel::{Call, FUEL_START, Guest, NextTurn, settle_fuel},
     programs::Programs,
+    threads::Threads,
     wasi::{self, Errno},
 };
 use crate::outcome::StoppedBy;
@@ -25,6 +26,7 @@ pub struct Runtime {
     pub engine: Engine,
     pub ticker: Ticker,
     pub programs: Programs,
+    pub threads: Threads,
     shared_slots: AtomicI64,
 }
 
@@ -40,13 +42,13 @@ impl Runtime {
         Ok((engine, programs))
     }
 
-    /// Starts the thread that ticks.
+    /// Starts the thread that ticks; the caller's, which takes orders, is `threads`' front one.
     ///
     /// # Errors
     /// There is no thread to be had, or the pool has too few slots for so many calls.
     pub fn start(
-        engine: Engine,
-        programs: Programs,
+        (engine, programs): (Engine, Programs),
+        threads: Threads,
         calls_max: usize,
     ) -> anyhow::Result<Arc<Self>> {
         let ticker = Ticker::start(&engine)?;
@@ -61,6 +63,7 @@ impl Runtime {
             engine,
             ticker,
             programs,
+            threads,
             shared_slots: AtomicI64::new(shared),
         }))
     }

@@ -9,7 +9,7 @@ use std::{
 use wasmtime::{Instance, Store};
 
 use super::{
-    Call, Descriptor, Descriptors, Exit, Guest, Image, Inherited, Process, Status,
+    Call, Descriptor, Descriptors, Exit, Guest, Image, Inherited, Pid, Process, Status,
     guest::{settle_fuel, signal_of},
     signal::{self, Signals},
 };
@@ -24,6 +24,8 @@ const UMASK: u32 = 0o022;
 const DENIED: u8 = 126;
 /// Number of standard error.
 const STDERR: u32 = 2;
+/// The parent of a call's first process.
+const NO_PARENT: Pid = 0;
 
 /// Starts a call's first process.
 ///
@@ -36,7 +38,7 @@ pub fn start_first(
     descriptors: Descriptors,
 ) -> Result<(), Errno> {
     let inherited = Inherited {
-        parent: 0,
+        parent: NO_PARENT,
         group: None,
         umask: UMASK,
         signals: Signals::default(),
@@ -106,7 +108,8 @@ fn launch(
         status: None,
         slot: Some(slot),
     };
-    tokio::spawn(async move {
+    let (threads, is_first) = (Arc::clone(&runtime), process.parent == NO_PARENT);
+    threads.threads.spawn(is_first, async move {
         let mut body = Some(Box::pin(body));
         let status = poll_fn(|cx| {
             process.polled_by(cx.waker());
