@@ -5,7 +5,7 @@
 //! no room.
 #![expect(
     unsafe_code,
-    reason = "an event loop must be promised that a descriptor it watches stays open"
+    reason = "an event loop must be promised that a descriptor it watches stays open, and a read that its buffer is filled"
 )]
 
 use std::{
@@ -53,15 +53,20 @@ impl AsyncRead for Receiver {
     ) -> Poll<io::Result<()>> {
         loop {
             let mut ready = ready!(self.0.poll_read_ready(cx))?;
-            let room = buffer.initialize_unfilled();
+            // SAFETY: the bytes are only written, by the kernel. Zeroing them first would cost every
+            // message its buffer's size.
+            let room = unsafe { buffer.unfilled_mut() };
             let read = ready.try_io(|socket| {
                 let received = recv(socket.as_fd(), &mut *room, RecvFlags::empty());
-                received.map(|(count, _)| count).map_err(io::Error::from)
+                received.map(|(_, count)| count).map_err(io::Error::from)
             });
             match read {
                 Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(read) => {
-                    buffer.advance(read?);
+                    let count = read?;
+                    // SAFETY: the kernel has written so many.
+                    unsafe { buffer.assume_init(count) };
+                    buffer.advance(count);
                     return Poll::Ready(Ok(()));
                 }
                 Err(_would_block) => {}
