@@ -10,7 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::{
     order::{CallId, Message, Order, STREAM_WINDOW_BYTES, Stream, room_of},
@@ -32,6 +32,7 @@ const KEPT_BYTES_SPARE: u64 = 4_096;
 pub(super) struct Link {
     pub(super) messages: mpsc::Sender<Message>,
     waiting: Mutex<HashMap<CallId, Waiting>>,
+    owed: Arc<Owed>,
     last_call: AtomicU64,
     /// The cell is to be ended, or has ended: it gets no more calls.
     pub(super) closing: watch::Sender<bool>,
@@ -53,6 +54,7 @@ struct Waiting {
 /// What a cell may send for one call.
 #[derive(Debug)]
 struct Rights {
+    streams: bool,
     /// Bytes of streamed output left.
     output_left: u64,
     /// Bytes of one kept stream.
@@ -85,14 +87,23 @@ struct Room {
     id: CallId,
     size: u64,
     untaken: Arc<AtomicU64>,
-    messages: mpsc::Sender<Message>,
+    owed: Arc<Owed>,
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
         self.untaken.fetch_sub(self.size, Ordering::Relaxed);
-        send_soon(&self.messages, Message::Taken(self.id, self.size));
+        *self.owed.room.lock().entry(self.id).or_default() += self.size;
+        self.owed.more.notify_one();
     }
+}
+
+/// Room that readers gave back and the cell is still to be told of: one number for each call, as a
+/// cell that does not listen may have any number of pieces taken.
+#[derive(Debug, Default)]
+struct Owed {
+    room: Mutex<HashMap<CallId, u64>>,
+    more: Notify,
 }
 
 impl Link {
@@ -100,6 +111,7 @@ impl Link {
         Arc::new(Self {
             messages,
             waiting: Mutex::default(),
+            owed: Arc::default(),
             last_call: AtomicU64::new(0),
             closing: watch::channel(false).0,
             stalled: watch::channel(false).0,
@@ -116,6 +128,7 @@ impl Link {
         sink: Option<mpsc::UnboundedSender<Chunk>>,
     ) -> Result<RunningCall, CellGone> {
         let rights = Rights {
+            streams: order.stream,
             // One chunk may be on its way when the limit is hit.
             output_left: order.limits.output_stop_bytes.saturating_add(1 << 20),
             kept_bytes_max: order.limits.output_bytes.saturating_add(KEPT_BYTES_SPARE),
@@ -171,6 +184,11 @@ impl Link {
         let Some(call) = waiting.get_mut(&id) else {
             return Ok(()); // it was cancelled
         };
+        if !call.rights.streams {
+            return Err(WireError::Broken(
+                "it streams the output of a call that keeps it",
+            ));
+        }
         let left = call.rights.output_left.checked_sub(length);
         call.rights.output_left =
             left.ok_or(WireError::Broken("it sends more output than it may"))?;
@@ -185,7 +203,7 @@ impl Link {
             id,
             size: room,
             untaken: Arc::clone(&call.untaken),
-            messages: self.messages.clone(),
+            owed: Arc::clone(&self.owed),
         };
         let chunk = Chunk {
             stream,
@@ -199,6 +217,21 @@ impl Link {
         drop(waiting);
         drop(unread); // gives its room back, so that the call goes on to its end
         Ok(())
+    }
+
+    /// Tells the cell of room that was given back, as fast as it listens, until it is gone.
+    pub(super) async fn give_room(&self) {
+        loop {
+            self.owed.more.notified().await;
+            let owed = std::mem::take(&mut *self.owed.room.lock());
+            for (id, size) in owed {
+                // To a call that has ended it is worth nothing.
+                let lives = self.waiting.lock().contains_key(&id);
+                if lives && self.messages.send(Message::Taken(id, size)).await.is_err() {
+                    return std::future::pending().await;
+                }
+            }
+        }
     }
 
     /// Takes a call's outcome.
@@ -346,6 +379,7 @@ mod tests {
                 output_bytes: 10,
                 ..Limits::default()
             },
+            stream: true,
             ..Order::default()
         };
         let call = Arc::clone(&link).begin(order, Some(sink)).await.unwrap();
@@ -358,6 +392,8 @@ mod tests {
         let piece = vec![0; usize::try_from(half).unwrap()];
         let (link, call, mut queue, mut chunks) = begun().await;
         assert!(matches!(queue.recv().await, Some(Message::Run(..))));
+        let giver = Arc::clone(&link);
+        tokio::spawn(async move { giver.give_room().await });
         for _ in 0..4 {
             link.output(call.id, Stream::Stdout, piece.clone()).unwrap();
             drop(chunks.recv().await);
@@ -373,6 +409,43 @@ mod tests {
         }
         assert!(small < 10_000, "{small} pieces of one byte waited");
         assert!(link.output(call.id, Stream::Stdout, Vec::new()).is_err());
+    }
+
+    #[tokio::test]
+    async fn room_that_a_cell_is_not_listening_for_takes_none_here() {
+        const PIECES: u64 = 10_000;
+        let (link, call, mut queue, mut chunks) = begun().await;
+        assert!(matches!(queue.recv().await, Some(Message::Run(..))));
+        let giver = Arc::clone(&link);
+        tokio::spawn(async move { giver.give_room().await });
+        for _ in 0..PIECES {
+            link.output(call.id, Stream::Stdout, vec![0]).unwrap();
+            drop(chunks.recv().await);
+            tokio::task::yield_now().await;
+        }
+        let tasks = tokio::runtime::Handle::current().metrics();
+        let tasks = tasks.num_alive_tasks();
+        assert!(tasks < 3, "{tasks} tasks wait for the cell");
+        assert!(link.owed.room.lock().len() < 2);
+        // It hears of all of it once it listens.
+        let mut told = 0;
+        while told < PIECES * room_of(1) {
+            let message = queue.recv().await;
+            let Some(Message::Taken(1, size)) = message else {
+                panic!("{message:?}");
+            };
+            told += size;
+        }
+        assert_eq!(told, PIECES * room_of(1));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_keeps_its_output_is_sent_none() {
+        let (messages, _queue) = mpsc::channel(8);
+        let link = Link::new(messages);
+        let call = Arc::clone(&link).begin(Order::default(), None).await;
+        let id = call.as_ref().unwrap().id;
+        assert!(link.output(id, Stream::Stdout, vec![0]).is_err());
     }
 
     #[tokio::test]

@@ -57,6 +57,7 @@ async fn serve(
     let mut stalled = link.stalled.subscribe();
     let result = tokio::select! {
         taken = take(link, &mut frames) => taken,
+        () = link.give_room() => Ok(()),
         // An order that cannot be sent must not be waited for.
         written = &mut writer => written.unwrap_or(Ok(())),
         // What ended of itself while its socket is held open by nobody.
@@ -156,6 +157,13 @@ mod tests {
         (fresh, theirs)
     }
 
+    fn streamed() -> Order {
+        Order {
+            stream: true,
+            ..Order::default()
+        }
+    }
+
     fn frame(event: &Event) -> Vec<u8> {
         let mut bytes = Vec::new();
         push_frame(&mut bytes, event).unwrap();
@@ -197,7 +205,7 @@ mod tests {
             let (alive, died) = (watch::channel(()).0, Arc::new(AtomicU64::new(0)));
             let link = attend(fresh, alive.subscribe(), Arc::clone(&died));
             let (sink, _unread) = mpsc::unbounded_channel::<Chunk>();
-            let call = Arc::clone(&link).begin(Order::default(), Some(sink)).await;
+            let call = Arc::clone(&link).begin(streamed(), Some(sink)).await;
             let mut call = call.unwrap();
             // The broker may stop listening before all of it is said.
             let _cut_off = theirs.write_all(&bytes).await;
@@ -247,7 +255,7 @@ mod tests {
         theirs.set_nonblocking(false).unwrap();
         let link = attend(fresh, watch::channel(()).0.subscribe(), Arc::default());
         let (sink, _unread) = mpsc::unbounded_channel::<Chunk>();
-        let call = Arc::clone(&link).begin(Order::default(), Some(sink)).await;
+        let call = Arc::clone(&link).begin(streamed(), Some(sink)).await;
         let mut call = call.unwrap();
 
         let folder = tempfile::tempdir().unwrap();
