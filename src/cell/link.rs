@@ -27,6 +27,10 @@ pub(super) const BROKE_THE_RULES: &str = "was ended, since it broke the rules";
 /// own words for a call that did not start.
 const KEPT_BYTES_SPARE: u64 = 4_096;
 
+/// Longest reason of an order that a cell could not start, in bytes; what is longer is cut. It goes
+/// into the log. Chosen: a mount's name and an error.
+const REASON_BYTES_MAX: usize = 1_024;
+
 /// One living cell.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -254,7 +258,8 @@ impl Link {
     }
 
     /// Takes word that a call's order could not be started.
-    pub(super) fn failed(&self, id: CallId, reason: String) {
+    pub(super) fn failed(&self, id: CallId, mut reason: String) {
+        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
         if let Some(waiting) = self.waiting.lock().remove(&id) {
             let _gone = waiting.answer.send(Err(CellError::Refused(reason)));
         }
@@ -472,6 +477,17 @@ mod tests {
         };
         assert_eq!(back.program, "it");
         assert_eq!(link.waiting.lock().len(), 1, "it waits for an answer");
+    }
+
+    #[tokio::test]
+    async fn a_long_reason_is_cut() {
+        let (link, mut call, _queue, _chunks) = begun().await;
+        link.failed(call.id, "\u{e9}x".repeat(1 << 20));
+        let Err(CellError::Refused(reason)) = call.outcome().await else {
+            panic!("not refused");
+        };
+        assert!(reason.len() <= REASON_BYTES_MAX, "{}", reason.len());
+        assert!(reason.len() > REASON_BYTES_MAX - 4, "{}", reason.len());
     }
 
     #[tokio::test]

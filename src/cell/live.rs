@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     link::{BROKE_THE_RULES, Link, MESSAGES_MAX},
-    order::{Event, Message},
+    order::{EVENT_BYTES_MAX, Event, Message},
     starter::Fresh,
     wire::{FrameReader, WireError, write_frames},
 };
@@ -52,7 +52,7 @@ async fn serve(
 ) -> bool {
     let (from_cell, to_cell) = socket.into_split();
     let mut writer = tokio::spawn(write_frames(to_cell, queue));
-    let mut frames = FrameReader::new(from_cell);
+    let mut frames = FrameReader::limited(from_cell, EVENT_BYTES_MAX);
     let mut closing = link.closing.subscribe();
     let mut stalled = link.stalled.subscribe();
     let result = tokio::select! {
