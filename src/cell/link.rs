@@ -10,7 +10,11 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{
+    Notify,
+    mpsc::{self, error::TrySendError},
+    oneshot, watch,
+};
 
 use super::{
     order::{CallId, Message, Order, STREAM_WINDOW_BYTES, Stream, room_of},
@@ -125,8 +129,8 @@ impl Link {
     /// Sends an order and answers the call that waits for its outcome.
     ///
     /// # Errors
-    /// The cell is gone, and was not sent the order.
-    pub(super) async fn begin(
+    /// The cell is gone or does not listen any more, and was not sent the order.
+    pub(super) fn begin(
         self: Arc<Self>,
         order: Order,
         sink: Option<mpsc::UnboundedSender<Chunk>>,
@@ -148,23 +152,29 @@ impl Link {
             untaken: Arc::default(),
         };
         self.waiting.lock().insert(id, waiting);
-        let running = RunningCall {
+        let mut running = RunningCall {
             link: self,
             id,
             outcome,
             done: false,
         };
         let order = Box::new(order);
-        let Ok(place) = running.link.messages.reserve().await else {
-            return Err(CellGone(order));
-        };
         // Who ends a cell closes its link and then answers the calls that wait: one that came too
         // late for that answer sees the closed link.
         if running.link.is_closed() {
-            return Err(CellGone(order));
+            return Err(running.unsent(order));
         }
-        place.send(Message::Run(id, order));
-        Ok(running)
+        match running.link.messages.try_send(Message::Run(id, order)) {
+            Ok(()) => Ok(running),
+            Err(TrySendError::Full(Message::Run(_, order))) => {
+                // A cell that works reads what it is sent at once; nobody is to wait for this one.
+                running.link.stalled.send_replace(true);
+                Err(running.unsent(order))
+            }
+            Err(TrySendError::Closed(Message::Run(_, order))) => Err(running.unsent(order)),
+            // What is given back is what was sent.
+            Err(_) => Ok(running),
+        }
     }
 
     /// Takes a piece of a call's output.
@@ -324,6 +334,13 @@ pub(super) struct RunningCall {
 }
 
 impl RunningCall {
+    /// Gives back the order of a call that the cell knows nothing of.
+    fn unsent(&mut self, order: Box<Order>) -> CellGone {
+        self.done = true;
+        self.link.waiting.lock().remove(&self.id);
+        CellGone(order)
+    }
+
     /// Waits for the outcome; may be dropped and asked again.
     pub(super) async fn outcome(&mut self) -> Result<Outcome, CellError> {
         let outcome = (&mut self.outcome).await;
@@ -356,7 +373,7 @@ impl Drop for RunningCall {
 
 /// Sends a message that must not be lost and cannot be waited for here.
 fn send_soon(messages: &mpsc::Sender<Message>, message: Message) {
-    if let Err(mpsc::error::TrySendError::Full(message)) = messages.try_send(message)
+    if let Err(TrySendError::Full(message)) = messages.try_send(message)
         && let Ok(runtime) = tokio::runtime::Handle::try_current()
     {
         let messages = messages.clone();
@@ -387,7 +404,7 @@ mod tests {
             stream: true,
             ..Order::default()
         };
-        let call = Arc::clone(&link).begin(order, Some(sink)).await.unwrap();
+        let call = Arc::clone(&link).begin(order, Some(sink)).unwrap();
         (link, call, queue, chunks)
     }
 
@@ -448,7 +465,7 @@ mod tests {
     async fn a_call_that_keeps_its_output_is_sent_none() {
         let (messages, _queue) = mpsc::channel(8);
         let link = Link::new(messages);
-        let call = Arc::clone(&link).begin(Order::default(), None).await;
+        let call = Arc::clone(&link).begin(Order::default(), None);
         let id = call.as_ref().unwrap().id;
         assert!(link.output(id, Stream::Stdout, vec![0]).is_err());
     }
@@ -462,7 +479,7 @@ mod tests {
         // Its link is closed; its socket is.
         let (link, _call, mut queue, _chunks) = begun().await;
         link.close();
-        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None).await else {
+        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None) else {
             panic!("a closed link takes an order");
         };
         assert_eq!(back.program, "it");
@@ -472,11 +489,32 @@ mod tests {
         }
         let (link, _call, queue, _chunks) = begun().await;
         drop(queue);
-        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None).await else {
+        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None) else {
             panic!("a closed socket takes an order");
         };
         assert_eq!(back.program, "it");
         assert_eq!(link.waiting.lock().len(), 1, "it waits for an answer");
+    }
+
+    #[tokio::test]
+    async fn a_cell_that_reads_nothing_holds_no_call_up() {
+        let (link, _call, mut queue, _chunks) = begun().await;
+        let mut calls = Vec::new();
+        let back = loop {
+            match Arc::clone(&link).begin(Order::default(), None) {
+                Ok(call) => calls.push(call),
+                Err(back) => break back,
+            }
+            assert!(calls.len() < 100, "it takes any number");
+        };
+        assert_eq!(back.0.program, Order::default().program);
+        assert!(*link.stalled.borrow());
+        assert_eq!(link.waiting.lock().len(), calls.len() + 1);
+        let mut sent = 0;
+        while queue.try_recv().is_ok() {
+            sent += 1;
+        }
+        assert_eq!(sent, calls.len() + 1);
     }
 
     #[tokio::test]

@@ -205,7 +205,7 @@ mod tests {
             let (alive, died) = (watch::channel(()).0, Arc::new(AtomicU64::new(0)));
             let link = attend(fresh, alive.subscribe(), Arc::clone(&died));
             let (sink, _unread) = mpsc::unbounded_channel::<Chunk>();
-            let call = Arc::clone(&link).begin(streamed(), Some(sink)).await;
+            let call = Arc::clone(&link).begin(streamed(), Some(sink));
             let mut call = call.unwrap();
             // The broker may stop listening before all of it is said.
             let _cut_off = theirs.write_all(&bytes).await;
@@ -255,7 +255,7 @@ mod tests {
         theirs.set_nonblocking(false).unwrap();
         let link = attend(fresh, watch::channel(()).0.subscribe(), Arc::default());
         let (sink, _unread) = mpsc::unbounded_channel::<Chunk>();
-        let call = Arc::clone(&link).begin(streamed(), Some(sink)).await;
+        let call = Arc::clone(&link).begin(streamed(), Some(sink));
         let mut call = call.unwrap();
 
         let folder = tempfile::tempdir().unwrap();

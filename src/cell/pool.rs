@@ -303,7 +303,7 @@ impl CellPool {
             let late = CellError::NotReady("it is still starting");
             let cell = tokio::time::timeout(READY_WAIT, self.cell_of(home, &order));
             let (held, link) = cell.await.map_err(|_| late)??;
-            match link.begin(order, sink.clone()).await {
+            match link.begin(order, sink.clone()) {
                 Ok(running) => return Ok(Some((held, running))),
                 Err(CellGone(untaken)) => {
                     held.cell.retire();
