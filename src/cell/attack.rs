@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{pool::CellError, starter::Starter};
+use super::{error::CellError, starter::Starter};
 use crate::confinement::{
     Plan,
     probe::{Bait, Expected, Finding, Found, Kind, Target, Wall, attack_each, find},

@@ -9,7 +9,7 @@ use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use super::{artefact::Artefacts, catalogue::NEEDED_FIRST, compile::in_child, pool::CellError};
+use super::{artefact::Artefacts, catalogue::NEEDED_FIRST, compile::in_child, error::CellError};
 
 /// How long the first calls wait for guests beyond the shell and the file tools. A cell cannot be
 /// given a guest later, so one that starts earlier lacks it. Within what a cold start may take.

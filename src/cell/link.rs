@@ -17,11 +17,13 @@ use tokio::sync::{
 };
 
 use super::{
+    error::CellError,
     order::{CallId, Message, Order, STREAM_WINDOW_BYTES, Stream, room_of},
-    pool::{CellError, cell_died},
     wire::WireError,
 };
-use crate::outcome::{CHANGED_MAX, CHANGED_PATH_BYTES_MAX, DENIED_BYTES_MAX, DENIED_MAX, Outcome};
+use crate::outcome::{
+    CHANGED_MAX, CHANGED_PATH_BYTES_MAX, DENIED_BYTES_MAX, DENIED_MAX, Outcome, StoppedBy,
+};
 
 /// Messages that may wait for a cell's socket.
 pub(super) const MESSAGES_MAX: usize = 4_096;
@@ -369,6 +371,12 @@ impl Drop for RunningCall {
             self.cancel();
         }
     }
+}
+
+/// The outcome of a call whose cell ended before it.
+pub(super) fn cell_died(how: &str) -> Outcome {
+    let text = format!("hotcell: the cell that ran this call {how}; files may be half written\n");
+    Outcome::stopped(StoppedBy::Cell, &text)
 }
 
 /// Sends a message that must not be lost and cannot be waited for here.

@@ -140,7 +140,7 @@ mod tests {
 
     use super::*;
     use crate::cell::{
-        link::Chunk, order::Order, order::Stream, pool::cell_died, wire::push_frame,
+        link::Chunk, link::cell_died, order::Order, order::Stream, wire::push_frame,
     };
     use crate::confinement::{
         Plan,

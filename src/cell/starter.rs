@@ -18,8 +18,8 @@ use tokio::{io::AsyncWriteExt as _, net::UnixStream};
 use super::{
     artefact::{Artefacts, FIRST_NUMBER},
     complaints,
+    error::CellError,
     order::{Assignment, Event},
-    pool::CellError,
     wire::{WireError, push_frame, read_one},
 };
 use crate::confinement::{

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use super::{
     artefact::Artefacts,
+    error::CellError,
     order::{CallId, Event, Order},
-    pool::CellError,
     starter::{Starter, StarterOptions, Walls},
 };
 use crate::confinement::{
