@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -20,8 +20,11 @@ use super::{
 };
 use crate::confinement::seal::{Folder, Terms};
 
-/// Pause before a spare that could not be started is tried again.
+/// Pause before a spare that could not be started is tried again; it doubles while that fails.
 const RESTART_PAUSE: Duration = Duration::from_millis(200);
+/// Longest of them. Chosen: a machine that can start cells again is used soon, and one that cannot
+/// for a day has some ten thousand lines in its log.
+const RESTART_PAUSE_MAX: Duration = Duration::from_secs(8);
 /// Processes a cell is tried with before the call that wants it is refused. Chosen: where every
 /// third process dies at once, one call in some thousands is refused.
 const CELL_TRIES: u32 = 8;
@@ -33,7 +36,7 @@ pub(super) struct Spares {
     guests: Arc<Guests>,
     most: usize,
     waiting: Waiting,
-    ready: AtomicBool,
+    starts: Starts,
     started: AtomicU64,
 }
 
@@ -51,14 +54,14 @@ impl Spares {
             guests,
             most,
             waiting: Waiting::default(),
-            ready: AtomicBool::new(false),
+            starts: Starts::default(),
             started: AtomicU64::new(0),
         }
     }
 
-    /// True when one is there, or none is kept.
+    /// True when the last one that was started came up, or none is kept.
     pub(super) fn ready(&self) -> bool {
-        self.most == 0 || self.ready.load(Ordering::Relaxed)
+        self.most == 0 || self.starts.work.load(Ordering::Relaxed)
     }
 
     /// Processes started so far.
@@ -120,16 +123,43 @@ impl Spares {
             }
             match self.start_one().await {
                 Ok(spare) => {
-                    self.ready.store(true, Ordering::Relaxed);
+                    self.starts.worked();
                     self.waiting.put(generation, spare);
                 }
                 Err(error) => {
                     tracing::error!(%error, "a cell cannot be started");
-                    tokio::time::sleep(RESTART_PAUSE).await;
+                    let pause = self.starts.failed();
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        _ = stop.wait_for(|stop| *stop) => break,
+                    }
                 }
             }
         }
         self.waiting.clear();
+    }
+}
+
+/// Whether spares can be started, as far as the last of them says.
+#[derive(Debug, Default)]
+struct Starts {
+    work: AtomicBool,
+    /// Failures since one worked.
+    failures: AtomicU32,
+}
+
+impl Starts {
+    fn worked(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+        self.work.store(true, Ordering::Relaxed);
+    }
+
+    /// Answers how long to wait before the next is tried.
+    fn failed(&self) -> Duration {
+        self.work.store(false, Ordering::Relaxed);
+        let before = self.failures.fetch_add(1, Ordering::Relaxed);
+        let pause = RESTART_PAUSE.saturating_mul(2_u32.saturating_pow(before));
+        pause.min(RESTART_PAUSE_MAX)
     }
 }
 
@@ -168,5 +198,27 @@ impl Waiting {
 
     fn clear(&self) {
         self.spares.lock().clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_that_fail_are_told_of_and_tried_ever_less() {
+        let starts = Starts::default();
+        let works = || starts.work.load(Ordering::Relaxed);
+        for _ in 0..2 {
+            assert!(!works());
+            starts.worked();
+            assert!(works());
+            let pauses: Vec<_> = (0..8).map(|_| starts.failed().as_millis()).collect();
+            assert_eq!(pauses, [200, 400, 800, 1_600, 3_200, 6_400, 8_000, 8_000]);
+            assert!(!works());
+        }
+        for _ in 0..100 {
+            assert!(starts.failed() <= RESTART_PAUSE_MAX);
+        }
     }
 }
