@@ -76,7 +76,7 @@ pub struct CellPool {
     spares: Arc<Spares>,
     places: Arc<Places>,
     stop: watch::Sender<bool>,
-    /// Held by every living cell.
+    /// Held by every living cell, and while there may be spares.
     alive: watch::Sender<()>,
     died: Arc<AtomicU64>,
 }
@@ -111,7 +111,8 @@ impl CellPool {
             alive: watch::channel(()).0,
             died: Arc::default(),
         });
-        tokio::spawn(Arc::clone(&pool.spares).keep(pool.stop.subscribe()));
+        let (spares, alive) = (Arc::clone(&pool.spares), pool.alive.subscribe());
+        tokio::spawn(spares.keep(pool.stop.subscribe(), alive));
         tokio::spawn(Arc::clone(&pool.places).end_idle(pool.stop.subscribe()));
         Ok(pool)
     }
@@ -232,7 +233,6 @@ impl CellPool {
     pub async fn stop(&self) {
         self.stop.send_replace(true);
         self.places.drain();
-        self.spares.clear();
         if tokio::time::timeout(GONE_WAIT, self.alive.closed())
             .await
             .is_err()
@@ -272,8 +272,9 @@ impl CellPool {
         if *self.stop.borrow() {
             return Err(CellError::NotReady("the cells are being stopped"));
         }
-        let fresh = self.spares.sealed(folders).await?;
+        // From before it is started, so that a stop waits for it.
         let alive = self.alive.subscribe();
+        let fresh = self.spares.sealed(folders).await?;
         Ok(live::attend(fresh, alive, Arc::clone(&self.died)))
     }
 }

@@ -25,6 +25,8 @@ const RESTART_PAUSE: Duration = Duration::from_millis(200);
 /// Longest of them. Chosen: a machine that can start cells again is used soon, and one that cannot
 /// for a day has some ten thousand lines in its log.
 const RESTART_PAUSE_MAX: Duration = Duration::from_secs(8);
+/// Longest wait for a killed spare to be gone.
+const END_WAIT: Duration = Duration::from_secs(2);
 /// Processes a cell is tried with before the call that wants it is refused. Chosen: where every
 /// third process dies at once, one call in some thousands is refused.
 const CELL_TRIES: u32 = 8;
@@ -69,17 +71,12 @@ impl Spares {
         self.started.load(Ordering::Relaxed)
     }
 
-    /// Ends those that wait.
-    pub(super) fn clear(&self) {
-        self.waiting.clear();
-    }
-
     /// A process sealed over these folders: a spare, or a new one where no spare lives.
     pub(super) async fn sealed(&self, folders: &[Folder]) -> Result<Fresh, CellError> {
         let plan = self.starter.reached.plan;
         let terms = self.starter.terms(plan, folders.to_vec());
         let generation = self.guests.progress().generation;
-        match self.waiting.sealed(generation, &terms).await {
+        match self.waiting.sealed(generation, &terms).await? {
             Some(fresh) => Ok(fresh),
             None => self.start_sealed(&terms).await,
         }
@@ -106,9 +103,18 @@ impl Spares {
         self.starter.start().await
     }
 
-    /// Has spares ready, of the newest generation, until `stop` says so.
-    pub(super) async fn keep(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        if self.most == 0 || self.guests.usable().await.is_err() {
+    /// Has spares ready, of the newest generation, until `stop` says so; `alive` is dropped when
+    /// nothing of them is left.
+    pub(super) async fn keep(
+        self: Arc<Self>,
+        mut stop: watch::Receiver<bool>,
+        alive: watch::Receiver<()>,
+    ) {
+        let usable = tokio::select! {
+            usable = self.guests.usable() => usable,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        if self.most == 0 || usable.is_err() {
             return;
         }
         while !*stop.borrow() {
@@ -136,7 +142,8 @@ impl Spares {
                 }
             }
         }
-        self.waiting.clear();
+        self.waiting.clear().await;
+        drop(alive);
     }
 }
 
@@ -184,26 +191,127 @@ impl Waiting {
         Some(spare)
     }
 
-    /// The first that can be sealed so.
-    async fn sealed(&self, generation: u64, terms: &Terms) -> Option<Fresh> {
+    /// The first that lives, sealed so. What the kernel refuses to one it refuses to all, so that
+    /// costs one of them.
+    async fn sealed(&self, generation: u64, terms: &Terms) -> Result<Option<Fresh>, CellError> {
         while let Some(spare) = self.take(generation) {
             match spare.seal(terms.clone()).await {
-                Ok(fresh) => return Some(fresh),
-                // It may have died while it waited.
-                Err(error) => tracing::warn!(%error, "a spare cannot be used"),
+                // It died while it waited.
+                Err(error @ CellError::Lost(_)) => {
+                    tracing::warn!(%error, "a spare cannot be used");
+                }
+                sealed => return sealed.map(Some),
             }
         }
-        None
+        Ok(None)
     }
 
-    fn clear(&self) {
-        self.spares.lock().clear();
+    /// Ends them all, and waits until they are gone: only then their groups can go.
+    async fn clear(&self) {
+        let spares = std::mem::take(&mut *self.spares.lock());
+        for (_, spare) in &spares {
+            spare.child.kill();
+        }
+        for (_, mut spare) in spares {
+            if tokio::time::timeout(END_WAIT, spare.child.ended())
+                .await
+                .is_err()
+            {
+                tracing::error!("a spare does not end");
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{fs::File, os::fd::OwnedFd};
+
+    use tokio::{io::AsyncWriteExt as _, net::UnixStream};
+
     use super::*;
+    use crate::cell::{order::Event, wire::push_frame};
+    use crate::confinement::{
+        Plan,
+        launch::{Launcher, Program},
+    };
+
+    /// A spare that runs nothing of ours, whose socket the test speaks for.
+    async fn spare(launcher: &Launcher) -> (Spare, UnixStream) {
+        let program = Program {
+            executable: OwnedFd::from(File::open("/bin/sleep").unwrap()),
+            arguments: vec![c"sleep".into(), c"60".into()],
+            environment: Vec::new(),
+            descriptors: Vec::new(),
+            plan: plan(),
+        };
+        let child = launcher.launch(program).await.unwrap();
+        let (socket, theirs) = UnixStream::pair().unwrap();
+        let group = None;
+        let spare = Spare {
+            child,
+            group,
+            socket,
+        };
+        (spare, theirs)
+    }
+
+    fn plan() -> Plan {
+        Plan {
+            namespaces: false,
+            network: false,
+            groups: false,
+            ..Plan::FULL
+        }
+    }
+
+    fn terms() -> Terms {
+        Terms {
+            plan: plan(),
+            folders: Vec::new(),
+            privileged: false,
+            user: None,
+            maps_root: false,
+            memory_bytes: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_sealed_costs_one_spare_and_dead_ones_cost_nothing() {
+        let launcher = Launcher::start().unwrap();
+        let waiting = Waiting::default();
+        let mut sockets = Vec::new();
+        for number in 0..4 {
+            let (spare, mut theirs) = spare(&launcher).await;
+            waiting.put(1, spare);
+            let mut frame = Vec::new();
+            let event = Event::Unsealed("the kernel refuses it".to_owned());
+            push_frame(&mut frame, &event).unwrap();
+            if number > 0 {
+                theirs.write_all(&frame).await.unwrap();
+                sockets.push(theirs);
+            } // the first one is dead
+        }
+        let error = waiting.sealed(1, &terms()).await.unwrap_err();
+        assert!(matches!(error, CellError::Unsealed(_)), "{error}");
+        assert_eq!(waiting.of(1), 2);
+    }
+
+    #[tokio::test]
+    async fn spares_that_are_cleared_are_gone_when_that_is_said() {
+        let launcher = Launcher::start().unwrap();
+        let waiting = Waiting::default();
+        let mut processes = Vec::new();
+        for _ in 0..4 {
+            let (spare, _theirs) = spare(&launcher).await;
+            processes.push(spare.child.pid.as_raw_nonzero().to_string());
+            waiting.put(1, spare);
+        }
+        waiting.clear().await;
+        let left = |process: &&String| std::path::Path::new("/proc").join(process).exists();
+        let left: Vec<_> = processes.iter().filter(left).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
 
     #[test]
     fn starts_that_fail_are_told_of_and_tried_ever_less() {

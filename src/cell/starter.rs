@@ -84,7 +84,7 @@ pub struct StarterOptions {
 pub struct Spare {
     pub child: Child,
     pub group: Option<Group>,
-    socket: UnixStream,
+    pub socket: UnixStream,
 }
 
 /// A sealed cell: nothing of an agent has run in it.
