@@ -7,7 +7,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -25,6 +25,17 @@ const SHRUNK: Held = Held {
     bytes: 64 << 20,
     files: 10_000,
 };
+
+/// A walk that somebody waits for. Dropped, it ends the walk: a thread that went on would hold up the
+/// end of this program.
+#[derive(Debug, Default)]
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// What a call is started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,9 +115,12 @@ impl Holdings {
         if let Some(folders) = self.folders.as_ref().filter(|_| self.is_due()) {
             let folders = folders.clone();
             let started = Instant::now();
-            let found = tokio::task::spawn_blocking(move || count::count(&folders));
-            let found = found.await.map_err(io::Error::other)??;
-            self.take(found, started);
+            let wanted = Wanted::default();
+            let unwanted = Arc::clone(&wanted.0);
+            let walk = move || count::count(&folders, count::WALK_TIME_MAX, &unwanted);
+            let found = tokio::task::spawn_blocking(walk).await;
+            self.take(found.map_err(io::Error::other)??, started);
+            drop(wanted);
         }
         let mut known = self.known.lock();
         known.running += 1;
