@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use super::{
     attack::{Attacked, attack},
     catalogue::Catalogue,
-    error::{CellError, ORDER_BYTES_MAX},
+    error::{CellError, ORDER_BYTES_MAX, PoolError, StartError},
     guests::{Guests, State},
     link::{CellGone, Chunk, Link, RunningCall, cell_died},
     live,
@@ -87,11 +87,11 @@ impl CellPool {
     ///
     /// # Errors
     /// The walls are less than asked for, or the shipped guests cannot be read.
-    pub async fn start(options: CellOptions) -> Result<Arc<Self>, CellError> {
+    pub async fn start(options: CellOptions) -> Result<Arc<Self>, PoolError> {
         #[cfg(feature = "test-without-walls")]
         tracing::warn!("built to test the walls: calls may run native code in their cells");
         let programs = Catalogue::shipped()
-            .map_err(CellError::Catalogue)?
+            .map_err(PoolError::Catalogue)?
             .programs();
         let guests = Guests::start(options.executable.clone(), options.cache).await?;
         let starter = Starter::new(StarterOptions {
@@ -121,11 +121,11 @@ impl CellPool {
     ///
     /// # Errors
     /// The attack cannot be made, or something succeeded that a wall in force should have stopped.
-    pub async fn attack(&self) -> Result<Attacked, CellError> {
+    pub async fn attack(&self) -> Result<Attacked, PoolError> {
         let attacked = attack(&self.spares.starter).await?;
         match attacked.holes.is_empty() {
             true => Ok(attacked),
-            false => Err(CellError::Holes(attacked.holes)),
+            false => Err(PoolError::Holes(attacked.holes)),
         }
     }
 
@@ -289,7 +289,7 @@ async fn cancel(mut running: RunningCall) -> Result<Outcome, CellError> {
 }
 
 /// What the cell of an order must see.
-fn folders(home: &Home, order: &Order) -> Result<Vec<Folder>, CellError> {
+fn folders(home: &Home, order: &Order) -> Result<Vec<Folder>, StartError> {
     let shared = home.shared.as_ref();
     let mounts = order
         .mounts
@@ -298,7 +298,7 @@ fn folders(home: &Home, order: &Order) -> Result<Vec<Folder>, CellError> {
     let own = mounts.filter(|(path, _)| shared.is_none_or(|shared| !path.starts_with(shared)));
     let all = shared.map(|path| (path, true)).into_iter().chain(own);
     let folder = |(path, writable): (&PathBuf, bool)| {
-        Folder::at(path, writable).map_err(|source| CellError::Folder {
+        Folder::at(path, writable).map_err(|source| StartError::Folder {
             path: path.clone(),
             source,
         })

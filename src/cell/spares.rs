@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::{
-    error::CellError,
+    error::StartError,
     guests::Guests,
     starter::{Fresh, Spare, Starter},
 };
@@ -72,7 +72,7 @@ impl Spares {
     }
 
     /// A process sealed over these folders: a spare, or a new one where no spare lives.
-    pub(super) async fn sealed(&self, folders: &[Folder]) -> Result<Fresh, CellError> {
+    pub(super) async fn sealed(&self, folders: &[Folder]) -> Result<Fresh, StartError> {
         let plan = self.starter.reached.plan;
         let terms = self.starter.terms(plan, folders.to_vec());
         let generation = self.guests.progress().generation;
@@ -84,12 +84,12 @@ impl Spares {
 
     /// A new process, sealed. What happens to one of them need not happen to the next, under a hand
     /// that kills; what the kernel refuses it refuses again.
-    async fn start_sealed(&self, terms: &Terms) -> Result<Fresh, CellError> {
+    async fn start_sealed(&self, terms: &Terms) -> Result<Fresh, StartError> {
         let mut tries = 1;
         loop {
             let sealed = async { self.start_one().await?.seal(terms.clone()).await };
             match sealed.await {
-                Err(error @ CellError::Lost(_)) if tries < CELL_TRIES => {
+                Err(error @ StartError::Lost(_)) if tries < CELL_TRIES => {
                     tracing::warn!(%error, tries, "a new cell cannot be used");
                     tries += 1;
                 }
@@ -98,7 +98,7 @@ impl Spares {
         }
     }
 
-    async fn start_one(&self) -> Result<Spare, CellError> {
+    async fn start_one(&self) -> Result<Spare, StartError> {
         self.started.fetch_add(1, Ordering::Relaxed);
         self.starter.start().await
     }
@@ -193,11 +193,11 @@ impl Waiting {
 
     /// The first that lives, sealed so. What the kernel refuses to one it refuses to all, so that
     /// costs one of them.
-    async fn sealed(&self, generation: u64, terms: &Terms) -> Result<Option<Fresh>, CellError> {
+    async fn sealed(&self, generation: u64, terms: &Terms) -> Result<Option<Fresh>, StartError> {
         while let Some(spare) = self.take(generation) {
             match spare.seal(terms.clone()).await {
                 // It died while it waited.
-                Err(error @ CellError::Lost(_)) => {
+                Err(error @ StartError::Lost(_)) => {
                     tracing::warn!(%error, "a spare cannot be used");
                 }
                 sealed => return sealed.map(Some),
@@ -293,7 +293,7 @@ mod tests {
             } // the first one is dead
         }
         let error = waiting.sealed(1, &terms()).await.unwrap_err();
-        assert!(matches!(error, CellError::Unsealed(_)), "{error}");
+        assert!(matches!(error, StartError::Unsealed(_)), "{error}");
         assert_eq!(waiting.of(1), 2);
     }
 
