@@ -20,10 +20,12 @@ pub struct Outcome {
     pub state: Option<Vec<u8>>,
     /// Guest paths that were created, written, renamed or removed, sorted; at most
     /// [`CHANGED_MAX`], with `changed_more` true past that.
+    #[serde(deserialize_with = "at_most::<_, _, CHANGED_MAX>")]
     pub changed: Vec<String>,
     pub changed_more: bool,
     /// Programs that the policy kept from starting, each with rule, line and reason; at most
     /// [`DENIED_MAX`].
+    #[serde(deserialize_with = "at_most::<_, _, DENIED_MAX>")]
     pub denied: Vec<String>,
     /// What the session's folders held when the call had ended, if its calls count that.
     pub held: Option<Held>,
@@ -155,6 +157,36 @@ impl StoppedBy {
             Self::Cell => "cell",
         }
     }
+}
+
+/// Reads a list and stops at the first item past `MAX`: an empty text takes one byte on the wire and
+/// some twenty in memory.
+///
+/// # Errors
+/// The deserialiser's, and a list that is longer.
+pub fn at_most<'de, D, T, const MAX: usize>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Items<T, const MAX: usize>(std::marker::PhantomData<T>);
+    impl<'de, T: Deserialize<'de>, const MAX: usize> serde::de::Visitor<'de> for Items<T, MAX> {
+        type Value = Vec<T>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "at most {MAX} items")
+        }
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = list.next_element()? {
+                if items.len() == MAX {
+                    return Err(serde::de::Error::invalid_length(MAX + 1, &self));
+                }
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+    from.deserialize_seq(Items::<T, MAX>(std::marker::PhantomData))
 }
 
 /// Bytes in one piece on the wire; serde's own way for a `Vec<u8>` is a number at a time.

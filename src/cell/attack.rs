@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{pool::CellError, starter::Starter};
+use super::{error::PoolError, starter::Starter};
 use crate::confinement::{
     Plan,
     probe::{Bait, Expected, Finding, Found, Kind, Target, Wall, attack_each, find},
@@ -40,16 +40,16 @@ pub struct Attacked {
 ///
 /// # Errors
 /// The attack cannot be made. What it found is in the answer.
-pub(super) async fn attack(starter: &Starter) -> Result<Attacked, CellError> {
-    let place = Place::make().map_err(CellError::Attack)?;
-    let bait = Bait::set(&place.outside()).map_err(CellError::Attack)?;
-    let inside = Folder::at(&place.inside(), true).map_err(CellError::Attack)?;
+pub(super) async fn attack(starter: &Starter) -> Result<Attacked, PoolError> {
+    let place = Place::make().map_err(PoolError::Attack)?;
+    let bait = Bait::set(&place.outside()).map_err(PoolError::Attack)?;
+    let inside = Folder::at(&place.inside(), true).map_err(PoolError::Attack)?;
     let plan = starter.reached.plan;
     let target = bait.target().clone();
     let findings = starter.attacked(plan, target, inside).await?;
     let mut attacked = judge(plan, &findings);
     // What an observer outside saw counts, whatever the process says.
-    let touched = bait.touched().map_err(CellError::Attack)?;
+    let touched = bait.touched().map_err(PoolError::Attack)?;
     let seen = touched
         .into_iter()
         .map(|text| format!("seen from outside: {text}"));

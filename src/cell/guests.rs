@@ -9,7 +9,12 @@ use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use super::{artefact::Artefacts, catalogue::NEEDED_FIRST, compile::in_child, pool::CellError};
+use super::{
+    artefact::Artefacts,
+    catalogue::NEEDED_FIRST,
+    compile::in_child,
+    error::{CellError, PoolError},
+};
 
 /// How long the first calls wait for guests beyond the shell and the file tools. A cell cannot be
 /// given a guest later, so one that starts earlier lacks it. Within what a cold start may take.
@@ -46,14 +51,14 @@ impl Guests {
     ///
     /// # Errors
     /// The shipped guests or the cache cannot be used.
-    pub async fn start(executable: PathBuf, cache: PathBuf) -> Result<Arc<Self>, CellError> {
+    pub async fn start(executable: PathBuf, cache: PathBuf) -> Result<Arc<Self>, PoolError> {
         let taken = tokio::task::spawn_blocking(move || {
             let artefacts = Artefacts::open(&cache)?;
             let missing = artefacts.take_cached()?;
             Ok((Arc::new(artefacts), missing))
         });
         let taken = taken.await.unwrap_or_else(|panicked| Err(panicked.into()));
-        let (artefacts, missing) = taken.map_err(CellError::Artefacts)?;
+        let (artefacts, missing) = taken.map_err(PoolError::Artefacts)?;
         let state = match missing.is_empty() {
             true => State::Usable,
             false => State::Waiting,

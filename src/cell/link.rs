@@ -10,14 +10,20 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{
+    Notify,
+    mpsc::{self, error::TrySendError},
+    oneshot, watch,
+};
 
 use super::{
+    error::CellError,
     order::{CallId, Message, Order, STREAM_WINDOW_BYTES, Stream, room_of},
-    pool::{CellError, cell_died},
     wire::WireError,
 };
-use crate::outcome::{CHANGED_MAX, CHANGED_PATH_BYTES_MAX, DENIED_BYTES_MAX, DENIED_MAX, Outcome};
+use crate::outcome::{
+    CHANGED_MAX, CHANGED_PATH_BYTES_MAX, DENIED_BYTES_MAX, DENIED_MAX, Outcome, StoppedBy,
+};
 
 /// Messages that may wait for a cell's socket.
 pub(super) const MESSAGES_MAX: usize = 4_096;
@@ -27,11 +33,16 @@ pub(super) const BROKE_THE_RULES: &str = "was ended, since it broke the rules";
 /// own words for a call that did not start.
 const KEPT_BYTES_SPARE: u64 = 4_096;
 
+/// Longest reason of an order that a cell could not start, in bytes; what is longer is cut. It goes
+/// into the log. Chosen: a mount's name and an error.
+const REASON_BYTES_MAX: usize = 1_024;
+
 /// One living cell.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) messages: mpsc::Sender<Message>,
     waiting: Mutex<HashMap<CallId, Waiting>>,
+    owed: Arc<Owed>,
     last_call: AtomicU64,
     /// The cell is to be ended, or has ended: it gets no more calls.
     pub(super) closing: watch::Sender<bool>,
@@ -53,6 +64,7 @@ struct Waiting {
 /// What a cell may send for one call.
 #[derive(Debug)]
 struct Rights {
+    streams: bool,
     /// Bytes of streamed output left.
     output_left: u64,
     /// Bytes of one kept stream.
@@ -85,14 +97,23 @@ struct Room {
     id: CallId,
     size: u64,
     untaken: Arc<AtomicU64>,
-    messages: mpsc::Sender<Message>,
+    owed: Arc<Owed>,
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
         self.untaken.fetch_sub(self.size, Ordering::Relaxed);
-        send_soon(&self.messages, Message::Taken(self.id, self.size));
+        *self.owed.room.lock().entry(self.id).or_default() += self.size;
+        self.owed.more.notify_one();
     }
+}
+
+/// Room that readers gave back and the cell is still to be told of: one number for each call, as a
+/// cell that does not listen may have any number of pieces taken.
+#[derive(Debug, Default)]
+struct Owed {
+    room: Mutex<HashMap<CallId, u64>>,
+    more: Notify,
 }
 
 impl Link {
@@ -100,6 +121,7 @@ impl Link {
         Arc::new(Self {
             messages,
             waiting: Mutex::default(),
+            owed: Arc::default(),
             last_call: AtomicU64::new(0),
             closing: watch::channel(false).0,
             stalled: watch::channel(false).0,
@@ -109,13 +131,14 @@ impl Link {
     /// Sends an order and answers the call that waits for its outcome.
     ///
     /// # Errors
-    /// The cell is gone, and was not sent the order.
-    pub(super) async fn begin(
+    /// The cell is gone or does not listen any more, and was not sent the order.
+    pub(super) fn begin(
         self: Arc<Self>,
         order: Order,
         sink: Option<mpsc::UnboundedSender<Chunk>>,
     ) -> Result<RunningCall, CellGone> {
         let rights = Rights {
+            streams: order.stream,
             // One chunk may be on its way when the limit is hit.
             output_left: order.limits.output_stop_bytes.saturating_add(1 << 20),
             kept_bytes_max: order.limits.output_bytes.saturating_add(KEPT_BYTES_SPARE),
@@ -131,23 +154,29 @@ impl Link {
             untaken: Arc::default(),
         };
         self.waiting.lock().insert(id, waiting);
-        let running = RunningCall {
+        let mut running = RunningCall {
             link: self,
             id,
             outcome,
             done: false,
         };
         let order = Box::new(order);
-        let Ok(place) = running.link.messages.reserve().await else {
-            return Err(CellGone(order));
-        };
         // Who ends a cell closes its link and then answers the calls that wait: one that came too
         // late for that answer sees the closed link.
         if running.link.is_closed() {
-            return Err(CellGone(order));
+            return Err(running.unsent(order));
         }
-        place.send(Message::Run(id, order));
-        Ok(running)
+        match running.link.messages.try_send(Message::Run(id, order)) {
+            Ok(()) => Ok(running),
+            Err(TrySendError::Full(Message::Run(_, order))) => {
+                // A cell that works reads what it is sent at once; nobody is to wait for this one.
+                running.link.stalled.send_replace(true);
+                Err(running.unsent(order))
+            }
+            Err(TrySendError::Closed(Message::Run(_, order))) => Err(running.unsent(order)),
+            // What is given back is what was sent.
+            Err(_) => Ok(running),
+        }
     }
 
     /// Takes a piece of a call's output.
@@ -171,6 +200,11 @@ impl Link {
         let Some(call) = waiting.get_mut(&id) else {
             return Ok(()); // it was cancelled
         };
+        if !call.rights.streams {
+            return Err(WireError::Broken(
+                "it streams the output of a call that keeps it",
+            ));
+        }
         let left = call.rights.output_left.checked_sub(length);
         call.rights.output_left =
             left.ok_or(WireError::Broken("it sends more output than it may"))?;
@@ -185,7 +219,7 @@ impl Link {
             id,
             size: room,
             untaken: Arc::clone(&call.untaken),
-            messages: self.messages.clone(),
+            owed: Arc::clone(&self.owed),
         };
         let chunk = Chunk {
             stream,
@@ -199,6 +233,21 @@ impl Link {
         drop(waiting);
         drop(unread); // gives its room back, so that the call goes on to its end
         Ok(())
+    }
+
+    /// Tells the cell of room that was given back, as fast as it listens, until it is gone.
+    pub(super) async fn give_room(&self) {
+        loop {
+            self.owed.more.notified().await;
+            let owed = std::mem::take(&mut *self.owed.room.lock());
+            for (id, size) in owed {
+                // To a call that has ended it is worth nothing.
+                let lives = self.waiting.lock().contains_key(&id);
+                if lives && self.messages.send(Message::Taken(id, size)).await.is_err() {
+                    return std::future::pending().await;
+                }
+            }
+        }
     }
 
     /// Takes a call's outcome.
@@ -221,7 +270,8 @@ impl Link {
     }
 
     /// Takes word that a call's order could not be started.
-    pub(super) fn failed(&self, id: CallId, reason: String) {
+    pub(super) fn failed(&self, id: CallId, mut reason: String) {
+        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
         if let Some(waiting) = self.waiting.lock().remove(&id) {
             let _gone = waiting.answer.send(Err(CellError::Refused(reason)));
         }
@@ -286,6 +336,13 @@ pub(super) struct RunningCall {
 }
 
 impl RunningCall {
+    /// Gives back the order of a call that the cell knows nothing of.
+    fn unsent(&mut self, order: Box<Order>) -> CellGone {
+        self.done = true;
+        self.link.waiting.lock().remove(&self.id);
+        CellGone(order)
+    }
+
     /// Waits for the outcome; may be dropped and asked again.
     pub(super) async fn outcome(&mut self) -> Result<Outcome, CellError> {
         let outcome = (&mut self.outcome).await;
@@ -316,9 +373,15 @@ impl Drop for RunningCall {
     }
 }
 
+/// The outcome of a call whose cell ended before it.
+pub(super) fn cell_died(how: &str) -> Outcome {
+    let text = format!("hotcell: the cell that ran this call {how}; files may be half written\n");
+    Outcome::stopped(StoppedBy::Cell, &text)
+}
+
 /// Sends a message that must not be lost and cannot be waited for here.
 fn send_soon(messages: &mpsc::Sender<Message>, message: Message) {
-    if let Err(mpsc::error::TrySendError::Full(message)) = messages.try_send(message)
+    if let Err(TrySendError::Full(message)) = messages.try_send(message)
         && let Ok(runtime) = tokio::runtime::Handle::try_current()
     {
         let messages = messages.clone();
@@ -346,9 +409,10 @@ mod tests {
                 output_bytes: 10,
                 ..Limits::default()
             },
+            stream: true,
             ..Order::default()
         };
-        let call = Arc::clone(&link).begin(order, Some(sink)).await.unwrap();
+        let call = Arc::clone(&link).begin(order, Some(sink)).unwrap();
         (link, call, queue, chunks)
     }
 
@@ -358,6 +422,8 @@ mod tests {
         let piece = vec![0; usize::try_from(half).unwrap()];
         let (link, call, mut queue, mut chunks) = begun().await;
         assert!(matches!(queue.recv().await, Some(Message::Run(..))));
+        let giver = Arc::clone(&link);
+        tokio::spawn(async move { giver.give_room().await });
         for _ in 0..4 {
             link.output(call.id, Stream::Stdout, piece.clone()).unwrap();
             drop(chunks.recv().await);
@@ -376,6 +442,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn room_that_a_cell_is_not_listening_for_takes_none_here() {
+        const PIECES: u64 = 10_000;
+        let (link, call, mut queue, mut chunks) = begun().await;
+        assert!(matches!(queue.recv().await, Some(Message::Run(..))));
+        let giver = Arc::clone(&link);
+        tokio::spawn(async move { giver.give_room().await });
+        for _ in 0..PIECES {
+            link.output(call.id, Stream::Stdout, vec![0]).unwrap();
+            drop(chunks.recv().await);
+            tokio::task::yield_now().await;
+        }
+        let tasks = tokio::runtime::Handle::current().metrics();
+        let tasks = tasks.num_alive_tasks();
+        assert!(tasks < 3, "{tasks} tasks wait for the cell");
+        assert!(link.owed.room.lock().len() < 2);
+        // It hears of all of it once it listens.
+        let mut told = 0;
+        while told < PIECES * room_of(1) {
+            let message = queue.recv().await;
+            let Some(Message::Taken(1, size)) = message else {
+                panic!("{message:?}");
+            };
+            told += size;
+        }
+        assert_eq!(told, PIECES * room_of(1));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_keeps_its_output_is_sent_none() {
+        let (messages, _queue) = mpsc::channel(8);
+        let link = Link::new(messages);
+        let call = Arc::clone(&link).begin(Order::default(), None);
+        let id = call.as_ref().unwrap().id;
+        assert!(link.output(id, Stream::Stdout, vec![0]).is_err());
+    }
+
+    #[tokio::test]
     async fn an_order_that_a_cell_was_not_sent_is_given_back() {
         let order = || Order {
             program: "it".to_owned(),
@@ -384,7 +487,7 @@ mod tests {
         // Its link is closed; its socket is.
         let (link, _call, mut queue, _chunks) = begun().await;
         link.close();
-        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None).await else {
+        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None) else {
             panic!("a closed link takes an order");
         };
         assert_eq!(back.program, "it");
@@ -394,11 +497,43 @@ mod tests {
         }
         let (link, _call, queue, _chunks) = begun().await;
         drop(queue);
-        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None).await else {
+        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None) else {
             panic!("a closed socket takes an order");
         };
         assert_eq!(back.program, "it");
         assert_eq!(link.waiting.lock().len(), 1, "it waits for an answer");
+    }
+
+    #[tokio::test]
+    async fn a_cell_that_reads_nothing_holds_no_call_up() {
+        let (link, _call, mut queue, _chunks) = begun().await;
+        let mut calls = Vec::new();
+        let back = loop {
+            match Arc::clone(&link).begin(Order::default(), None) {
+                Ok(call) => calls.push(call),
+                Err(back) => break back,
+            }
+            assert!(calls.len() < 100, "it takes any number");
+        };
+        assert_eq!(back.0.program, Order::default().program);
+        assert!(*link.stalled.borrow());
+        assert_eq!(link.waiting.lock().len(), calls.len() + 1);
+        let mut sent = 0;
+        while queue.try_recv().is_ok() {
+            sent += 1;
+        }
+        assert_eq!(sent, calls.len() + 1);
+    }
+
+    #[tokio::test]
+    async fn a_long_reason_is_cut() {
+        let (link, mut call, _queue, _chunks) = begun().await;
+        link.failed(call.id, "\u{e9}x".repeat(1 << 20));
+        let Err(CellError::Refused(reason)) = call.outcome().await else {
+            panic!("not refused");
+        };
+        assert!(reason.len() <= REASON_BYTES_MAX, "{}", reason.len());
+        assert!(reason.len() > REASON_BYTES_MAX - 4, "{}", reason.len());
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     link::{BROKE_THE_RULES, Link, MESSAGES_MAX},
-    order::{Event, Message},
+    order::{EVENT_BYTES_MAX, Event, Message},
     socket::{Receiver, halves},
     starter::Fresh,
     wire::{FrameReader, WireError, write_frames},
@@ -57,11 +57,12 @@ async fn serve(
         return false;
     };
     let mut writer = tokio::spawn(write_frames(to_cell, queue));
-    let mut frames = FrameReader::new(from_cell);
+    let mut frames = FrameReader::limited(from_cell, EVENT_BYTES_MAX);
     let mut closing = link.closing.subscribe();
     let mut stalled = link.stalled.subscribe();
     let result = tokio::select! {
         taken = take(link, &mut frames) => taken,
+        () = link.give_room() => Ok(()),
         // An order that cannot be sent must not be waited for.
         written = &mut writer => written.unwrap_or(Ok(())),
         // What ended of itself while its socket is held open by nobody.
@@ -70,11 +71,12 @@ async fn serve(
         _ = closing.wait_for(|closing| *closing) => Ok(()),
     };
     let told = result.is_ok() && link.is_closed();
+    let broke = result.as_ref().is_err_and(breaks_the_rules);
     // From here on new calls of its session get another cell.
     link.close();
     writer.abort();
     drop(frames);
-    // A cell that broke a rule is not asked to end.
+    // A cell that broke a rule, or has no socket any more, is not asked to end.
     let patience = if result.is_ok() {
         STOP_WAIT
     } else {
@@ -85,20 +87,33 @@ async fn serve(
         child.kill();
         let _ended = tokio::time::timeout(STOP_WAIT, child.ended()).await;
     }
+    // Asked first: a cell that the kernel kills may leave half a frame, or bytes of ours unread.
     let reason = match &result {
-        Err(error) => {
+        _ if group.as_ref().is_some_and(Group::ran_out_of_memory) => {
+            tracing::warn!("a cell ran out of memory");
+            "ran out of memory"
+        }
+        Err(error) if broke => {
             tracing::error!(%error, "a cell broke the protocol and was ended");
             BROKE_THE_RULES
         }
-        Ok(()) if group.as_ref().is_some_and(Group::ran_out_of_memory) => {
-            tracing::warn!("a cell ran out of memory");
-            "ran out of memory"
+        Err(error) => {
+            tracing::warn!(%error, "a cell's socket failed");
+            "died"
         }
         Ok(()) => "died",
     };
     link.died(reason);
     drop(group);
     told
+}
+
+/// A socket that fails is how a death looks from outside, when bytes of ours were never read.
+fn breaks_the_rules(error: &WireError) -> bool {
+    match error {
+        WireError::Broken(_) | WireError::TooLarge(_) | WireError::Decode(_) => true,
+        WireError::Io(_) => false,
+    }
 }
 
 async fn take(link: &Link, frames: &mut FrameReader<Receiver>) -> Result<(), WireError> {
@@ -129,7 +144,9 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
-    use crate::cell::{link::Chunk, order::Order, order::Stream, wire::push_frame};
+    use crate::cell::{
+        link::Chunk, link::cell_died, order::Order, order::Stream, wire::push_frame,
+    };
     use crate::confinement::{
         Plan,
         launch::{Launcher, Program},
@@ -159,6 +176,13 @@ mod tests {
             socket,
         };
         (fresh, theirs)
+    }
+
+    fn streamed() -> Order {
+        Order {
+            stream: true,
+            ..Order::default()
+        }
     }
 
     fn frame(event: &Event) -> Vec<u8> {
@@ -202,7 +226,7 @@ mod tests {
             let (alive, died) = (watch::channel(()).0, Arc::new(AtomicU64::new(0)));
             let link = attend(fresh, alive.subscribe(), Arc::clone(&died));
             let (sink, _unread) = mpsc::unbounded_channel::<Chunk>();
-            let call = Arc::clone(&link).begin(Order::default(), Some(sink)).await;
+            let call = Arc::clone(&link).begin(streamed(), Some(sink));
             let mut call = call.unwrap();
             // The broker may stop listening before all of it is said.
             let _cut_off = theirs.write_all(&bytes).await;
@@ -218,6 +242,20 @@ mod tests {
             let left = std::path::Path::new("/proc").join(process.to_string());
             assert!(!left.exists(), "{lie}: the process is left");
         }
+    }
+
+    #[tokio::test]
+    async fn a_cell_that_dies_with_unread_orders_is_not_said_to_have_broken_a_rule() {
+        let launcher = Launcher::start().unwrap();
+        let (fresh, theirs) = hostile(&launcher).await;
+        let process = fresh.child.pid;
+        let link = attend(fresh, watch::channel(()).0.subscribe(), Arc::default());
+        let mut call = Arc::clone(&link).begin(Order::default(), None).unwrap();
+        theirs.readable().await.unwrap();
+        drop(theirs);
+        rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+        let outcome = call.outcome().await.unwrap();
+        assert_eq!(outcome, cell_died("died"));
     }
 
     /// As many as the kernel takes with one message.
@@ -252,7 +290,7 @@ mod tests {
         theirs.set_nonblocking(false).unwrap();
         let link = attend(fresh, watch::channel(()).0.subscribe(), Arc::default());
         let (sink, _unread) = mpsc::unbounded_channel::<Chunk>();
-        let call = Arc::clone(&link).begin(Order::default(), Some(sink)).await;
+        let call = Arc::clone(&link).begin(streamed(), Some(sink));
         let mut call = call.unwrap();
 
         let folder = tempfile::tempdir().unwrap();

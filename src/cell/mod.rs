@@ -1,6 +1,7 @@
-//! The Wasm runner. `pool` and `link` are the broker's side: they start cell processes and
-//! hand them orders. The rest is the cell's side: `run` takes orders, `kernel` is the process model,
-//! `wasi` the host functions, `engine` and `programs` what is run and by what.
+//! The Wasm runner. The broker's side starts cell processes and hands them orders: `pool` and what it
+//! stands on (`places`, `spares`, `starter`, `live`, `link`), `guests` with `cache` and `artefact`,
+//! `attack` and `complaints`. The rest is the cell's side: `run` takes orders, `kernel` is the process
+//! model, `wasi` the host functions, `engine` and `programs` what is run and by what.
 
 mod artefact;
 mod attack;
@@ -10,16 +11,19 @@ mod compile;
 mod complaints;
 mod deadline;
 mod engine;
+mod error;
 mod guests;
 mod kernel;
 mod link;
 mod live;
 mod order;
+mod places;
 mod pool;
 mod programs;
 mod run;
 mod runtime;
 mod socket;
+mod spares;
 mod starter;
 mod threads;
 mod wasi;
@@ -30,8 +34,9 @@ pub mod without;
 pub use attack::Attacked;
 pub use catalogue::program_names;
 pub use compile::{compile, warm};
+pub use error::{CellError, PoolError, StartError};
 pub use link::Chunk;
 pub use order::{Mount, Order, SessionHolds, Stdin, Stream};
-pub use pool::{CellError, CellOptions, CellPool, Home};
+pub use pool::{CellOptions, CellPool, Home};
 pub use run::{CellArguments, cell_main};
 pub use starter::Walls;

@@ -2,10 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::kernel::STATE_BYTES_MAX;
 use crate::confinement::probe::{Finding, Target};
 use crate::confinement::seal::Terms;
 use crate::limits::Limits;
-use crate::outcome::{Held, Outcome, as_bytes};
+use crate::outcome::{
+    CHANGED_MAX, CHANGED_PATH_BYTES_MAX, DENIED_BYTES_MAX, DENIED_MAX, Held, Outcome, as_bytes,
+    at_most,
+};
 use crate::policy::{ProgramTable, Protected};
 
 /// Names one call on one cell's socket.
@@ -34,6 +38,19 @@ pub struct Assignment {
 
 /// Largest assignment, in bytes. Chosen: some thousand paths.
 pub const ASSIGNMENT_BYTES_MAX: usize = 1 << 20;
+
+/// Most bytes of one stream that a cell keeps, whatever the limits say.
+pub const KEPT_BYTES_MAX: u64 = 16 << 20;
+
+/// Largest event, in bytes: an outcome with all that it may hold, and room for its numbers.
+pub const EVENT_BYTES_MAX: usize = 2 * KEPT_BYTES_MAX as usize
+    + STATE_BYTES_MAX
+    + CHANGED_MAX * CHANGED_PATH_BYTES_MAX
+    + DENIED_MAX * DENIED_BYTES_MAX
+    + (1 << 20);
+
+/// Most findings of one attack. Chosen: several times what is tried.
+pub const FINDINGS_MAX: usize = 4_096;
 
 /// Broker to cell.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -118,7 +135,7 @@ pub enum Event {
     /// It could not be sealed: why.
     Unsealed(String),
     /// What it came to when it tried to get out.
-    Attacked(Vec<Finding>),
+    Attacked(#[serde(deserialize_with = "at_most::<_, _, FINDINGS_MAX>")] Vec<Finding>),
     Output(CallId, Stream, #[serde(with = "as_bytes")] Vec<u8>),
     Ended(CallId, Box<Outcome>),
     /// The order could not be started at all.

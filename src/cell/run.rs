@@ -40,7 +40,7 @@ const EVENTS_MAX: usize = 1_024;
 
 /// Most bytes of one stream that are kept, whatever the limits say: an outcome with two of them
 /// must fit a frame.
-const KEPT_BYTES_MAX: u64 = 16 << 20;
+const KEPT_BYTES_MAX: u64 = super::order::KEPT_BYTES_MAX;
 
 /// How a cell is started.
 #[derive(Debug)]

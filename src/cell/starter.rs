@@ -18,8 +18,8 @@ use tokio::{io::AsyncWriteExt as _, net::UnixStream};
 use super::{
     artefact::{Artefacts, FIRST_NUMBER},
     complaints,
+    error::{PoolError, StartError},
     order::{Assignment, Event},
-    pool::CellError,
     wire::{WireError, push_frame, read_one},
 };
 use crate::confinement::{
@@ -84,7 +84,7 @@ pub struct StarterOptions {
 pub struct Spare {
     pub child: Child,
     pub group: Option<Group>,
-    socket: UnixStream,
+    pub socket: UnixStream,
 }
 
 /// A sealed cell: nothing of an agent has run in it.
@@ -100,14 +100,14 @@ impl Starter {
     ///
     /// # Errors
     /// Less than the least level can be had; every missing wall is named with its reason.
-    pub async fn new(options: StarterOptions) -> Result<Self, CellError> {
-        let executable = File::open(&options.executable).map_err(CellError::Start)?;
+    pub async fn new(options: StarterOptions) -> Result<Self, PoolError> {
+        let executable = File::open(&options.executable).map_err(StartError::Process)?;
         let mut starter = Self {
             executable,
             artefacts: options.artefacts,
             calls_max: options.calls_max,
             inherits_stdin: options.inherits_stdin,
-            launcher: Launcher::start().map_err(CellError::Start)?,
+            launcher: Launcher::start().map_err(StartError::Process)?,
             groups: None,
             owner_map: None,
             reached: Reached {
@@ -129,7 +129,7 @@ impl Starter {
         }
         starter.try_walls().await?;
         if starter.reached.level() < starter.walls.least {
-            return Err(CellError::Walls {
+            return Err(PoolError::Walls {
                 least: starter.walls.least.name(),
                 reached: starter.reached.to_string(),
             });
@@ -143,7 +143,7 @@ impl Starter {
     }
 
     /// Puts a process that runs nothing behind the walls, and gives up those it cannot have.
-    async fn try_walls(&mut self) -> Result<(), CellError> {
+    async fn try_walls(&mut self) -> Result<(), StartError> {
         loop {
             let plan = self.reached.plan;
             let Err(error) = self.try_plan(plan).await else {
@@ -172,11 +172,11 @@ impl Starter {
         }
     }
 
-    async fn try_plan(&self, plan: Plan) -> Result<(), CellError> {
+    async fn try_plan(&self, plan: Plan) -> Result<(), StartError> {
         let spare = self.start_with(plan, false).await?;
         // Also what is done to folders must work; this one is everywhere.
         let top = Path::new("/");
-        let folder = Folder::at(top, false).map_err(|source| CellError::Folder {
+        let folder = Folder::at(top, false).map_err(|source| StartError::Folder {
             path: top.to_owned(),
             source,
         })?;
@@ -188,33 +188,33 @@ impl Starter {
     ///
     /// # Errors
     /// It cannot be started, or does not come up.
-    pub async fn start(&self) -> Result<Spare, CellError> {
+    pub async fn start(&self) -> Result<Spare, StartError> {
         self.start_with(self.reached.plan, true).await
     }
 
-    async fn start_with(&self, plan: Plan, with_guests: bool) -> Result<Spare, CellError> {
-        let (ours, theirs) = StdStream::pair().map_err(CellError::Start)?;
-        ours.set_nonblocking(true).map_err(CellError::Start)?;
-        let (complaints, stderr) = io::pipe().map_err(CellError::Start)?;
+    async fn start_with(&self, plan: Plan, with_guests: bool) -> Result<Spare, StartError> {
+        let (ours, theirs) = StdStream::pair().map_err(StartError::Process)?;
+        ours.set_nonblocking(true).map_err(StartError::Process)?;
+        let (complaints, stderr) = io::pipe().map_err(StartError::Process)?;
         let given = (theirs, OwnedFd::from(stderr));
         let program = self.program(plan, with_guests, given);
-        let program = program.map_err(CellError::Start)?;
+        let program = program.map_err(StartError::Process)?;
         let child = self.launcher.launch(program).await?;
         let number = child.pid.as_raw_nonzero().get();
-        complaints::log(complaints.into(), number).map_err(CellError::Start)?;
+        complaints::log(complaints.into(), number).map_err(StartError::Process)?;
         let group = match &self.groups {
             Some(groups) if plan.groups => {
                 let bounds = Bounds {
                     memory_bytes: self.walls.memory_bytes,
                     processes: THREADS_MAX,
                 };
-                let group = groups.make(bounds).map_err(CellError::Group)?;
+                let group = groups.make(bounds).map_err(StartError::Group)?;
                 group.take(child.pid).map_err(untaken)?;
                 Some(group)
             }
             Some(_) | None => None,
         };
-        let socket = UnixStream::from_std(ours).map_err(CellError::Start)?;
+        let socket = UnixStream::from_std(ours).map_err(StartError::Process)?;
         let mut spare = Spare {
             child,
             group,
@@ -281,7 +281,7 @@ impl Starter {
         plan: Plan,
         target: Target,
         inside: Folder,
-    ) -> Result<Vec<Finding>, CellError> {
+    ) -> Result<Vec<Finding>, StartError> {
         let mut spare = self.start_with(plan, false).await?;
         let assignment = Assignment {
             terms: self.terms(plan, vec![inside]),
@@ -317,7 +317,7 @@ impl Spare {
     ///
     /// # Errors
     /// A step failed; the process is gone then.
-    pub async fn seal(mut self, terms: Terms) -> Result<Fresh, CellError> {
+    pub async fn seal(mut self, terms: Terms) -> Result<Fresh, StartError> {
         let attack = None;
         self.assign(&Assignment { terms, attack }).await?;
         Ok(Fresh {
@@ -327,9 +327,9 @@ impl Spare {
         })
     }
 
-    async fn assign(&mut self, assignment: &Assignment) -> Result<(), CellError> {
+    async fn assign(&mut self, assignment: &Assignment) -> Result<(), StartError> {
         let mut frame = Vec::new();
-        let fault = |error| CellError::Unsealed(chain(&error));
+        let fault = |error| StartError::Unsealed(chain(&error));
         push_frame(&mut frame, assignment).map_err(fault)?;
         let sent = self.socket.write_all(&frame).await;
         sent.map_err(|_| ENDED)?;
@@ -339,7 +339,7 @@ impl Spare {
                     tracing::debug!("a cell stays root: its file system cannot map owners");
                 }
             }
-            Event::Unsealed(reason) => return Err(CellError::Unsealed(reason)),
+            Event::Unsealed(reason) => return Err(StartError::Unsealed(reason)),
             Event::Waiting
             | Event::Attacked(_)
             | Event::Output(..)
@@ -349,31 +349,31 @@ impl Spare {
         Ok(())
     }
 
-    async fn next(&mut self, most: Duration) -> Result<Event, CellError> {
+    async fn next(&mut self, most: Duration) -> Result<Event, StartError> {
         // What comes next may be for another reader.
         let event = tokio::time::timeout(most, read_one(&mut self.socket)).await;
-        let event = event.map_err(|_| CellError::Lost("did not answer"))?;
+        let event = event.map_err(|_| StartError::Lost("did not answer"))?;
         match event {
             Ok(event) => event.ok_or(ENDED),
             // So ends a socket with bytes of ours that nobody read.
             Err(WireError::Io(_)) => Err(ENDED),
-            Err(error) => Err(CellError::Unsealed(chain(&error))),
+            Err(error) => Err(StartError::Unsealed(chain(&error))),
         }
     }
 }
 
-const ENDED: CellError = CellError::Lost("ended");
+const ENDED: StartError = StartError::Lost("ended");
 
 /// Why a group does not have its process.
-fn untaken(error: io::Error) -> CellError {
+fn untaken(error: io::Error) -> StartError {
     match error.raw_os_error() {
         Some(libc::ESRCH) => ENDED,
-        _ => CellError::Group(error),
+        _ => StartError::Group(error),
     }
 }
 
-fn out_of_turn() -> CellError {
-    CellError::Unsealed("it said something else than it should".to_owned())
+fn out_of_turn() -> StartError {
+    StartError::Unsealed("it said something else than it should".to_owned())
 }
 
 fn texts(words: impl IntoIterator<Item = String>) -> io::Result<Vec<CString>> {

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use super::{
     artefact::Artefacts,
+    error::{PoolError, StartError},
     order::{CallId, Event, Order},
-    pool::CellError,
     starter::{Starter, StarterOptions, Walls},
 };
 use crate::confinement::{
@@ -34,8 +34,8 @@ impl Attackers {
     ///
     /// # Errors
     /// As the start of a server's cells.
-    pub async fn new(executable: PathBuf, cache: &Path, walls: Walls) -> Result<Self, CellError> {
-        let artefacts = Artefacts::open(cache).map_err(CellError::Artefacts)?;
+    pub async fn new(executable: PathBuf, cache: &Path, walls: Walls) -> Result<Self, PoolError> {
+        let artefacts = Artefacts::open(cache).map_err(PoolError::Artefacts)?;
         let options = StarterOptions {
             executable,
             artefacts: Arc::new(artefacts),
@@ -61,7 +61,7 @@ impl Attackers {
         left_out: &[Wall],
         target: Target,
         inside: Folder,
-    ) -> Result<Vec<Finding>, CellError> {
+    ) -> Result<Vec<Finding>, StartError> {
         let mut plan = self.starter.reached.plan;
         plan.left_out = LeftOut::these(left_out);
         plan.groups &= !left_out.contains(&Wall::Groups);

@@ -16,6 +16,8 @@ use crate::config::{Flags, Settings};
 use crate::executor::Executor;
 use crate::telemetry;
 
+/// Longest wait for threads that work on files, at the end.
+const THREADS_WAIT: Duration = Duration::from_secs(2);
 /// Longest wait for guests to be compiled before the server says it is not ready.
 /// Chosen, not measured.
 const GUESTS_TIME_MAX: Duration = Duration::from_secs(300);
@@ -65,7 +67,8 @@ pub(super) fn main(args: &Args) -> anyhow::Result<u8> {
     crate::descriptors::reserve(config.calls_max)
         .context("the limit of open files cannot be raised")?;
     let executable = std::env::current_exe().context("this program has no path")?;
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let served = runtime.block_on(async {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr()?;
         let stop = stop_signal()?;
@@ -73,8 +76,10 @@ pub(super) fn main(args: &Args) -> anyhow::Result<u8> {
         tokio::spawn(reload_when_told(app.executor().clone())?);
         tokio::spawn(say_ready(app.executor().clone(), ready_line(address, &app)));
         app.serve(listener, stop).await
-    })?;
-    Ok(0)
+    });
+    // A thread that waits for a disk must not hold up the end.
+    runtime.shutdown_timeout(THREADS_WAIT);
+    served.map(|()| 0)
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

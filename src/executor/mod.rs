@@ -10,6 +10,7 @@ mod order;
 mod record;
 mod tools;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -17,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::audit::{Audit, AuditError, Durable};
 use crate::cell::{CellPool, Home};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, StoppedBy};
 use crate::policy::{self, Decision, Grant, Policies, ToolCall};
 use crate::request::ToolRequest;
 use crate::session::Sessions;
@@ -200,9 +201,12 @@ impl Executor {
         }
         let outcome = match prepared {
             Prepared::Run(mut order) => {
-                let counting = asked.session.counting().await?;
+                let mut cancelled = pin!(self.told_to_end(hung_up));
+                let counting = tokio::select! {
+                    counting = asked.session.counting() => counting?,
+                    () = &mut cancelled => return Ok(Outcome::stopped(StoppedBy::Cancelled, "")),
+                };
                 order.session = Some(holds(counting.known()));
-                let cancelled = self.told_to_end(hung_up);
                 let order = (*order, self.home(asked));
                 let run = self.cells.run(grant, order, output.clone(), cancelled);
                 let outcome = run.await?;

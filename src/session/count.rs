@@ -8,6 +8,8 @@ use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 use rustix::io::Errno;
@@ -17,6 +19,9 @@ use crate::outcome::Held;
 /// Names that are looked at; what lies behind them is not counted. Chosen: some ten seconds, and
 /// forty times the files a session may hold by default.
 const NAMES_MAX: i64 = 4_000_000;
+/// Longest time one walk may take; what it has not seen by then is not counted. Chosen: what
+/// `NAMES_MAX` names take on a slow disk, some of them.
+pub(super) const WALK_TIME_MAX: Duration = Duration::from_secs(20);
 /// Bytes of names of folders that wait to be looked into. Chosen, not measured.
 const WAITING_BYTES_MAX: usize = 64 << 20;
 
@@ -27,12 +32,23 @@ pub(super) struct Found {
     pub(super) more: bool,
 }
 
-/// Counts what is below `folders`, themselves left out.
+/// Counts what is below `folders`, themselves left out, for `time_max` at most or until `unwanted`
+/// is true.
 ///
 /// # Errors
 /// When one of the folders cannot be opened.
-pub(super) fn count(folders: &[PathBuf]) -> io::Result<Found> {
-    let mut counter = Counter::default();
+pub(super) fn count(
+    folders: &[PathBuf],
+    time_max: Duration,
+    unwanted: &AtomicBool,
+) -> io::Result<Found> {
+    let mut counter = Counter {
+        found: Found::default(),
+        linked: HashSet::new(),
+        waiting_bytes: 0,
+        until: Instant::now().checked_add(time_max),
+        unwanted,
+    };
     for path in folders {
         let folder = openat(CWD, path, FOLDER, Mode::empty())?;
         counter.walk(folder)?;
@@ -45,12 +61,13 @@ const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 
-#[derive(Default)]
-struct Counter {
+struct Counter<'a> {
     found: Found,
     /// Files with several names that were counted already, by device and inode.
     linked: HashSet<(u64, u64)>,
     waiting_bytes: usize,
+    until: Option<Instant>,
+    unwanted: &'a AtomicBool,
 }
 
 /// A folder on the way from the top to where the walk is. Only the last one is open, so that depth
@@ -63,12 +80,16 @@ struct Level {
     mode: Option<u32>,
 }
 
-impl Counter {
+impl Counter<'_> {
     fn walk(&mut self, top: OwnedFd) -> io::Result<()> {
         let device = fstat(&top)?.st_dev;
         let mut folder = top;
         let mut levels = vec![self.look(&folder, device, None)?];
         while let Some(level) = levels.last_mut() {
+            // One that must end still climbs up, to give folders their permissions back.
+            if self.must_end() {
+                level.waiting.clear();
+            }
             if let Some(name) = level.waiting.pop() {
                 self.waiting_bytes -= name.as_bytes().len();
                 let inner = open_up(&folder, &name).and_then(|(inner, mode)| {
@@ -120,7 +141,7 @@ impl Counter {
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            if self.found.held.files >= NAMES_MAX {
+            if self.found.held.files >= NAMES_MAX || self.must_end() {
                 self.found.more = true;
                 break;
             }
@@ -142,6 +163,13 @@ impl Counter {
             level.waiting.push(name.to_owned());
         }
         Ok(level)
+    }
+
+    fn must_end(&mut self) -> bool {
+        let late = self.until.is_some_and(|until| Instant::now() >= until);
+        let ends = late || self.unwanted.load(Ordering::Relaxed);
+        self.found.more |= ends;
+        ends
     }
 
     fn add(&mut self, about: &Stat, is_folder: bool) {
@@ -190,6 +218,27 @@ mod tests {
     fn held(bytes: i64, files: i64) -> Found {
         let held = Held { bytes, files };
         Found { held, more: false }
+    }
+
+    fn count(folders: &[PathBuf]) -> io::Result<Found> {
+        super::count(folders, WALK_TIME_MAX, &AtomicBool::new(false))
+    }
+
+    #[test]
+    fn a_walk_ends_when_its_time_is_over_or_nobody_wants_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let locked = folder.path().join("locked");
+        fs::create_dir(&locked).unwrap();
+        fs::write(locked.join("file"), "1").unwrap();
+        fs::set_permissions(&locked, Permissions::from_mode(0o000)).unwrap();
+        let folders = [folder.path().to_owned()];
+        for (time_max, unwanted) in [(Duration::ZERO, false), (WALK_TIME_MAX, true)] {
+            let found = super::count(&folders, time_max, &AtomicBool::new(unwanted)).unwrap();
+            assert!(found.more, "{found:?}");
+            assert!(found.held.files < 2, "{found:?}");
+        }
+        assert_eq!(count(&folders).unwrap(), held(2 * 4_096, 2));
+        fs::set_permissions(&locked, Permissions::from_mode(0o700)).unwrap();
     }
 
     #[test]

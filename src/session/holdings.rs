@@ -7,24 +7,47 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::outcome::Held;
 use crate::session::count::{self, Found};
 
-/// How long a count is believed while calls report. Chosen, not measured.
+/// How long a count is believed while calls report; the first moment without calls after that is
+/// used to count. Chosen, not measured.
 const COUNT_AGE_MAX: Duration = Duration::from_secs(600);
-/// A walk may take one part in so many of the time. Chosen, not measured.
+/// When there was no such moment for so long, new calls wait until there is one.
+const COUNT_AGE_LIMIT: Duration = Duration::from_secs(1_200);
+/// The same for a count that is doubted.
+const DOUBT_AGE_LIMIT: Duration = Duration::from_secs(60);
+/// A walk may take one part in so many of the time, unless that means more than `COUNT_AGE_MAX`
+/// between two. Chosen, not measured.
 const WALK_SHARE: u32 = 200;
+/// A walk that took less costs nothing worth saving.
+const SHORT_WALK: Duration = Duration::from_millis(20);
+/// Longest wait of new calls for those that run. Chosen: far above the time that policies give calls;
+/// the calls end at their own limits.
+const QUIET_WAIT: Duration = Duration::from_secs(900);
 /// A report of so much less than was counted last asks for a walk soon: what is left is small,
 /// and it is what a lie would say.
 const SHRUNK: Held = Held {
     bytes: 64 << 20,
     files: 10_000,
 };
+
+/// A walk that somebody waits for. Dropped, it ends the walk: a thread that went on would hold up the
+/// end of this program.
+#[derive(Debug, Default)]
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// What a call is started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +67,8 @@ pub(super) struct Holdings {
     folders: Option<[PathBuf; 2]>,
     /// One call at a time begins, so that no call runs while the files are counted.
     beginning: tokio::sync::Mutex<()>,
+    /// A call has ended.
+    ended: Notify,
     known: Mutex<Known>,
 }
 
@@ -53,8 +78,8 @@ struct Known {
     held: Held,
     /// Calls that run.
     running: u32,
-    /// A count is needed: a report is missing, or cannot be believed.
-    doubted: bool,
+    /// Since when a count is needed: a report is missing, or cannot be believed.
+    doubted: Option<Instant>,
     counted: Held,
     counted_at: Option<Instant>,
     took: Duration,
@@ -77,11 +102,12 @@ impl Holdings {
             session: SESSIONS.fetch_add(1, Ordering::Relaxed),
             folders,
             beginning: tokio::sync::Mutex::default(),
+            ended: Notify::new(),
             known: Mutex::new(Known {
                 count: 0,
                 held: Held::default(),
                 running: 0,
-                doubted: false,
+                doubted: None,
                 counted: Held::default(),
                 counted_at: None,
                 took: Duration::ZERO,
@@ -101,12 +127,19 @@ impl Holdings {
     /// When the folders cannot be counted.
     pub(super) async fn begin(self: &Arc<Self>) -> io::Result<Counting> {
         let _alone = self.beginning.lock().await;
+        if self.folders.is_some() && self.is_overdue() {
+            // It goes on without a count where a call does not end; the next one waits again.
+            let _quiet = tokio::time::timeout(QUIET_WAIT, self.quiet()).await;
+        }
         if let Some(folders) = self.folders.as_ref().filter(|_| self.is_due()) {
             let folders = folders.clone();
             let started = Instant::now();
-            let found = tokio::task::spawn_blocking(move || count::count(&folders));
-            let found = found.await.map_err(io::Error::other)??;
-            self.take(found, started);
+            let wanted = Wanted::default();
+            let unwanted = Arc::clone(&wanted.0);
+            let walk = move || count::count(&folders, count::WALK_TIME_MAX, &unwanted);
+            let found = tokio::task::spawn_blocking(walk).await;
+            self.take(found.map_err(io::Error::other)??, started);
+            drop(wanted);
         }
         let mut known = self.known.lock();
         known.running += 1;
@@ -122,24 +155,41 @@ impl Holdings {
         })
     }
 
+    /// Waits until no call runs; none begins meanwhile.
+    async fn quiet(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if self.known.lock().running == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Whether calls have overlapped for so long that a count must be made room for.
+    fn is_overdue(&self) -> bool {
+        let known = self.known.lock();
+        let old = |since: Option<Instant>, most| since.is_some_and(|at| at.elapsed() >= most);
+        old(known.counted_at, COUNT_AGE_LIMIT)
+            || (known.is_rested() && old(known.doubted, DOUBT_AGE_LIMIT))
+    }
+
     fn is_due(&self) -> bool {
         let known = self.known.lock();
         let Some(counted_at) = known.counted_at else {
             return true;
         };
-        let age = counted_at.elapsed();
-        let rested = age >= known.took.saturating_mul(WALK_SHARE);
         let shrunk = known.counted.bytes - known.held.bytes > SHRUNK.bytes
             || known.counted.files - known.held.files > SHRUNK.files;
-        let old = age >= COUNT_AGE_MAX && rested;
-        known.running == 0 && (known.doubted || old || (shrunk && rested))
+        let old = counted_at.elapsed() >= COUNT_AGE_MAX;
+        known.running == 0 && known.is_rested() && (known.doubted.is_some() || old || shrunk)
     }
 
     fn take(&self, found: Found, started: Instant) {
         let mut known = self.known.lock();
         let (told, held) = (known.held, found.held);
         let more = held.bytes > told.bytes || held.files > told.files;
-        if known.counted_at.is_some() && !known.doubted && more {
+        if known.counted_at.is_some() && known.doubted.is_none() && more {
             tracing::warn!(
                 ?told,
                 ?held,
@@ -154,7 +204,23 @@ impl Holdings {
         known.counted = held;
         known.counted_at = Some(Instant::now());
         known.took = started.elapsed();
-        known.doubted = false;
+        known.doubted = None;
+    }
+}
+
+impl Known {
+    fn doubt(&mut self) {
+        self.doubted.get_or_insert_with(Instant::now);
+    }
+
+    /// Whether the last walk was long enough ago for another.
+    fn is_rested(&self) -> bool {
+        let age = self.counted_at.map(|at| at.elapsed());
+        let rest = match self.took {
+            took if took < SHORT_WALK => Duration::ZERO,
+            took => took.saturating_mul(WALK_SHARE).min(COUNT_AGE_MAX),
+        };
+        age.is_none_or(|age| age >= rest)
     }
 }
 
@@ -179,7 +245,7 @@ impl Counting {
         let mut known = self.holdings.known.lock();
         if held.bytes < 0 || held.files < 0 {
             // Files that we did not count were removed, or it is a lie.
-            known.doubted = true;
+            known.doubt();
         }
         // The cell's count is of all calls, so the last word stands; what is older than a walk
         // does not.
@@ -198,7 +264,11 @@ impl Drop for Counting {
     fn drop(&mut self) {
         let mut known = self.holdings.known.lock();
         known.running -= 1;
-        known.doubted |= !self.reported;
+        if !self.reported {
+            known.doubt();
+        }
+        drop(known);
+        self.holdings.ended.notify_one();
     }
 }
 
@@ -278,6 +348,48 @@ mod tests {
         );
         next.finish(Some(held(1 << 40, 1)));
         assert_eq!(begin(&holdings).await.known().held, held(1 << 40, 1));
+    }
+
+    fn long_ago(age: Duration) -> Option<Instant> {
+        Some(Instant::now().checked_sub(age).unwrap())
+    }
+
+    #[tokio::test]
+    async fn calls_that_overlap_for_ever_are_held_for_a_count() {
+        let soon = Duration::from_millis(50);
+        let aged = |known: &mut Known| known.counted_at = long_ago(COUNT_AGE_LIMIT);
+        let doubted = |known: &mut Known| known.doubted = long_ago(DOUBT_AGE_LIMIT);
+        let makes: [&dyn Fn(&mut Known); 2] = [&aged, &doubted];
+        for make in makes {
+            let (folder, holdings) = place();
+            let first = begin(&holdings).await;
+            // Not before it is overdue.
+            holdings.known.lock().counted_at = long_ago(COUNT_AGE_MAX);
+            let second = begin(&holdings).await;
+            assert_eq!(second.known().count, 1);
+            std::fs::write(folder.path().join("w/a"), "1").unwrap();
+            make(&mut holdings.known.lock());
+            let mut third = Box::pin(begin(&holdings));
+            assert!(tokio::time::timeout(soon, &mut third).await.is_err());
+            first.finish(Some(held(0, 0)));
+            assert!(tokio::time::timeout(soon, &mut third).await.is_err());
+            second.finish(Some(held(0, 0)));
+            let third = third.await.known();
+            assert_eq!((third.count, third.held), (2, held(4_096, 1)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_walk_that_took_long_is_not_made_again_at_once_but_within_ten_minutes() {
+        let (_folder, holdings) = place();
+        drop(begin(&holdings).await); // without a report
+        holdings.known.lock().took = Duration::from_secs(1);
+        assert_eq!(begin(&holdings).await.known().count, 1);
+        holdings.known.lock().counted_at = long_ago(Duration::from_secs(201));
+        assert_eq!(begin(&holdings).await.known().count, 2);
+        holdings.known.lock().took = Duration::from_secs(20);
+        holdings.known.lock().counted_at = long_ago(COUNT_AGE_MAX);
+        assert_eq!(begin(&holdings).await.known().count, 3);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hotcell::cell::CellError;
+use hotcell::cell::StartError;
 use hotcell::cell::without::Attackers;
 use hotcell::confinement::probe::{self, Finding, Found, Needs, Probe, Target, Wall};
 use rustix::io::FdFlags;
@@ -117,7 +117,7 @@ impl Lane<'_> {
                 found.clone()
             }
             // The filter ends a process that makes another architecture's calls.
-            Err(CellError::Unsealed(reason)) if reason.starts_with("it ended") => Found::Killed(0),
+            Err(StartError::Unsealed(reason)) if reason.starts_with("it ended") => Found::Killed(0),
             Err(error) => panic!("{} without {left_out:?}: {error:?}", probe.name),
         }
     }

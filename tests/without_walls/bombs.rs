@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use hotcell::cell::CellError;
+use hotcell::cell::StartError;
 use hotcell::cell::without::MARK;
 use hotcell::confinement::probe::{BOMBS, Finding, Found, Target, Wall};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn exploded(left_out: &[Wall], name: &str, attacked: &Attacked) -> Found {
     let attempt = attackers.attempt(left_out, target, attacked.inside());
     match runtime.block_on(attempt) {
         Ok(mut findings) => findings.pop().unwrap().found,
-        Err(CellError::Unsealed(reason)) if reason.starts_with("it ended") => Found::Killed(9),
+        Err(StartError::Unsealed(reason)) if reason.starts_with("it ended") => Found::Killed(9),
         Err(error) => panic!("{name} without {left_out:?}: {error:?}"),
     }
 }
