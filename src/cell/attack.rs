@@ -15,7 +15,8 @@ use crate::confinement::{
     seal::{DESCRIPTORS_MAX, Folder, Sealed},
 };
 
-/// Descriptors a process is started with: input, output, errors, its socket.
+/// Descriptors a cell has left when it is sealed: input, output, errors, its socket. Artefacts and the
+/// map of owners are used up by then.
 const INHERITED: [(i32, Kind); 4] = [
     (0, Kind::Other),
     (1, Kind::Other),

@@ -79,6 +79,16 @@ pub struct StarterOptions {
     pub walls: Walls,
 }
 
+/// What a process is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To be sealed and no more.
+    Trial,
+    /// To be attacked by itself: all that a cell has.
+    Attack,
+    Cell,
+}
+
 /// A process that is up, has every guest mapped, and waits to be told what it is for.
 #[derive(Debug)]
 pub struct Spare {
@@ -173,7 +183,7 @@ impl Starter {
     }
 
     async fn try_plan(&self, plan: Plan) -> Result<(), StartError> {
-        let spare = self.start_with(plan, false).await?;
+        let spare = self.start_with(plan, Purpose::Trial).await?;
         // Also what is done to folders must work; this one is everywhere.
         let top = Path::new("/");
         let folder = Folder::at(top, false).map_err(|source| StartError::Folder {
@@ -189,15 +199,15 @@ impl Starter {
     /// # Errors
     /// It cannot be started, or does not come up.
     pub async fn start(&self) -> Result<Spare, StartError> {
-        self.start_with(self.reached.plan, true).await
+        self.start_with(self.reached.plan, Purpose::Cell).await
     }
 
-    async fn start_with(&self, plan: Plan, with_guests: bool) -> Result<Spare, StartError> {
+    async fn start_with(&self, plan: Plan, purpose: Purpose) -> Result<Spare, StartError> {
         let (ours, theirs) = StdStream::pair().map_err(StartError::Process)?;
         ours.set_nonblocking(true).map_err(StartError::Process)?;
         let (complaints, stderr) = io::pipe().map_err(StartError::Process)?;
         let given = (theirs, OwnedFd::from(stderr));
-        let program = self.program(plan, with_guests, given);
+        let program = self.program(plan, purpose, given);
         let program = program.map_err(StartError::Process)?;
         let child = self.launcher.launch(program).await?;
         let number = child.pid.as_raw_nonzero().get();
@@ -230,15 +240,12 @@ impl Starter {
     fn program(
         &self,
         plan: Plan,
-        with_guests: bool,
+        purpose: Purpose,
         (theirs, stderr): (StdStream, OwnedFd),
     ) -> io::Result<Program> {
         let mut words = vec!["hotcell".to_owned(), "cell".to_owned()];
-        if with_guests {
-            words.push(format!("--calls={}", self.calls_max));
-        }
         let nothing = || File::options().read(true).write(true).open("/dev/null");
-        let stdin = match with_guests && self.inherits_stdin {
+        let stdin = match purpose == Purpose::Cell && self.inherits_stdin {
             true => io::stdin().as_fd().try_clone_to_owned()?,
             false => nothing()?.into(),
         };
@@ -252,13 +259,18 @@ impl Starter {
             words.push("--owner-map".to_owned());
             descriptors.push((map.try_clone()?, OWNER_MAP_NUMBER));
         }
-        if with_guests {
-            let (names, files): (Vec<_>, Vec<_>) = self.artefacts.for_cell()?.into_iter().unzip();
+        let artefacts = match purpose {
+            Purpose::Trial => Vec::new(),
+            Purpose::Attack | Purpose::Cell => self.artefacts.for_cell()?,
+        };
+        if !artefacts.is_empty() {
+            let (names, files): (Vec<_>, Vec<_>) = artefacts.into_iter().unzip();
+            words.push(format!("--calls={}", self.calls_max));
             words.push(format!("--modules={}", names.join(",")));
             descriptors.extend(files.into_iter().zip(FIRST_NUMBER..));
         }
-        // The one that only tries its walls needs none, as no process of a release does.
-        let variables = crate::config::debug_variables().filter(|_| with_guests);
+        // What no process of a release has would be a finding of the attack.
+        let variables = crate::config::debug_variables().filter(|_| purpose == Purpose::Cell);
         let variables = variables.into_iter();
         let variables = variables.map(|(name, value)| format!("{name}={}", value.display()));
         #[cfg(feature = "test-without-walls")]
@@ -272,7 +284,7 @@ impl Starter {
         })
     }
 
-    /// Seals a process and has it try to get out.
+    /// Seals a process that has what a cell has, and has it try to get out.
     ///
     /// # Errors
     /// It cannot be started or sealed, or does not tell what came of it.
@@ -282,7 +294,7 @@ impl Starter {
         target: Target,
         inside: Folder,
     ) -> Result<Vec<Finding>, StartError> {
-        let mut spare = self.start_with(plan, false).await?;
+        let mut spare = self.start_with(plan, Purpose::Attack).await?;
         let assignment = Assignment {
             terms: self.terms(plan, vec![inside]),
             attack: Some(Box::new(target)),

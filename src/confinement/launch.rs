@@ -33,7 +33,8 @@ pub struct Program {
     pub arguments: Vec<CString>,
     /// The whole environment, `NAME=value`.
     pub environment: Vec<CString>,
-    /// Descriptors and the numbers the program finds them under; nothing else is inherited.
+    /// Descriptors and the numbers the program finds them under. Nothing else is inherited, whatever
+    /// is open here and whichever of the numbers between them are free.
     pub descriptors: Vec<(OwnedFd, RawFd)>,
     pub plan: Plan,
 }
@@ -206,7 +207,6 @@ struct Prepared {
     environment: Vec<*const c_char>,
     /// From the parked number to the wanted one.
     moves: Vec<(RawFd, RawFd)>,
-    first_unused: u32,
     /// Texts for `uid_map` and `gid_map`, in a new user namespace.
     maps: Option<(CString, CString)>,
     report: RawFd,
@@ -246,7 +246,6 @@ fn start(program: Program) -> Result<Child, LaunchError> {
             .iter()
             .map(|(from, to)| (from.as_raw_fd(), *to))
             .collect(),
-        first_unused: u32::try_from(first_unused).unwrap_or(3),
         maps: new_user.then(maps).transpose().map_err(refused("a text"))?,
         report: report.as_raw_fd(),
         closes: program.plan.left_out.keeps(Wall::Inheritance),
@@ -388,26 +387,33 @@ fn set_up(prepared: &Prepared) -> Result<(), Step> {
         write_file(c"/proc/self/uid_map", user).map_err(|()| Step::Identity)?;
         write_file(c"/proc/self/gid_map", group).map_err(|()| Step::Identity)?;
     }
+    if prepared.closes {
+        // Closes itself at exec, whoever opened it and left it so; the copies below do not.
+        close_all_at_exec()?;
+    }
     for (from, to) in &prepared.moves {
         // SAFETY: no memory is involved; the wanted numbers lie below all parked ones.
         if unsafe { libc::dup2(*from, *to) } < 0 {
             return Err(Step::Descriptors);
         }
     }
-    if !prepared.closes {
-        return Ok(());
-    }
-    // Everything else closes itself at exec; what another thread opened carelessly, here.
+    Ok(())
+}
+
+fn close_all_at_exec() -> Result<(), Step> {
     // SAFETY: no memory is involved.
-    unsafe {
+    let marked = unsafe {
         libc::syscall(
             libc::SYS_close_range,
-            prepared.first_unused,
-            u32::MAX,
+            0,
+            libc::c_uint::MAX,
             libc::CLOSE_RANGE_CLOEXEC,
         )
     };
-    Ok(())
+    match marked {
+        0 => Ok(()),
+        _ => Err(Step::Descriptors),
+    }
 }
 
 fn write_file(path: &CStr, text: &CStr) -> Result<(), ()> {
@@ -427,5 +433,58 @@ fn write_file(path: &CStr, text: &CStr) -> Result<(), ()> {
         Ok(())
     } else {
         Err(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::confinement::LeftOut;
+
+    /// Runs a system's program as a cell is run, without namespaces; what it says.
+    async fn said(words: &[&str], outputs: RawFd) -> String {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let null = || OwnedFd::from(File::options().write(true).open("/dev/null").unwrap());
+        let program = Program {
+            executable: File::open(words[0]).unwrap().into(),
+            arguments: words
+                .iter()
+                .map(|word| CString::new(*word).unwrap())
+                .collect(),
+            environment: Vec::new(),
+            descriptors: vec![
+                (null(), 0),
+                (writer.into(), 1),
+                (null(), 2),
+                (null(), outputs),
+            ],
+            plan: Plan {
+                namespaces: false,
+                network: false,
+                groups: false,
+                left_out: LeftOut::NOTHING,
+            },
+        };
+        let launcher = Launcher::start().unwrap();
+        let mut child = launcher.launch(program).await.unwrap();
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        child.ended().await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn what_is_open_between_the_wanted_numbers_is_not_inherited() {
+        // As a shell leaves one that it was told to open: it does not close itself.
+        let careless = rustix::io::dup(File::open("/dev/null").unwrap()).unwrap();
+        let number = careless.as_raw_fd();
+        let wanted = number + 5;
+        let text = said(&["/bin/ls", "/proc/self/fd"], wanted).await;
+        let open: Vec<RawFd> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        assert!(open.contains(&wanted), "{open:?}");
+        assert!(!open.contains(&number), "{number} of {open:?}");
+        drop(careless);
     }
 }
