@@ -15,8 +15,8 @@ use crate::confinement::{
     seal::{DESCRIPTORS_MAX, Folder, Sealed},
 };
 
-/// Descriptors a cell has left when it is sealed: input, output, errors, its socket. Artefacts and the
-/// map of owners are used up by then.
+/// Descriptors a cell has when it is sealed, beside its artefacts and folders: input, output, errors,
+/// its socket. The map of owners is used up by then.
 const INHERITED: [(i32, Kind); 4] = [
     (0, Kind::Other),
     (1, Kind::Other),
@@ -61,7 +61,8 @@ pub(super) async fn attack(starter: &Starter) -> Result<Attacked, PoolError> {
     Ok(attacked)
 }
 
-/// The attacker's side: tries everything in a process that has just been sealed.
+/// The attacker's side: tries everything in a process that has just been sealed. The target names the
+/// artefacts that it was started with.
 pub(super) fn try_everything(mut target: Target, sealed: &Sealed) -> Vec<Finding> {
     let inherited = INHERITED.map(|(number, kind)| Expected { number, kind });
     let granted = sealed.folders.iter().map(|(folder, place)| Expected {
@@ -71,7 +72,9 @@ pub(super) fn try_everything(mut target: Target, sealed: &Sealed) -> Vec<Finding
             false => Kind::Folder,
         },
     });
-    target.descriptors = inherited.into_iter().chain(granted).collect();
+    target
+        .descriptors
+        .extend(inherited.into_iter().chain(granted));
     target.descriptors_max = DESCRIPTORS_MAX;
     let mut findings = Vec::new();
     attack_each(&target, |_, finding| findings.push(finding));

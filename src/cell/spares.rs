@@ -252,6 +252,7 @@ mod tests {
             child,
             group,
             socket,
+            artefacts: Vec::new(),
         };
         (spare, theirs)
     }

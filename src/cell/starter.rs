@@ -26,7 +26,7 @@ use crate::confinement::{
     Missing, Plan, Reached, Wall,
     group::{Bounds, Group, Groups},
     launch::{Child, Launcher, Program, owner_map},
-    probe::{Finding, Target},
+    probe::{Expected, Finding, Kind, Target},
     seal::{Folder, Terms, may_mount},
 };
 use crate::limits::Confinement;
@@ -95,6 +95,8 @@ pub struct Spare {
     pub child: Child,
     pub group: Option<Group>,
     pub socket: UnixStream,
+    /// Under which numbers it has compiled guests open, as long as it lives.
+    pub artefacts: Vec<RawFd>,
 }
 
 /// A sealed cell: nothing of an agent has run in it.
@@ -209,6 +211,8 @@ impl Starter {
         let given = (theirs, OwnedFd::from(stderr));
         let program = self.program(plan, purpose, given);
         let program = program.map_err(StartError::Process)?;
+        let numbers = program.descriptors.iter().map(|(_, number)| *number);
+        let artefacts = numbers.filter(|number| *number >= FIRST_NUMBER).collect();
         let child = self.launcher.launch(program).await?;
         let number = child.pid.as_raw_nonzero().get();
         complaints::log(complaints.into(), number).map_err(StartError::Process)?;
@@ -229,6 +233,7 @@ impl Starter {
             child,
             group,
             socket,
+            artefacts,
         };
         if matches!(spare.next(START_WAIT).await?, Event::Waiting) {
             Ok(spare)
@@ -291,10 +296,13 @@ impl Starter {
     pub async fn attacked(
         &self,
         plan: Plan,
-        target: Target,
+        mut target: Target,
         inside: Folder,
     ) -> Result<Vec<Finding>, StartError> {
         let mut spare = self.start_with(plan, Purpose::Attack).await?;
+        let kind = Kind::File;
+        let artefacts = spare.artefacts.iter();
+        target.descriptors = artefacts.map(|&number| Expected { number, kind }).collect();
         let assignment = Assignment {
             terms: self.terms(plan, vec![inside]),
             attack: Some(Box::new(target)),

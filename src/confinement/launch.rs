@@ -138,8 +138,15 @@ impl Child {
         if let Some(plain) = self.plain.take() {
             let interest = tokio::io::Interest::READABLE;
             // SAFETY: the descriptor is owned, never replaced, and closed after it is taken out.
-            let handle = unsafe { AsyncFd::register_with_interest(plain, interest) };
-            self.handle = Some(handle?);
+            match unsafe { AsyncFd::register_with_interest(plain, interest) } {
+                Ok(handle) => self.handle = Some(handle),
+                Err(refused) => {
+                    // It must still be killed and reaped.
+                    let (plain, error) = refused.into_parts();
+                    self.plain = Some(plain);
+                    return Err(error);
+                }
+            }
         }
         let Some(handle) = &self.handle else {
             return Ok(());
@@ -327,16 +334,26 @@ fn clone(flags: libc::c_int, prepared: Option<&Prepared>) -> io::Result<(Pid, Ow
         -1 => Err(io::Error::last_os_error()),
         0 => match prepared {
             Some(prepared) => in_child(prepared),
-            None => loop {
-                // SAFETY: no memory is involved.
-                unsafe { libc::pause() };
-            },
+            None => hold_namespace(),
         },
         pid => {
             // SAFETY: the kernel has just made this descriptor for us.
             let handle = unsafe { OwnedFd::from_raw_fd(handle) };
             let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
             Ok((pid.ok_or(io::ErrorKind::InvalidData)?, handle))
+        }
+    }
+}
+
+/// Keeps a namespace until it is killed, with nothing of ours open, and not longer than the thread
+/// that made it.
+fn hold_namespace() -> ! {
+    // SAFETY: only system calls, and no memory is involved.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0);
+        loop {
+            libc::pause();
         }
     }
 }

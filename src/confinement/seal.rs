@@ -220,8 +220,8 @@ fn detach_folders(sealed: Sealed, map: Option<OwnedFd>) -> Result<Sealed, SealEr
         let of_root = fstat(place).is_ok_and(|stat| stat.st_uid == 0);
         let map = map.as_ref().filter(|_| of_root);
         let detached = match root::detach(place, folder.writable, map.map(OwnedFd::as_fd)) {
-            // This file system cannot show files as another's.
-            Err(error) if map.is_some() && error.raw_os_error() == Some(libc::EINVAL) => {
+            // This file system cannot show files as another's, or a mount of it does so already.
+            Err(error) if map.is_some() && is_unmappable(&error) => {
                 stays_root = true;
                 root::detach(place, folder.writable, None)
             }
@@ -245,6 +245,12 @@ fn detach_folders(sealed: Sealed, map: Option<OwnedFd>) -> Result<Sealed, SealEr
         folders,
         stays_root,
     })
+}
+
+/// mount_setattr(2): EINVAL for a file system without mapped mounts, EPERM for a mount that is mapped
+/// already or a file system of another user namespace.
+fn is_unmappable(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EPERM))
 }
 
 fn become_user((user, group): (u32, u32)) -> Result<(), SealError> {

@@ -18,6 +18,8 @@ enum Must {
     Lack(u8, u64),
     /// All of these bits are set in the argument's low 32.
     Have(u8, u64),
+    /// The argument, a pointer, is null: all 64 bits of it.
+    BeNull(u8),
     /// The argument is this process's id.
     BeUs(u8),
 }
@@ -65,6 +67,8 @@ const THREAD: u64 = (libc::CLONE_VM
     | libc::CLONE_SIGHAND
     | libc::CLONE_FS
     | libc::CLONE_FILES) as u64;
+
+const SHARED: u64 = libc::MAP_SHARED as u64;
 
 /// Rights of a file that lend a program its owner's or group's.
 const SET_ID: u64 = (libc::S_ISUID | libc::S_ISGID) as u64;
@@ -121,9 +125,9 @@ const CELL: &[Group] = &[
         },
     },
     Group {
-        reason: "memory, never executable",
+        reason: "memory, never executable, and never shared: no limit counts that where there is no cgroup",
         calls: calls! {
-            SYS_mmap if Must::Lack(2, EXECUTABLE);
+            SYS_mmap if Must::Lack(2, EXECUTABLE), Must::Lack(3, SHARED);
             SYS_mprotect if Must::Lack(2, EXECUTABLE);
             SYS_munmap; SYS_mremap; SYS_madvise; SYS_brk;
         },
@@ -155,7 +159,7 @@ const CELL: &[Group] = &[
         reason: "who it is and what it may use, read only",
         calls: calls! {
             SYS_geteuid; SYS_getuid; SYS_getegid; SYS_getgid; SYS_getrusage;
-            SYS_prlimit64 if Must::Be(0, 0), Must::Be(2, 0);
+            SYS_prlimit64 if Must::Be(0, 0), Must::BeNull(2);
         },
     },
 ];
@@ -222,9 +226,16 @@ impl Must {
             Self::Be(argument, value) => (argument, SeccompCmpOp::Eq, value),
             Self::Lack(argument, bits) => (argument, SeccompCmpOp::MaskedEq(bits), 0),
             Self::Have(argument, bits) => (argument, SeccompCmpOp::MaskedEq(bits), bits),
+            Self::BeNull(argument) => (argument, SeccompCmpOp::Eq, 0),
             Self::BeUs(argument) => (argument, SeccompCmpOp::Eq, u64::from(us.unsigned_abs())),
         };
-        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
+        let length = match self {
+            Self::BeNull(_) => SeccompCmpArgLen::Qword,
+            Self::Be(..) | Self::Lack(..) | Self::Have(..) | Self::BeUs(_) => {
+                SeccompCmpArgLen::Dword
+            }
+        };
+        SeccompCondition::new(argument, length, operator, value)
     }
 }
 

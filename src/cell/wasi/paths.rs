@@ -285,15 +285,27 @@ pub fn link_text(guest: &Guest, base: Chain, path: &[u8]) -> Result<Vec<u8>, Err
     }
 }
 
+/// What the owner of a folder needs to use it.
+const OWNER: u32 = 0o700;
+
+fn is_same(one: &OwnedFd, other: &OwnedFd) -> Result<bool, Errno> {
+    let (one, other) = (rustix::fs::fstat(one)?, rustix::fs::fstat(other)?);
+    Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
+}
+
 /// Sets permission bits, following links. Set-user-id and set-group-id are left out: they would
 /// mean something to the host.
 ///
 /// # Errors
-/// As Linux `chmod`.
+/// As Linux `chmod`; EPERM for a mount's top folder without its owner's rights.
 pub async fn set_mode(guest: &Guest, base: Chain, path: &[u8], mode: u32) -> Result<(), Errno> {
     let (chain, mount, folder, name) = follow_to_name(guest.call(), base, path)?;
     if !mount.writable {
         return Err(Errno::EROFS);
+    }
+    // Nothing could open it any more, not even to give the rights back.
+    if mode & OWNER != OWNER && name.is_empty() && is_same(&folder, &mount.root)? {
+        return Err(Errno::EPERM);
     }
     mount.guard(&chain, &name, Change::Touch)?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -148,6 +148,13 @@ pub(super) const PROBES: &[Probe] = &[
         let _ = call("munlockall", libc::SYS_munlockall, []);
         reached(answer, &[]).map(|text| format!("{text}; the limit is {before}"))
     }),
+    probe("memory.shared", Nothing, &[Seccomp], |_| {
+        let flags = bits(libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        let arguments = [0, PAGE, bits(READ | WRITE), flags, usize::MAX, 0];
+        let address = call("mmap", libc::SYS_mmap, arguments)?;
+        unmap(address);
+        Ok("memory that no limit counts".to_owned())
+    }),
     probe(
         "memory.table_of_segments",
         Feature("segments of programs"),
