@@ -186,6 +186,20 @@ fn file_names_of_any_length_and_large_gzip_files() {
     ]);
 }
 
+/// Whoever owns a session's folder must be able to open it again.
+#[test]
+fn a_workspace_keeps_its_owners_rights() {
+    check(&[
+        (
+            "chmod 000 /workspace 2>/dev/null; echo $?; chmod 0 . 2>/dev/null; echo $?; cd /tmp; \
+             chmod a-rwx . 2>/dev/null; echo $?; chmod 700 /workspace; echo $?; mkdir /workspace/d; \
+             chmod 000 /workspace/d; echo $?; chmod 700 /workspace/d; echo $?",
+            "1\n1\n1\n0\n0\n0\n",
+        ),
+        ("ls /workspace", "d\n"),
+    ]);
+}
+
 /// What the originals do otherwise, and lose data by.
 #[test]
 fn archives_keep_what_could_be_lost() {

@@ -100,6 +100,10 @@ struct Lane<'a> {
     attacked: &'a Attacked,
 }
 
+fn is_fatal(probe: &Probe) -> bool {
+    probe::FATAL.iter().any(|fatal| fatal.name == probe.name)
+}
+
 impl Lane<'_> {
     async fn attempt(&self, probe: &Probe, left_out: &BTreeSet<Wall>) -> Found {
         let target = Target {
@@ -117,7 +121,7 @@ impl Lane<'_> {
                 found.clone()
             }
             // The filter ends a process that makes another architecture's calls.
-            Err(StartError::Unsealed(reason)) if reason.starts_with("it ended") => Found::Killed(0),
+            Err(StartError::Lost("ended")) if is_fatal(probe) => Found::Killed(0),
             Err(error) => panic!("{} without {left_out:?}: {error:?}", probe.name),
         }
     }
