@@ -348,13 +348,13 @@ fn clone(flags: libc::c_int, prepared: Option<&Prepared>) -> io::Result<(Pid, Ow
 /// Keeps a namespace until it is killed, with nothing of ours open, and not longer than the thread
 /// that made it.
 fn hold_namespace() -> ! {
-    // SAFETY: only system calls, and no memory is involved.
-    unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0);
-        loop {
-            libc::pause();
-        }
+    // SAFETY: no memory is involved.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    // SAFETY: no memory is involved, and nothing of this process uses a descriptor any more.
+    unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) };
+    loop {
+        // SAFETY: no memory is involved.
+        unsafe { libc::pause() };
     }
 }
 

@@ -29,7 +29,8 @@ fn exploded(left_out: &[Wall], name: &str, attacked: &Attacked) -> Found {
     let attempt = attackers.attempt(left_out, target, attacked.inside());
     match runtime.block_on(attempt) {
         Ok(mut findings) => findings.pop().unwrap().found,
-        Err(StartError::Unsealed(reason)) if reason.starts_with("it ended") => Found::Killed(9),
+        // The kernel ended it, for its memory.
+        Err(StartError::Lost("ended")) => Found::Killed(9),
         Err(error) => panic!("{name} without {left_out:?}: {error:?}"),
     }
 }
