@@ -79,7 +79,7 @@ FOO=x printenv FOO; printenv NOSUCH; echo $?; A=1 B=2 printenv A B
 ### timeout
 timeout 5 echo hi; timeout 0.2 sleep 5; echo $?; timeout -s KILL 0.2 sleep 5; echo $?; timeout 5 false; echo $?; timeout 1 nosuch; echo $?; timeout --preserve-status 0.2 sleep 5; echo $?; timeout 1; echo $?; timeout bogus ls; echo $?
 ### nohup and nice
-nohup echo hi; nohup nosuch 2>/dev/null; echo $?; nice echo x; nice -n 5 echo y; nice
+nohup echo hi; nohup nosuch 2>/dev/null; echo $?; nice echo x; nice -n 5 echo y
 ### id
 id -u; id -g; id -G; id nosuch; echo $?; id -u root; id root
 ### true and false
