@@ -17,6 +17,7 @@ use crate::cell::{CellOptions, CellPool, Walls, program_names};
 use crate::config::{Cells, Config, State, Tokens};
 use crate::executor::{Admission, Executor, TOOLS};
 use crate::http::{self, Connections, Door};
+use crate::native::NativeLane;
 use crate::policy::{Loader, Policies, Policy, PolicyError, Sources, Vocabulary, sign};
 use crate::session::Sessions;
 use crate::telemetry::{Spans, Telemetry};
@@ -96,7 +97,10 @@ impl App {
     /// run keep the policy they began with.
     pub fn reload_policies(executor: &Executor) {
         match executor.policies.reload() {
-            Ok(generation) => tracing::info!(generation, "policies loaded again"),
+            Ok(generation) => {
+                executor.natives.policies_loaded();
+                tracing::info!(generation, "policies loaded again");
+            }
             Err(error) => {
                 tracing::error!(%error, "policies not loaded again; those before stay in force");
             }
@@ -216,6 +220,7 @@ pub async fn executor(
         signed_loader(config.policy_keys.as_deref())?,
     )?;
     let cells = CellPool::start(cells).await.context("no cell started")?;
+    let natives = NativeLane::new(cells.means()?);
     let confinement = cells.walls().to_string();
     let admission = Admission::new(calls_max, config.calls_waiting_max);
     let spans = config.otlp_endpoint.as_deref().map(Spans::start);
@@ -229,6 +234,7 @@ pub async fn executor(
         sessions,
         audit,
         cells,
+        natives,
         admission,
         telemetry,
         confinement,

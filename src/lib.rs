@@ -17,6 +17,7 @@ pub mod http;
 pub mod executor;
 
 pub mod cell;
+pub mod native;
 
 pub mod confinement;
 
@@ -28,6 +29,7 @@ pub mod config;
 pub mod policy;
 
 pub mod descriptors;
+pub mod frame;
 pub mod limits;
 pub mod outcome;
 pub mod quantity;

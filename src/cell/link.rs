@@ -18,7 +18,11 @@ use tokio::sync::{
 
 use super::{
     error::CellError,
-    order::{CallId, Message, Order, STREAM_WINDOW_BYTES, Stream, room_of},
+    natives::{self, Above, Natives, Speaker, To},
+    order::{
+        CallId, Message, NATIVE_WINDOW_BYTES, NATIVES_MAX, Order, STREAM_WINDOW_BYTES, Said,
+        Stream, Told, room_of,
+    },
     wire::WireError,
 };
 use crate::outcome::{
@@ -59,6 +63,9 @@ struct Waiting {
     streamed: (u64, u64),
     /// Room of what was handed to the sink and not yet taken by whoever reads it.
     untaken: Arc<AtomicU64>,
+    natives: Natives,
+    /// Its native programs, by the numbers of their processes.
+    speakers: HashMap<u32, Speaker>,
 }
 
 /// What a cell may send for one call.
@@ -136,6 +143,7 @@ impl Link {
         self: Arc<Self>,
         order: Order,
         sink: Option<mpsc::UnboundedSender<Chunk>>,
+        above: Option<Arc<dyn Above>>,
     ) -> Result<RunningCall, CellGone> {
         let rights = Rights {
             streams: order.stream,
@@ -146,18 +154,25 @@ impl Link {
         };
         let id = self.last_call.fetch_add(1, Ordering::Relaxed) + 1;
         let (answer, outcome) = oneshot::channel();
+        let natives = watch::channel(()).0;
         let waiting = Waiting {
             answer,
             sink,
             rights,
             streamed: (0, 0),
             untaken: Arc::default(),
+            natives: Natives {
+                above: above.filter(|_| !order.natives.is_empty()),
+                alive: natives.clone(),
+            },
+            speakers: HashMap::new(),
         };
         self.waiting.lock().insert(id, waiting);
         let mut running = RunningCall {
             link: self,
             id,
             outcome,
+            natives,
             done: false,
         };
         let order = Box::new(order);
@@ -233,6 +248,70 @@ impl Link {
         drop(waiting);
         drop(unread); // gives its room back, so that the call goes on to its end
         Ok(())
+    }
+
+    /// Takes what a cell says of a native program.
+    ///
+    /// # Errors
+    /// It says what it may not.
+    pub(super) fn native(
+        self: &Arc<Self>,
+        id: CallId,
+        number: u32,
+        said: Said,
+    ) -> Result<(), WireError> {
+        let mut waiting = self.waiting.lock();
+        let Some(call) = waiting.get_mut(&id) else {
+            return Ok(()); // it was cancelled
+        };
+        let Said::Start(ask) = said else {
+            let Some(speaker) = call.speakers.get(&number) else {
+                return Ok(()); // it has ended
+            };
+            if let Said::Input(bytes) = &said {
+                let take = |left: u64| left.checked_sub(bytes.len() as u64);
+                let left = &speaker.input_left;
+                left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+                    .map_err(|_| WireError::Broken("it sends input that has no room"))?;
+            }
+            // One that has just ended hears nothing.
+            let _ended = speaker.said.send(said);
+            return Ok(());
+        };
+        let above = call.natives.above.clone();
+        let above = above.ok_or(WireError::Broken("it starts a native program for nobody"))?;
+        if call.speakers.contains_key(&number) {
+            return Err(WireError::Broken("it starts a native program twice"));
+        }
+        if call.speakers.len() >= NATIVES_MAX {
+            let text = format!("hotcell: more than {NATIVES_MAX} native programs at once\n");
+            let end = Told::Ended(Box::new(natives::refused(text)));
+            send_soon(&self.messages, Message::Native(id, number, end));
+            return Ok(());
+        }
+        let (speaker, said) = mpsc::unbounded_channel();
+        let input_left = Arc::new(AtomicU64::new(NATIVE_WINDOW_BYTES));
+        let to = To {
+            link: Arc::clone(self),
+            call: id,
+            number,
+            input_left: Arc::clone(&input_left),
+        };
+        let speaker = Speaker {
+            said: speaker,
+            input_left,
+        };
+        call.speakers.insert(number, speaker);
+        let alive = call.natives.alive.subscribe();
+        tokio::spawn(natives::attend(to, (above, *ask), said, alive));
+        Ok(())
+    }
+
+    /// A native program has ended: its number is free.
+    pub(super) fn native_ended(&self, id: CallId, number: u32) {
+        if let Some(call) = self.waiting.lock().get_mut(&id) {
+            call.speakers.remove(&number);
+        }
     }
 
     /// Tells the cell of room that was given back, as fast as it listens, until it is gone.
@@ -332,6 +411,8 @@ pub(super) struct RunningCall {
     link: Arc<Link>,
     id: CallId,
     outcome: oneshot::Receiver<Result<Outcome, CellError>>,
+    /// Held by every native program of the call.
+    natives: watch::Sender<()>,
     done: bool,
 }
 
@@ -348,6 +429,11 @@ impl RunningCall {
         let outcome = (&mut self.outcome).await;
         self.done = true;
         outcome.unwrap_or_else(|_| Ok(cell_died("died")))
+    }
+
+    /// Closed when no native program of the call is left.
+    pub(super) fn natives(&self) -> watch::Sender<()> {
+        self.natives.clone()
     }
 
     /// Asks the cell to end the call; its outcome is still to come.
@@ -412,7 +498,7 @@ mod tests {
             stream: true,
             ..Order::default()
         };
-        let call = Arc::clone(&link).begin(order, Some(sink)).unwrap();
+        let call = Arc::clone(&link).begin(order, Some(sink), None).unwrap();
         (link, call, queue, chunks)
     }
 
@@ -473,7 +559,7 @@ mod tests {
     async fn a_call_that_keeps_its_output_is_sent_none() {
         let (messages, _queue) = mpsc::channel(8);
         let link = Link::new(messages);
-        let call = Arc::clone(&link).begin(Order::default(), None);
+        let call = Arc::clone(&link).begin(Order::default(), None, None);
         let id = call.as_ref().unwrap().id;
         assert!(link.output(id, Stream::Stdout, vec![0]).is_err());
     }
@@ -487,7 +573,7 @@ mod tests {
         // Its link is closed; its socket is.
         let (link, _call, mut queue, _chunks) = begun().await;
         link.close();
-        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None) else {
+        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None, None) else {
             panic!("a closed link takes an order");
         };
         assert_eq!(back.program, "it");
@@ -497,7 +583,7 @@ mod tests {
         }
         let (link, _call, queue, _chunks) = begun().await;
         drop(queue);
-        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None) else {
+        let Err(CellGone(back)) = Arc::clone(&link).begin(order(), None, None) else {
             panic!("a closed socket takes an order");
         };
         assert_eq!(back.program, "it");
@@ -509,7 +595,7 @@ mod tests {
         let (link, _call, mut queue, _chunks) = begun().await;
         let mut calls = Vec::new();
         let back = loop {
-            match Arc::clone(&link).begin(Order::default(), None) {
+            match Arc::clone(&link).begin(Order::default(), None, None) {
                 Ok(call) => calls.push(call),
                 Err(back) => break back,
             }

@@ -46,7 +46,7 @@ pub(super) fn attend(fresh: Fresh, alive: watch::Receiver<()>, died: Arc<AtomicU
 
 /// Answers whether the cell was told to end.
 async fn serve(
-    link: &Link,
+    link: &Arc<Link>,
     socket: UnixStream,
     queue: mpsc::Receiver<Message>,
     (mut child, group): (Child, Option<Group>),
@@ -116,10 +116,11 @@ fn breaks_the_rules(error: &WireError) -> bool {
     }
 }
 
-async fn take(link: &Link, frames: &mut FrameReader<Receiver>) -> Result<(), WireError> {
+async fn take(link: &Arc<Link>, frames: &mut FrameReader<Receiver>) -> Result<(), WireError> {
     while let Some(event) = frames.next().await? {
         match event {
             Event::Output(id, stream, bytes) => link.output(id, stream, bytes)?,
+            Event::Native(id, number, said) => link.native(id, number, said)?,
             Event::Ended(id, outcome) => link.ended(id, *outcome)?,
             Event::Failed(id, reason) => link.failed(id, reason),
             Event::Waiting | Event::Sealed { .. } | Event::Unsealed(_) | Event::Attacked(_) => {
@@ -226,7 +227,7 @@ mod tests {
             let (alive, died) = (watch::channel(()).0, Arc::new(AtomicU64::new(0)));
             let link = attend(fresh, alive.subscribe(), Arc::clone(&died));
             let (sink, _unread) = mpsc::unbounded_channel::<Chunk>();
-            let call = Arc::clone(&link).begin(streamed(), Some(sink));
+            let call = Arc::clone(&link).begin(streamed(), Some(sink), None);
             let mut call = call.unwrap();
             // The broker may stop listening before all of it is said.
             let _cut_off = theirs.write_all(&bytes).await;
@@ -250,7 +251,9 @@ mod tests {
         let (fresh, theirs) = hostile(&launcher).await;
         let process = fresh.child.pid;
         let link = attend(fresh, watch::channel(()).0.subscribe(), Arc::default());
-        let mut call = Arc::clone(&link).begin(Order::default(), None).unwrap();
+        let mut call = Arc::clone(&link)
+            .begin(Order::default(), None, None)
+            .unwrap();
         theirs.readable().await.unwrap();
         drop(theirs);
         rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
@@ -290,7 +293,7 @@ mod tests {
         theirs.set_nonblocking(false).unwrap();
         let link = attend(fresh, watch::channel(()).0.subscribe(), Arc::default());
         let (sink, _unread) = mpsc::unbounded_channel::<Chunk>();
-        let call = Arc::clone(&link).begin(streamed(), Some(sink));
+        let call = Arc::clone(&link).begin(streamed(), Some(sink), None);
         let mut call = call.unwrap();
 
         let folder = tempfile::tempdir().unwrap();

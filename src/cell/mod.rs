@@ -16,6 +16,7 @@ mod guests;
 mod kernel;
 mod link;
 mod live;
+mod natives;
 mod order;
 mod places;
 mod pool;
@@ -36,7 +37,10 @@ pub use catalogue::program_names;
 pub use compile::{compile, warm};
 pub use error::{CellError, PoolError, StartError};
 pub use link::Chunk;
-pub use order::{Mount, Order, SessionHolds, Stdin, Stream};
+pub use natives::{Above, Native};
+pub use order::{
+    Mount, NATIVE_WORDS_MAX, NativeAsk, NativeEnd, NativeStatus, Order, SessionHolds, Stdin, Stream,
+};
 pub use pool::{CellOptions, CellPool, Home};
 pub use run::{CellArguments, cell_main};
 pub use starter::Walls;

@@ -1,5 +1,7 @@
 //! What the broker and a cell tell each other: plain values, framed by `wire`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::kernel::STATE_BYTES_MAX;
@@ -59,6 +61,82 @@ pub enum Message {
     Cancel(CallId),
     /// Streamed output that took so much room has left the broker.
     Taken(CallId, u64),
+    /// About a native program of a call.
+    Native(CallId, u32, Told),
+}
+
+/// Bytes of one stream of a native program that may be on their way. As a pipe of the kernel holds.
+pub const NATIVE_WINDOW_BYTES: u64 = 64 << 10;
+/// Most words of one start that are told. One more than any rule takes.
+pub const NATIVE_WORDS_MAX: usize = 4_097;
+/// Most native programs of one call at once. Chosen: more than a pipeline has.
+pub const NATIVES_MAX: usize = 16;
+
+/// A native program that a guest starts. Untrusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NativeAsk {
+    /// Absolute path on the host.
+    pub program: String,
+    /// Without its own name.
+    #[serde(deserialize_with = "at_most::<_, _, NATIVE_WORDS_MAX>")]
+    pub arguments: Vec<String>,
+    /// Absolute guest path.
+    pub cwd: String,
+    /// It has something to read.
+    pub stdin: bool,
+    /// Its standard error is its standard output.
+    pub joined: bool,
+}
+
+/// Cell to broker, about a native program, by the number of its process in the cell.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Said {
+    Start(Box<NativeAsk>),
+    Input(#[serde(with = "as_bytes")] Vec<u8>),
+    InputEnd,
+    /// So many bytes of output have been written where they belong.
+    Taken(Stream, u64),
+    /// Nobody reads the stream any more.
+    Closed(Stream),
+    Signal(i32),
+    /// Its process is gone.
+    Gone,
+}
+
+/// Broker to cell, about a native program.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Told {
+    Output(Stream, #[serde(with = "as_bytes")] Vec<u8>),
+    /// So many bytes of input have been taken.
+    Wants(u64),
+    Ended(Box<NativeEnd>),
+}
+
+/// How a native program ended, as its guests see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NativeEnd {
+    pub status: NativeStatus,
+    /// What its standard error says besides.
+    pub said: String,
+    /// Bytes of input that it left.
+    pub unread: u64,
+    /// What the session holds more by its changes.
+    pub grown: Held,
+    /// Bytes of files that it wrote.
+    pub written: u64,
+}
+
+/// Its status, as the kernel says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NativeStatus {
+    Exited(u8),
+    Signaled(u32),
+}
+
+impl Default for NativeStatus {
+    fn default() -> Self {
+        Self::Exited(0)
+    }
 }
 
 /// One call to run: a first process and what it may see.
@@ -77,6 +155,8 @@ pub struct Order {
     pub limits: Limits,
     /// Which programs of `/bin` processes may start.
     pub programs: ProgramTable,
+    /// Native programs that processes may ask for: names, and paths on the host.
+    pub natives: BTreeMap<String, String>,
     /// Shell state the first process may load.
     #[serde(with = "as_bytes")]
     pub state: Vec<u8>,
@@ -137,6 +217,8 @@ pub enum Event {
     /// What it came to when it tried to get out.
     Attacked(#[serde(deserialize_with = "at_most::<_, _, FINDINGS_MAX>")] Vec<Finding>),
     Output(CallId, Stream, #[serde(with = "as_bytes")] Vec<u8>),
+    /// About a native program of a call.
+    Native(CallId, u32, Said),
     Ended(CallId, Box<Outcome>),
     /// The order could not be started at all.
     Failed(CallId, String),

@@ -21,12 +21,13 @@ use super::{
     guests::{Guests, State},
     link::{CellGone, Chunk, Link, RunningCall, cell_died},
     live,
+    natives::Above,
     order::{Order, Stdin},
     places::{Held, Places},
     spares::Spares,
     starter::{Starter, StarterOptions, Walls},
 };
-use crate::confinement::{Reached, seal::Folder};
+use crate::confinement::{Means, Reached, seal::Folder};
 use crate::outcome::{Outcome, StoppedBy};
 use crate::policy::{Grant, Run};
 
@@ -139,6 +140,14 @@ impl CellPool {
         &self.spares.starter.reached
     }
 
+    /// What other processes of ours are started with.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn means(&self) -> std::io::Result<Means> {
+        self.spares.starter.means()
+    }
+
     /// Processes started so far.
     pub fn started(&self) -> u64 {
         self.spares.started()
@@ -168,7 +177,7 @@ impl CellPool {
     pub async fn run(
         &self,
         grant: Grant,
-        (mut order, home): (Order, Home),
+        (mut order, home, above): (Order, Home, Option<Arc<dyn Above>>),
         sink: Option<mpsc::UnboundedSender<Chunk>>,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Outcome, CellError> {
@@ -179,6 +188,7 @@ impl CellPool {
         };
         order.limits = terms.limits;
         order.programs = terms.programs;
+        order.natives.extend(terms.natives);
         let weight = weight(&order);
         if weight > ORDER_BYTES_MAX {
             return Err(CellError::TooLarge(weight));
@@ -186,24 +196,28 @@ impl CellPool {
         let wall = Duration::from_millis(order.limits.wall_ms);
         let mut cancelled = pin!(cancelled);
         let (_held, mut running) = tokio::select! {
-            begun = self.begin(&home, order, sink) => match begun? {
+            begun = self.begin(&home, order, sink, above) => match begun? {
                 Some(begun) => begun,
                 None => return Ok(cell_died("died")),
             },
             () = &mut cancelled => return Ok(Outcome::stopped(StoppedBy::Cancelled, "")),
         };
         let overdue = wall.saturating_add(STALL_WAIT);
+        let natives = running.natives();
         let ended = tokio::time::timeout(overdue, async {
             tokio::select! {
                 outcome = running.outcome() => Some(outcome),
                 () = cancelled => None,
             }
         });
-        match ended.await {
+        let outcome = match ended.await {
             Ok(Some(outcome)) => outcome,
             Ok(None) => cancel(running).await,
             Err(_) => Ok(running.overdue()),
-        }
+        };
+        // Their ends are recorded before the call's is, and nothing of them is left.
+        natives.closed().await;
+        outcome
     }
 
     /// Gives an order to a cell. One that ends before it was sent the order cannot have begun it, so
@@ -213,12 +227,13 @@ impl CellPool {
         home: &Home,
         mut order: Order,
         sink: Option<mpsc::UnboundedSender<Chunk>>,
+        above: Option<Arc<dyn Above>>,
     ) -> Result<Option<(Held<'_>, RunningCall)>, CellError> {
         for _ in 0..ORDER_TRIES {
             let late = CellError::NotReady("it is still starting");
             let cell = tokio::time::timeout(READY_WAIT, self.cell_of(home, &order));
             let (held, link) = cell.await.map_err(|_| late)??;
-            match link.begin(order, sink.clone()) {
+            match link.begin(order, sink.clone(), above.clone()) {
                 Ok(running) => return Ok(Some((held, running))),
                 Err(CellGone(untaken)) => {
                     held.cell.retire();

@@ -21,8 +21,8 @@ use super::{
     catalogue::Catalogue,
     deadline::Deadlines,
     kernel::{
-        Call, Descriptor, Descriptors, Device, Image, Input, Output, PipeWriter, Strings, Window,
-        pipe, start_first,
+        Call, Code, Descriptor, Descriptors, Device, Image, Input, Output, PipeWriter, Strings,
+        Window, pipe, start_first,
     },
     order::{ASSIGNMENT_BYTES_MAX, Assignment, CallId, Event, Message, Order, Stdin, Stream},
     programs::Programs,
@@ -203,6 +203,11 @@ impl Cell {
                     call.end(Some(StoppedBy::Cancelled));
                 }
             }
+            Message::Native(id, number, told) => {
+                if let Some(running) = self.calls.lock().get(&id) {
+                    running.call.natives.take(number, told);
+                }
+            }
             Message::Taken(id, bytes) => {
                 if let Some(running) = self.calls.lock().get(&id) {
                     running.window.give(bytes);
@@ -234,19 +239,26 @@ impl Cell {
     }
 
     fn start(&self, id: CallId, order: &mut Order) -> Result<Started, Unstarted> {
-        let module = self
-            .runtime
-            .programs
-            .find_first(&order.program)
-            .ok_or(Unstarted::Absent)?;
-        let mounts = Mounts::new(&self.world, (&self.granted, &order.mounts), order.session)
-            .map_err(|(guest, errno)| {
+        let native = order.natives.get(&order.program);
+        let code = match native.filter(|_| order.program.starts_with('/')) {
+            Some(path) => Code::Native(path.clone()),
+            None => Code::Guest(
+                self.runtime
+                    .programs
+                    .find_first(&order.program)
+                    .ok_or(Unstarted::Absent)?,
+            ),
+        };
+        let seen = (&self.granted, &order.mounts[..]);
+        let mounts = Mounts::new(&self.world, seen, order.session, &order.natives).map_err(
+            |(guest, errno)| {
                 Unstarted::Failed(format!(
                     "the mount {guest} cannot be opened (error {})",
                     errno.0
                 ))
-            })?;
-        let call = Call::new(id, order, mounts);
+            },
+        )?;
+        let call = Call::new(id, order, mounts, self.events.clone());
         let window = Window::new();
         let output = |stream| match order.stream {
             true => Output::send(stream, id, self.events.clone(), window.clone()),
@@ -265,7 +277,7 @@ impl Cell {
                 .map_err(|_| Unstarted::Stopped(StoppedBy::Descriptors))?;
         }
         let image = Image {
-            module,
+            code,
             arguments: Strings::from_list(&order.arguments),
             environment: Strings::from_list(&order.environment),
             cwd: order.cwd.clone().into_bytes(),

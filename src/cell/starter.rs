@@ -23,7 +23,7 @@ use super::{
     wire::{WireError, push_frame, read_one},
 };
 use crate::confinement::{
-    Missing, Plan, Reached, Wall,
+    Means, Missing, Plan, Reached, Wall,
     group::{Bounds, Group, Groups},
     launch::{Child, Launcher, Program, owner_map},
     probe::{Expected, Finding, Kind, Target},
@@ -63,7 +63,7 @@ pub struct Starter {
     inherits_stdin: bool,
     walls: Walls,
     launcher: Launcher,
-    groups: Option<Groups>,
+    groups: Option<Arc<Groups>>,
     owner_map: Option<OwnedFd>,
     pub reached: Reached,
 }
@@ -129,7 +129,7 @@ impl Starter {
             walls: options.walls,
         };
         match Groups::open() {
-            Ok(groups) => starter.groups = Some(groups),
+            Ok(groups) => starter.groups = Some(Arc::new(groups)),
             Err(reason) => starter.lose(Wall::Groups, reason),
         }
         let (user, group) = starter.walls.user;
@@ -147,6 +147,25 @@ impl Starter {
             });
         }
         Ok(starter)
+    }
+
+    /// What other processes of ours are started with.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn means(&self) -> io::Result<Means> {
+        Ok(Means {
+            executable: self.executable.try_clone()?,
+            launcher: self.launcher.clone(),
+            groups: self.groups.clone(),
+            owner_map: self
+                .owner_map
+                .as_ref()
+                .map(OwnedFd::try_clone)
+                .transpose()?,
+            user: self.walls.user,
+            reached: self.reached.clone(),
+        })
     }
 
     fn lose(&mut self, wall: Wall, reason: String) {
@@ -365,6 +384,7 @@ impl Spare {
             Event::Waiting
             | Event::Attacked(_)
             | Event::Output(..)
+            | Event::Native(..)
             | Event::Ended(..)
             | Event::Failed(..) => return Err(out_of_turn()),
         }

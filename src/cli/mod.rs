@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cell::{self, CellArguments};
 use crate::config::Flags;
+use crate::native;
 use crate::telemetry;
 
 /// Exit code for a wrong command line or configuration (sysexits.h, EX_USAGE).
@@ -68,6 +69,12 @@ enum Command {
         modules: Vec<String>,
         #[arg(long, default_value_t = 0)]
         calls: usize,
+        #[arg(long)]
+        owner_map: bool,
+    },
+    /// Starts one native program; started by hotcell itself
+    #[command(hide = true)]
+    Stage {
         #[arg(long)]
         owner_map: bool,
     },
@@ -141,6 +148,7 @@ pub fn main() -> ExitCode {
                 .and_then(|()| cell::cell_main(arguments))
                 .map(|()| 0)
         }
+        Some(Command::Stage { owner_map }) => native::stage_main(owner_map).map(|()| 0),
         Some(Command::Compile { name }) => cell::compile(&name, std::io::stdout()).map(|()| 0),
     };
     match result {

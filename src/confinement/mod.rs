@@ -4,6 +4,7 @@
 //! A process that is to be confined starts as trusted code of ours ([`launch`]), is told what it
 //! may see, and then seals itself ([`seal`]) before it does anything an agent asked for.
 
+pub mod enclose;
 pub mod group;
 mod landlock;
 pub mod launch;
@@ -12,7 +13,8 @@ pub mod probe;
 mod root;
 pub mod seal;
 mod seccomp;
+pub mod tree;
 mod walls;
 
 pub use left_out::LeftOut;
-pub use walls::{Missing, Plan, Reached, Wall};
+pub use walls::{Means, Missing, Plan, Reached, Wall};

@@ -26,10 +26,10 @@ struct MountAttr {
     user_namespace: u64,
 }
 
-const READ_ONLY: u64 = 0x1;
+pub(super) const READ_ONLY: u64 = 0x1;
 const NO_SET_ID: u64 = 0x2;
 const NO_DEVICES: u64 = 0x4;
-const NO_EXECUTION: u64 = 0x8;
+pub(super) const NO_EXECUTION: u64 = 0x8;
 const MAPPED: u64 = 0x0010_0000;
 
 /// Opens a folder that is to be granted. No part of its path may be a link: where one folder that
@@ -48,6 +48,15 @@ pub(super) fn open_folder(path: &Path) -> io::Result<OwnedFd> {
     }
 }
 
+/// Opens what a path of this process's own tree names, to be named in rules.
+///
+/// # Errors
+/// It cannot be opened.
+pub(super) fn open_any(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
 /// Detaches a granted folder, without programs, devices and set-id rights in it.
 ///
 /// `owner_map`, a user namespace, shows the files of its root as those of the user it maps root to.
@@ -59,35 +68,80 @@ pub(super) fn detach(
     writable: bool,
     owner_map: Option<BorrowedFd<'_>>,
 ) -> io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_EMPTY_PATH;
-    let tree = match open_tree(folder, c"", flags) {
-        // What is mounted below it belongs to somebody with more rights, and stays with it.
-        Err(rustix::io::Errno::INVAL) => {
-            open_tree(folder, c"", flags | OpenTreeFlags::AT_RECURSIVE)?
-        }
-        other => other?,
-    };
+    let access = if writable { 0 } else { READ_ONLY };
+    detached(folder, access | NO_EXECUTION, owner_map)
+}
+
+/// A detached copy of the mount that something lies in, with it as its top; without devices and
+/// set-id rights, and with these attributes.
+///
+/// # Errors
+/// As [`detach`].
+pub(super) fn detached(
+    top: &OwnedFd,
+    attributes: u64,
+    owner_map: Option<BorrowedFd<'_>>,
+) -> io::Result<OwnedFd> {
+    let tree = copy_of_mount(top)?;
     let mut attributes = MountAttr {
-        set: NO_SET_ID | NO_DEVICES | NO_EXECUTION,
+        set: NO_SET_ID | NO_DEVICES | attributes,
         clear: 0,
         propagation: 0,
         user_namespace: 0,
     };
-    if !writable {
-        attributes.set |= READ_ONLY;
-    }
     if let Some(map) = owner_map {
         attributes.set |= MAPPED;
         attributes.user_namespace = u64::try_from(map.as_raw_fd()).unwrap_or_default();
     }
-    set_attributes(&tree, &attributes)?;
+    set_attributes(&tree, libc::AT_RECURSIVE, &attributes)?;
     Ok(tree)
 }
 
-fn set_attributes(tree: &OwnedFd, attributes: &MountAttr) -> io::Result<()> {
-    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+/// As [`detached`], for a device node that is to work.
+///
+/// # Errors
+/// As [`detach`].
+pub(super) fn detached_device(node: &OwnedFd) -> io::Result<OwnedFd> {
+    let tree = copy_of_mount(node)?;
+    let attributes = MountAttr {
+        set: NO_SET_ID | NO_EXECUTION,
+        clear: 0,
+        propagation: 0,
+        user_namespace: 0,
+    };
+    set_attributes(&tree, 0, &attributes)?;
+    Ok(tree)
+}
+
+fn copy_of_mount(top: &OwnedFd) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    match open_tree(top, c"", flags) {
+        // What is mounted below it belongs to somebody with more rights, and stays with it.
+        Err(rustix::io::Errno::INVAL) => {
+            Ok(open_tree(top, c"", flags | OpenTreeFlags::AT_RECURSIVE)?)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Sets attributes of one mount.
+///
+/// # Errors
+/// The kernel refuses.
+pub(super) fn set(mount: &OwnedFd, attributes: u64) -> io::Result<()> {
+    let attributes = MountAttr {
+        set: attributes,
+        clear: 0,
+        propagation: 0,
+        user_namespace: 0,
+    };
+    set_attributes(mount, 0, &attributes)
+}
+
+fn set_attributes(tree: &OwnedFd, depth: i32, attributes: &MountAttr) -> io::Result<()> {
+    let flags = libc::AT_EMPTY_PATH | depth;
     // SAFETY: the structure has the kernel's layout and its size is passed with it.
     let done = unsafe {
         libc::syscall(
@@ -129,11 +183,6 @@ pub(super) fn empty() -> io::Result<()> {
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let new = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
-    let old = rustix::fs::open(
-        c"/",
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
     move_mount(
         new.as_fd(),
         c"",
@@ -141,7 +190,20 @@ pub(super) fn empty() -> io::Result<()> {
         c"/",
         MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
     )?;
-    fchdir(&new)?;
+    enter(&new)
+}
+
+/// Makes a mount that was attached over the root this process's root, and takes the old one away.
+///
+/// # Errors
+/// The kernel refuses a step.
+pub(super) fn enter(new: &OwnedFd) -> io::Result<()> {
+    let old = rustix::fs::open(
+        c"/",
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    fchdir(new)?;
     pivot_root(c".", c".")?;
     fchdir(&old)?;
     mount_change(
@@ -149,6 +211,6 @@ pub(super) fn empty() -> io::Result<()> {
         MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
     )?;
     unmount(c".", UnmountFlags::DETACH)?;
-    fchdir(&new)?;
+    fchdir(new)?;
     Ok(())
 }

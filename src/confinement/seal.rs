@@ -24,7 +24,7 @@ use rustix::thread::{
 use serde::{Deserialize, Serialize};
 
 use crate::confinement::probe::Wall;
-use crate::confinement::{Plan, landlock, root, seccomp};
+use crate::confinement::{Plan, landlock, root, seccomp, tree};
 
 /// Most descriptors of a sealed process. Chosen: more than all its calls together may have.
 pub const DESCRIPTORS_MAX: u64 = 65_536;
@@ -70,6 +70,23 @@ impl Folder {
             identity: (about.st_dev, about.st_ino),
         })
     }
+
+    /// Opens it, by its name.
+    ///
+    /// # Errors
+    /// It is not there, or another folder has its name.
+    pub fn open(&self) -> io::Result<OwnedFd> {
+        let found = root::open_folder(&self.path)?;
+        match self.is(&found) {
+            true => Ok(found),
+            false => Err(io::Error::other("another folder has its name now")),
+        }
+    }
+
+    /// Whether this is what was opened under its name.
+    fn is(&self, place: &OwnedFd) -> bool {
+        fstat(place).is_ok_and(|about| (about.st_dev, about.st_ino) == self.identity)
+    }
 }
 
 /// What came of it.
@@ -98,9 +115,11 @@ pub enum SealError {
     Landlock(#[source] ::landlock::RulesetError),
     #[error("no system call filter")]
     Filter(#[from] seccomp::FilterError),
+    #[error("its root cannot be made")]
+    Tree(#[from] tree::TreeError),
 }
 
-fn step<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> SealError {
+pub(super) fn step<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> SealError {
     move |error| SealError::Step {
         what,
         source: error.into(),
@@ -128,22 +147,15 @@ pub fn seal(terms: &Terms, owner_map: Option<OwnedFd>) -> Result<Sealed, SealErr
     if terms.plan.namespaces {
         sealed = enter_namespaces(terms, sealed, owner_map)?;
     }
-    if keeps(Wall::Capabilities) {
-        drop_rights()?;
-    }
-    if keeps(Wall::NoNewPrivileges) {
-        set_no_new_privs(true).map_err(step("it cannot give up rights of programs"))?;
-    }
+    give_up_rights(terms.plan)?;
     if keeps(Wall::Limits) {
         limit(terms, written)?;
     }
     // Changing users took these back.
     if keeps(Wall::Hidden) {
-        set_dumpable_behavior(DumpableBehavior::NotDumpable)
-            .map_err(step("its memory cannot be hidden"))?;
+        hide()?;
     }
-    set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(step("it cannot be tied to the broker's life"))?;
+    die_with_the_broker()?;
     let folders = sealed.folders.iter();
     let granted: Vec<_> = folders
         .map(|(folder, place)| (place, folder.writable))
@@ -155,6 +167,30 @@ pub fn seal(terms: &Terms, owner_map: Option<OwnedFd>) -> Result<Sealed, SealErr
         seccomp::allow_cell()?;
     }
     Ok(sealed)
+}
+
+pub(super) fn give_up_rights(plan: Plan) -> Result<(), SealError> {
+    if plan.left_out.keeps(Wall::Capabilities) {
+        drop_rights()?;
+    }
+    if plan.left_out.keeps(Wall::NoNewPrivileges) {
+        set_no_new_privs(true).map_err(step("it cannot give up rights of programs"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn hide() -> Result<(), SealError> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(step("its memory cannot be hidden"))
+}
+
+pub(super) fn die_with_the_broker() -> Result<(), SealError> {
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(step("it cannot be tied to the broker's life"))
+}
+
+pub(super) fn name_host(name: &[u8]) -> Result<(), SealError> {
+    sethostname(name).map_err(step("it cannot have a host name of its own"))
 }
 
 /// Makes the namespaces it began in its own: nothing of the host is left in them.
@@ -170,16 +206,35 @@ fn enter_namespaces(
         sealed = detach_folders(sealed, map)?;
     }
     if keeps(Wall::UtsNamespace) {
-        sethostname(b"cell").map_err(step("it cannot have a host name of its own"))?;
+        name_host(b"cell")?;
     }
     let processes = File::open("/proc").map_err(step("/proc cannot be opened"))?;
     root::part().map_err(step("it cannot have mounts of its own"))?;
     if keeps(Wall::Root) {
         root::empty().map_err(step("it cannot have an empty root"))?;
     }
+    let rights = Rights {
+        privileged,
+        user: terms.user.filter(|_| !sealed.stays_root),
+        plan: terms.plan,
+    };
+    become_other(&rights, &processes)?;
+    Ok(sealed)
+}
+
+/// Who a process is and is to become.
+pub(super) struct Rights {
+    pub(super) privileged: bool,
+    pub(super) user: Option<(u32, u32)>,
+    pub(super) plan: Plan,
+}
+
+/// Becomes another user in a user namespace of its own.
+pub(super) fn become_other(rights: &Rights, processes: &File) -> Result<(), SealError> {
+    let keeps = |wall| rights.plan.left_out.keeps(wall);
     // Becoming another user takes the capabilities, but for those that a new namespace gives.
     let becomes = keeps(Wall::Capabilities) || keeps(Wall::UserNamespace);
-    let user = terms.user.filter(|_| privileged && !sealed.stays_root);
+    let user = rights.user.filter(|_| rights.privileged);
     if let Some(user) = user.filter(|_| becomes) {
         if !keeps(Wall::UserNamespace) {
             // The other user has none of the right that this takes.
@@ -188,29 +243,21 @@ fn enter_namespaces(
         become_user(user)?;
     }
     // Who is not privileged began in one.
-    if privileged && keeps(Wall::UserNamespace) {
-        enter_user_namespace(user.unwrap_or((0, 0)), &processes)?;
+    if rights.privileged && keeps(Wall::UserNamespace) {
+        enter_user_namespace(user.unwrap_or((0, 0)), processes)?;
     }
-    Ok(sealed)
+    Ok(())
 }
 
 fn open_folders(terms: &Terms) -> Result<Vec<(Folder, OwnedFd)>, SealError> {
-    let open = |folder: &Folder| match root::open_folder(&folder.path) {
-        Ok(place) if is_that(folder, &place) => Ok((folder.clone(), place)),
-        Ok(_) => Err(SealError::Folder {
-            path: folder.path.clone(),
-            source: io::Error::other("another folder has its name now"),
-        }),
+    let open = |folder: &Folder| match folder.open() {
+        Ok(place) => Ok((folder.clone(), place)),
         Err(source) => Err(SealError::Folder {
             path: folder.path.clone(),
             source,
         }),
     };
     terms.folders.iter().map(open).collect()
-}
-
-fn is_that(folder: &Folder, place: &OwnedFd) -> bool {
-    fstat(place).is_ok_and(|about| (about.st_dev, about.st_ino) == folder.identity)
 }
 
 fn detach_folders(sealed: Sealed, map: Option<OwnedFd>) -> Result<Sealed, SealError> {
@@ -321,7 +368,7 @@ pub fn limit_descriptors() -> rustix::io::Result<()> {
     exactly(Resource::Nofile, DESCRIPTORS_MAX)
 }
 
-fn exactly(resource: Resource, most: u64) -> rustix::io::Result<()> {
+pub(super) fn exactly(resource: Resource, most: u64) -> rustix::io::Result<()> {
     let hard = getrlimit(resource).maximum;
     let most = hard.map_or(most, |hard| hard.min(most));
     let limit = Rlimit {

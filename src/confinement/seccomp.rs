@@ -1,5 +1,7 @@
-//! The system calls of a sealed cell, as data: each group with the reason it is there. What is not
-//! named is refused with EPERM, another architecture's calls end the process.
+//! The system calls of a sealed cell and of a native program, as data: each group with the reason it
+//! is there. What is not named is refused with EPERM, another architecture's calls end the process.
+
+mod native;
 
 use std::collections::BTreeMap;
 
@@ -43,13 +45,15 @@ struct Group {
 
 macro_rules! calls {
     ($($name:ident $(if $($demand:expr),+)?;)+) => {
-        &[$(Allowed {
+        &[$($crate::confinement::seccomp::Allowed {
             number: libc::$name,
             name: stringify!($name),
             demands: &[$($($demand),+)?],
         }),+]
     };
 }
+
+use calls;
 
 const EXECUTABLE: u64 = libc::PROT_EXEC as u64;
 /// Bits of `clone` that make another process or another namespace of one.
@@ -183,13 +187,25 @@ pub enum FilterError {
 /// # Errors
 /// The kernel has no seccomp filters, or this architecture has none written.
 pub(super) fn allow_cell() -> Result<(), FilterError> {
+    allow(&[CELL])
+}
+
+/// Allows this thread, and the program it becomes, what ordinary programs do.
+///
+/// # Errors
+/// As [`allow_cell`].
+pub(super) fn allow_native() -> Result<(), FilterError> {
+    allow(native::LISTS)
+}
+
+fn allow(lists: &[&[Group]]) -> Result<(), FilterError> {
     let us = rustix::process::getpid().as_raw_nonzero().get();
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     // The last one in force is asked first, and the strictest answer counts.
     for (rules, otherwise, then) in [
         (absences(), SeccompAction::Allow, absent),
-        (rules(us)?, refused, SeccompAction::Allow),
+        (rules(lists, us)?, refused, SeccompAction::Allow),
     ] {
         let filter = SeccompFilter::new(rules, otherwise, then, architecture()?)?;
         seccompiler::apply_filter(&BpfProgram::try_from(filter)?)?;
@@ -203,9 +219,10 @@ fn absences() -> Rules {
     ABSENT.iter().map(|number| (*number, Vec::new())).collect()
 }
 
-fn rules(us: pid_t) -> Result<Rules, FilterError> {
+fn rules(lists: &[&[Group]], us: pid_t) -> Result<Rules, FilterError> {
     let mut rules = Rules::new();
-    for allowed in CELL.iter().flat_map(|group| group.calls) {
+    let groups = lists.iter().copied().flatten();
+    for allowed in groups.flat_map(|group| group.calls) {
         let demands = allowed.demands.iter().map(|demand| demand.condition(us));
         let demands = demands.collect::<Result<Vec<_>, _>>()?;
         let entry = rules.entry(allowed.number).or_default();
@@ -252,21 +269,32 @@ mod tests {
     /// A reviewer reads this list; a change of the table shows up here.
     #[test]
     fn the_allowed_calls_are_these() {
-        let mut text = String::new();
-        for group in CELL {
-            text += &format!("# {}\n", group.reason);
-            for call in group.calls {
-                let name = call.name.trim_start_matches("SYS_");
-                text += &format!("{name} {:?}\n", call.demands);
+        for (lists, golden) in [
+            (&[CELL][..], include_str!("seccomp_cell.golden")),
+            (native::LISTS, include_str!("seccomp_native.golden")),
+        ] {
+            let mut text = String::new();
+            for group in lists.iter().copied().flatten() {
+                text += &format!("# {}\n", group.reason);
+                for call in group.calls {
+                    let name = call.name.trim_start_matches("SYS_");
+                    text += &format!("{name} {:?}\n", call.demands);
+                }
             }
+            assert_eq!(text, golden, "\n{text}");
         }
-        assert_eq!(text, include_str!("seccomp_cell.golden"), "\n{text}");
     }
 
     #[test]
     fn no_call_is_allowed_twice_with_and_without_demands() {
-        for call in CELL.iter().flat_map(|group| group.calls) {
-            let same = CELL.iter().flat_map(|group| group.calls);
+        let all = |lists: &'static [&'static [Group]]| lists.iter().copied().flatten();
+        let natives: Vec<_> = all(native::LISTS).flat_map(|group| group.calls).collect();
+        let cells: Vec<_> = CELL.iter().flat_map(|group| group.calls).collect();
+        for (calls, call) in [&natives, &cells]
+            .into_iter()
+            .flat_map(|calls| calls.iter().map(move |call| (calls, call)))
+        {
+            let same = calls.iter();
             let same: Vec<_> = same.filter(|other| other.number == call.number).collect();
             let free = same.iter().filter(|other| other.demands.is_empty()).count();
             assert!(

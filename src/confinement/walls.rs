@@ -1,9 +1,14 @@
 //! The words for walls and how strong they are together.
 
 use std::fmt;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::confinement::group::Groups;
+use crate::confinement::launch::Launcher;
 use crate::confinement::left_out::LeftOut;
 use crate::limits::Confinement;
 
@@ -83,6 +88,20 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no {}: {}", self.wall.name(), self.reason)
     }
+}
+
+/// What processes of ours are started with, by whoever starts them.
+#[derive(Debug)]
+pub struct Means {
+    /// Our own executable.
+    pub executable: File,
+    pub launcher: Launcher,
+    pub groups: Option<Arc<Groups>>,
+    /// A user namespace that maps root to `user`.
+    pub owner_map: Option<OwnedFd>,
+    /// Whom processes become when we are root and their files are root's.
+    pub user: (u32, u32),
+    pub reached: Reached,
 }
 
 /// What this machine gives.

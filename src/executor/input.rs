@@ -61,6 +61,10 @@ impl Call {
         self.tool.name == "bash"
     }
 
+    pub(super) fn is_native(&self) -> bool {
+        self.tool.name == "native"
+    }
+
     /// Whether calls of this kind run one after the other in their session.
     pub(super) fn in_order(&self) -> bool {
         self.is_bash()

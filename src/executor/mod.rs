@@ -6,6 +6,7 @@ mod changed;
 mod detach;
 mod error;
 mod input;
+mod native;
 mod order;
 mod record;
 mod tools;
@@ -17,11 +18,12 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::audit::{Audit, AuditError, Durable};
-use crate::cell::{CellPool, Home};
+use crate::cell::{Above, CellPool, Home, Order};
+use crate::native::NativeLane;
 use crate::outcome::{Outcome, StoppedBy};
 use crate::policy::{self, Decision, Grant, Policies, ToolCall};
 use crate::request::ToolRequest;
-use crate::session::Sessions;
+use crate::session::{Counted, Sessions};
 use crate::telemetry::Telemetry;
 
 pub use crate::cell::{CellError, Chunk, Stream};
@@ -33,6 +35,7 @@ pub use tools::{TOOLS, Tool, schemas};
 use admission::Place;
 use detach::Detaching;
 use input::Call;
+use native::Children;
 use order::{Asked, Prepared, holds};
 use record::{Deciding, Ended};
 
@@ -54,6 +57,8 @@ pub struct Executor {
     pub sessions: Sessions,
     pub audit: Audit,
     pub cells: Arc<CellPool>,
+    /// What starts programs of the host.
+    pub natives: NativeLane,
     pub admission: Admission,
     pub telemetry: Telemetry,
     /// The walls around every call, as records name them.
@@ -106,6 +111,7 @@ impl Executor {
             call,
             session,
             streams,
+            policy,
         };
         let admitted = Admitted {
             asked,
@@ -188,7 +194,7 @@ impl Executor {
     }
 
     async fn run(
-        &self,
+        self: &Arc<Self>,
         grant: Grant,
         asked: &mut Asked,
         hung_up: oneshot::Receiver<()>,
@@ -207,7 +213,8 @@ impl Executor {
                     () = &mut cancelled => return Ok(Outcome::stopped(StoppedBy::Cancelled, "")),
                 };
                 order.session = Some(holds(counting.known()));
-                let order = (*order, self.home(asked));
+                let above = self.children((&grant, &order), asked, counting.known());
+                let order = (*order, self.home(asked), above);
                 let run = self.cells.run(grant, order, output.clone(), cancelled);
                 let outcome = run.await?;
                 counting.finish(outcome.held);
@@ -221,6 +228,20 @@ impl Executor {
             let _gone = output.send(Chunk::new(Stream::Stderr, outcome.stderr.head.clone()));
         }
         Ok(outcome)
+    }
+
+    /// What the call's processes may ask of us.
+    fn children(
+        self: &Arc<Self>,
+        (grant, order): (&Grant, &Order),
+        asked: &Asked,
+        known: Counted,
+    ) -> Option<Arc<dyn Above>> {
+        let terms = grant.call()?;
+        if terms.natives.is_empty() && order.natives.is_empty() {
+            return None;
+        }
+        Some(Children::of(self, asked, terms, known))
     }
 
     /// Whose cell a call runs in.

@@ -1,5 +1,7 @@
 //! From a checked call to what a cell is told to run.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::cell::{Mount, Order, SessionHolds, Stdin};
@@ -8,7 +10,7 @@ use crate::executor::error::ExecuteError;
 use crate::executor::input::Call;
 use crate::executor::tools::{Kind, Tool};
 use crate::outcome::{Captured, Outcome};
-use crate::policy::{Access, CallTerms, Grant, Place};
+use crate::policy::{Access, CallTerms, Grant, Place, Policy};
 use crate::request::ToolRequest;
 use crate::session::{InUse, Session, SessionError};
 use crate::workspace::{TMP, WORKSPACE, guest_path};
@@ -34,6 +36,8 @@ pub(super) struct Asked {
     pub(super) call: Call,
     pub(super) session: InUse,
     pub(super) streams: Streams,
+    /// What decided, and decides about whatever the call starts.
+    pub(super) policy: Arc<Policy>,
 }
 
 impl Asked {
@@ -47,6 +51,7 @@ impl Asked {
             call,
             session,
             streams,
+            ..
         } = self;
         let mut order = Order {
             environment: environment(terms, &request.input),
@@ -55,6 +60,9 @@ impl Asked {
             stream: streams.output.is_some(),
             ..Order::default()
         };
+        if call.is_native() {
+            return Ok(Prepared::Run(Box::new(native_order(order, request, terms))));
+        }
         if !call.is_bash() {
             return Ok(
                 match files_input(call.tool, &request.input, session, terms) {
@@ -89,6 +97,28 @@ impl Asked {
         };
         Ok(Prepared::Run(Box::new(order)))
     }
+}
+
+/// An order whose first process is a program of the host.
+fn native_order(mut order: Order, request: &ToolRequest, terms: &CallTerms) -> Order {
+    let text = |name: &str| request.input.get(name).and_then(Value::as_str);
+    let asked = text("program").unwrap_or_default();
+    let known = terms.natives.get(asked).map_or(asked, String::as_str);
+    // One that no rule names is told so by the policy, at its start.
+    let path = match known.starts_with('/') {
+        true => known.to_owned(),
+        false => format!("/{known}"),
+    };
+    let words = request.input.get("args").and_then(Value::as_array);
+    let words = words.into_iter().flatten().filter_map(Value::as_str);
+    order.arguments = std::iter::once(&*path)
+        .chain(words)
+        .map(Into::into)
+        .collect();
+    order.natives.insert(path.clone(), path.clone());
+    order.program = path;
+    order.stdin = text("stdin").map_or(Stdin::Empty, |text| Stdin::Bytes(text.into()));
+    order
 }
 
 /// The tool's input for the files guest, with its paths as guests see them.

@@ -21,7 +21,7 @@ use crate::session::{InUse, Session};
 use crate::telemetry::{self, CallEnd};
 
 /// Longest text of a request that is kept as it is, such as a command. Chosen, not measured.
-const TEXT_BYTES_MAX: usize = 4 << 10;
+pub(super) const TEXT_BYTES_MAX: usize = 4 << 10;
 /// Most variables that are named. Chosen, not measured.
 const VARIABLES_MAX: usize = 100;
 /// Text fields whose text is kept. Others may hold whole files, and are kept as digests.
@@ -177,7 +177,7 @@ impl Executor {
 }
 
 /// A grant names its rule as `tool:12`.
-fn rule_and_line(rule: &str) -> (&str, usize) {
+pub(super) fn rule_and_line(rule: &str) -> (&str, usize) {
     match rule.rsplit_once(':') {
         Some((rule, line)) => (rule, line.parse().unwrap_or(0)),
         None => (rule, 0),
@@ -185,7 +185,7 @@ fn rule_and_line(rule: &str) -> (&str, usize) {
 }
 
 /// The first bytes of a text, up to the limit.
-fn cut(text: &str) -> &str {
+pub(super) fn cut(text: &str) -> &str {
     text.get(..text.floor_char_boundary(TEXT_BYTES_MAX))
         .unwrap_or_default()
 }

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::cell::NATIVE_WORDS_MAX;
+
 /// One tool: what it takes and which guest does it.
 #[derive(Debug)]
 pub struct Tool {
@@ -29,6 +31,8 @@ pub enum Kind {
     Count,
     /// Two whole numbers, first and last line.
     Lines,
+    /// A list of texts.
+    Words,
     Environment,
     Encoding,
 }
@@ -135,6 +139,21 @@ pub const TOOLS: &[Tool] = &[
         ],
     },
     Tool {
+        name: "native",
+        description: "Runs one program of the host that the policy names, without a shell.",
+        fields: &[
+            required("program", Kind::Text, "its name or absolute path"),
+            field("args", Kind::Words, "its arguments, each a string"),
+            field("stdin", Kind::Text, "its standard input"),
+            field(
+                "timeout_ms",
+                Kind::Count,
+                "0 or absent: the policy's wall limit",
+            ),
+            ENCODING,
+        ],
+    },
+    Tool {
         name: "read_file",
         description: "Reads a file.",
         fields: &[required("path", Kind::Path, "the file"), ENCODING],
@@ -198,6 +217,10 @@ impl Kind {
             Self::Lines => value
                 .as_array()
                 .is_some_and(|lines| lines.len() == 2 && lines.iter().all(Value::is_i64)),
+            Self::Words => value.as_array().is_some_and(|words| {
+                let plain = |word: &Value| word.as_str().is_some_and(|text| !text.contains('\0'));
+                words.len() <= NATIVE_WORDS_MAX && words.iter().all(plain)
+            }),
             Self::Environment => value.as_object().is_some_and(|variables| {
                 variables.iter().all(|(name, value)| {
                     names_variable(name) && value.as_str().is_some_and(|text| !text.contains('\0'))
@@ -214,6 +237,7 @@ impl Kind {
             Self::Flag => "true or false",
             Self::Count => "a whole number, 0 or more",
             Self::Lines => "two whole numbers: [first line, last line]",
+            Self::Words => "a list of strings without NUL, of at most 4097",
             Self::Environment => {
                 "an object of strings whose names are A-Z a-z 0-9 _ and no digit first"
             }
@@ -229,6 +253,7 @@ impl Kind {
             Self::Lines => {
                 json!({"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2})
             }
+            Self::Words => json!({"type": "array", "items": {"type": "string"}}),
             Self::Environment => {
                 json!({"type": "object", "additionalProperties": {"type": "string"}})
             }

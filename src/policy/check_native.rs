@@ -4,11 +4,14 @@ use std::path::{Component, Path};
 
 use crate::policy::check::{Checker, variables};
 use crate::policy::complaint::quoted;
-use crate::policy::document::{NativeRule, NativeStart};
+use crate::policy::document::{Helper, NativeLimits, NativeRule, NativeStart};
 use crate::policy::grammar::{Grammar, Operand, normal_parts};
 use crate::policy::places::At;
 use crate::policy::runners::{Known, known};
-use crate::policy::text::{Confinement, NativeText, OperandText};
+use crate::policy::text::{
+    Access, Confinement, NativeLimitsText, NativeText, OperandText, Profile,
+};
+use crate::quantity;
 
 /// Where guests see the workspace.
 const WORKSPACE: &str = "/workspace";
@@ -46,15 +49,25 @@ pub(super) fn native(checker: &mut Checker<'_>, at: &At, rule: &NativeText) -> O
     for (index, helper) in rule.helpers.iter().enumerate() {
         let at = at.key("helpers").index(index);
         program(checker, &at.key("path"), &helper.path);
-        sha256(checker, &at.key("sha256"), &helper.sha256);
+        if let Some(digest) = &helper.sha256 {
+            sha256(checker, &at.key("sha256"), digest);
+        }
     }
+    for (index, tree) in rule.trees.iter().enumerate() {
+        program(checker, &at.key("trees").index(index), tree);
+    }
+    access(checker, at, rule);
     variables(checker, &at.key("environment"), &rule.environment);
     script(checker, at, rule);
     let cwd = rule.cwd.clone().unwrap_or_else(|| WORKSPACE.to_owned());
     guest_folder(checker, &at.key("cwd"), &cwd);
     let grammar = grammar(checker, at, rule)?;
     let helpers = rule.helpers.iter();
-    let helpers = helpers.map(|helper| (helper.path.clone(), helper.sha256.clone()));
+    let helpers = helpers.map(|helper| Helper {
+        path: helper.path.clone(),
+        sha256: helper.sha256.clone(),
+    });
+    let limits = limits(checker, &at.key("limits"), rule.limits.as_ref());
     Some(NativeRule {
         standing,
         grammar,
@@ -67,7 +80,10 @@ pub(super) fn native(checker: &mut Checker<'_>, at: &At, rule: &NativeText) -> O
             helpers: helpers.collect(),
             prepend: rule.prepend.clone(),
             environment: rule.environment.clone(),
-            profile: rule.profile.clone(),
+            profile: rule.profile.unwrap_or_default(),
+            access: rule.access.unwrap_or(Access::ReadOnly),
+            trees: rule.trees.clone(),
+            limits,
         },
     })
 }
@@ -87,6 +103,52 @@ pub(super) fn program(checker: &mut Checker<'_>, at: &At, program: &str) {
         let remedy = "write the whole path, as /usr/bin/git: programs are never looked up";
         checker.fault(at, fault, remedy);
     }
+}
+
+/// Complains of rights that mean nothing together.
+fn access(checker: &mut Checker<'_>, at: &At, rule: &NativeText) {
+    if rule.profile == Some(Profile::Build) && rule.access == Some(Access::ReadWrite) {
+        let remedy = "remove the key: a build writes to a copy that is thrown away";
+        let fault = "a build changes nothing of the workspace";
+        checker.fault(&at.key("access"), fault, remedy);
+    }
+}
+
+fn limits(checker: &mut Checker<'_>, at: &At, text: Option<&NativeLimitsText>) -> NativeLimits {
+    let Some(text) = text else {
+        return NativeLimits::default();
+    };
+    let memory = text.memory.as_ref().and_then(|written| {
+        let remedy = "write a size, as \"1GiB\"";
+        checker.or_fault(&at.key("memory"), quantity::bytes(written), remedy)
+    });
+    let mut time = |key: &str, written: &Option<String>| {
+        let remedy = "write a duration, as \"60s\"";
+        let written = written.as_ref()?;
+        let read = checker.or_fault(&at.key(key), quantity::duration(written), remedy)?;
+        Some(u64::try_from(read.as_millis()).unwrap_or(u64::MAX))
+    };
+    let limits = NativeLimits {
+        memory_bytes: memory,
+        processes: text.processes.map(u64::from),
+        cpu_ms: time("cpu", &text.cpu),
+        wall_ms: time("wall", &text.wall),
+    };
+    for (key, most) in [
+        ("memory", limits.memory_bytes),
+        ("processes", limits.processes),
+        ("cpu", limits.cpu_ms),
+        ("wall", limits.wall_ms),
+    ] {
+        if most == Some(0) {
+            checker.fault(
+                &at.key(key),
+                "no program runs with nothing",
+                "write more than 0",
+            );
+        }
+    }
+    limits
 }
 
 fn sha256(checker: &mut Checker<'_>, at: &At, digest: &str) {

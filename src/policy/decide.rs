@@ -1,5 +1,6 @@
 //! The decision: a pure function of the policy, the request and the time.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -147,7 +148,22 @@ fn call_terms(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> CallTerm
             .collect(),
         environment: policy.environment.clone(),
         programs: ProgramTable::of_layer(policy, call.agent, now),
+        natives: native_names(policy, now),
     }
+}
+
+/// What a shell may call native programs. Which of their starts are allowed is decided at each.
+fn native_names(policy: &Policy, now: SystemTime) -> BTreeMap<String, String> {
+    let rules = policy.natives.iter();
+    let rules = rules.filter(|rule| rule.standing.in_force(now));
+    let mut names = BTreeMap::new();
+    for path in rules.map(|rule| &rule.start.program) {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        // Of two programs with one name the first is meant; both have their paths.
+        names.entry(name.to_owned()).or_insert_with(|| path.clone());
+        names.insert(path.clone(), path.clone());
+    }
+    names
 }
 
 fn variables(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> Result<(), Denial> {
@@ -245,7 +261,8 @@ fn native(policy: &Policy, call: &NativeCall<'_>, now: SystemTime) -> Result<All
     }
     let standing: Vec<_> = fitting.iter().map(|(rule, _)| &rule.standing).collect();
     first_in_force(policy, "native", standing.into_iter(), now, || {
-        no_rule(policy, misfit(call, known, nearest.as_ref()), None)
+        let instead = allowed_starts(policy, call.program, now);
+        no_rule(policy, misfit(call, known, nearest.as_ref()), instead)
     })?;
     // Where several rules fit, the strictest counts, wherever it stands.
     fitting.retain(|(rule, _)| rule.standing.in_force(now));
@@ -259,9 +276,34 @@ fn native(policy: &Policy, call: &NativeCall<'_>, now: SystemTime) -> Result<All
         rule: format!("native:{}", rule.standing.line),
         run: Run::Native(NativeTerms {
             arguments,
+            cwd: rule.cwd.clone(),
             start: rule.start.clone(),
         }),
     })
+}
+
+/// How the command lines begin that a program may be started with.
+fn allowed_starts(policy: &Policy, program: &str, now: SystemTime) -> Option<String> {
+    let rules = policy.index.natives.get(program).into_iter().flatten();
+    let rules = rules.filter_map(|at| policy.natives.get(*at));
+    let rules = rules.filter(|rule| rule.standing.in_force(now));
+    let name = program.rsplit('/').next().unwrap_or(program);
+    let lines: std::collections::BTreeSet<_> = rules
+        .map(|rule| rule.grammar.shape(name))
+        .take(LISTED_MAX)
+        .collect();
+    if lines.is_empty() {
+        let all = policy.natives.iter();
+        let all = all.filter(|rule| rule.standing.in_force(now));
+        let names: std::collections::BTreeSet<_> = all.map(|rule| &*rule.start.program).collect();
+        let names: Vec<_> = names.into_iter().take(LISTED_MAX).collect();
+        return Some(match names.is_empty() {
+            true => "it allows no native programs at all".to_owned(),
+            false => format!("it allows the native programs {}", names.join(", ")),
+        });
+    }
+    let lines: Vec<_> = lines.into_iter().collect();
+    Some(format!("it allows {}", lines.join(", ")))
 }
 
 fn misfit(call: &NativeCall<'_>, known: bool, nearest: Option<&Mismatch>) -> String {

@@ -341,7 +341,12 @@ fn wider(old: &Run, new: &Run) -> Vec<String> {
 
 fn wider_native(old: &NativeTerms, new: &NativeTerms) -> Vec<String> {
     // Every field by name: a new one must be thought of here.
-    let NativeTerms { arguments, start } = new;
+    let NativeTerms {
+        arguments,
+        // Asked with a folder.
+        cwd: _,
+        start,
+    } = new;
     let NativeStart {
         confinement,
         // Asked for.
@@ -352,6 +357,9 @@ fn wider_native(old: &NativeTerms, new: &NativeTerms) -> Vec<String> {
         prepend,
         environment,
         profile,
+        access,
+        trees,
+        limits,
     } = start;
     let mut wider = Vec::new();
     // Both come from the same words; a `--` more only narrows.
@@ -376,14 +384,24 @@ fn wider_native(old: &NativeTerms, new: &NativeTerms) -> Vec<String> {
     let further = helpers
         .iter()
         .filter(|helper| !old.helpers.contains(helper));
-    wider.extend(further.map(|(path, _)| format!("may start {path}, or another version of it")));
+    wider.extend(further.map(|helper| {
+        let path = &helper.path;
+        format!("may start {path}, or another version of it")
+    }));
     if *prepend != old.prepend {
         wider.push("other words put first".to_owned());
     }
     wider.extend(variables(&old.environment, environment));
     if *profile != old.profile {
-        let name = profile.as_deref().unwrap_or("(none)");
-        wider.push(format!("another profile: {name}"));
+        wider.push(format!("another profile: {}", profile.name()));
+    }
+    if *access > old.access {
+        wider.push("may change the workspace".to_owned());
+    }
+    let further = trees.iter().filter(|tree| !old.trees.contains(tree));
+    wider.extend(further.map(|tree| format!("sees {tree}")));
+    if *limits != old.limits.and(*limits) {
+        wider.push("higher limits".to_owned());
     }
     wider
 }
@@ -413,6 +431,7 @@ fn wider_call(old: &CallTerms, new: &CallTerms) -> Vec<String> {
         environment,
         // Asked one by one.
         programs: _,
+        natives: _,
     } = new;
     let mut wider = Vec::new();
     let (before, after) = (limits(old), limits(new));

@@ -11,7 +11,7 @@ use crate::policy::grammar::Grammar;
 use crate::policy::pattern::Pattern;
 use crate::policy::protected::Protected;
 use crate::policy::request::NativeCall;
-use crate::policy::text::{Access, Confinement, PolicyText};
+use crate::policy::text::{Access, Confinement, PolicyText, Profile};
 
 /// A policy in force. Made only by loading a file whose every key is known and whose every
 /// example holds.
@@ -145,11 +145,42 @@ pub struct NativeStart {
     pub program: String,
     pub sha256: Option<String>,
     pub script_sha256: Option<String>,
-    /// (path, SHA-256).
-    pub helpers: Vec<(String, String)>,
+    pub helpers: Vec<Helper>,
     pub prepend: Vec<String>,
     pub environment: BTreeMap<String, String>,
-    pub profile: Option<String>,
+    pub profile: Profile,
+    pub access: Access,
+    pub trees: Vec<String>,
+    pub limits: NativeLimits,
+}
+
+/// A file a native program may start, or a folder of such files.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Helper {
+    pub path: String,
+    pub sha256: Option<String>,
+}
+
+/// Ceilings of one native start; what is absent has the profile's default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NativeLimits {
+    pub memory_bytes: Option<u64>,
+    pub processes: Option<u64>,
+    pub cpu_ms: Option<u64>,
+    pub wall_ms: Option<u64>,
+}
+
+impl NativeLimits {
+    /// The smaller of every limit.
+    pub fn and(self, other: Self) -> Self {
+        let least = |own: Option<u64>, theirs: Option<u64>| own.into_iter().chain(theirs).min();
+        Self {
+            memory_bytes: least(self.memory_bytes, other.memory_bytes),
+            processes: least(self.processes, other.processes),
+            cpu_ms: least(self.cpu_ms, other.cpu_ms),
+            wall_ms: least(self.wall_ms, other.wall_ms),
+        }
+    }
 }
 
 /// Allows requests to the outside.

@@ -8,6 +8,7 @@ use crate::policy::egress::HostPattern;
 use crate::policy::grammar::lies_in;
 use crate::policy::grant::{CallTerms, NativeTerms, Run};
 use crate::policy::request::{EgressCall, NativeCall, Request};
+use crate::policy::text::{Access, Profile};
 use crate::policy::words;
 
 /// A decision and everything that led to it.
@@ -120,7 +121,14 @@ fn native_terms(lines: &mut Vec<String>, request: &Request<'_>, terms: &NativeTe
         "  confinement: at least {}",
         confinement.trim_matches('"')
     ));
-    lines.push("  this build starts no native programs yet: it is refused at run time".to_owned());
+    let start = &terms.start;
+    let workspace = match (start.profile, start.access) {
+        (Profile::Build, _) => "a copy that is thrown away",
+        (Profile::Plain | Profile::Git, Access::ReadOnly) => "read-only",
+        (Profile::Plain | Profile::Git, Access::ReadWrite) => "read-write",
+    };
+    let profile = start.profile.name();
+    lines.push(format!("  profile: {profile}; the workspace: {workspace}"));
 }
 
 /// The rule that was closest to allowing, and what it failed on.

@@ -87,6 +87,12 @@ fn calls(above: Above<'_>, own: CallTerms, theirs: CallTerms) -> Result<CallTerm
         mounts,
         environment,
         programs: own.programs.and(theirs.programs),
+        // A start is decided by every ancestor anyway; what none allows is not to be offered.
+        natives: own
+            .natives
+            .into_iter()
+            .filter(|(name, path)| theirs.natives.get(name) == Some(path))
+            .collect(),
     })
 }
 
@@ -162,8 +168,14 @@ fn natives(above: Above<'_>, own: NativeTerms, theirs: NativeTerms) -> Result<Na
             Ordering::Equal => return Err(above.denies("it would run other words")),
         }
     };
+    // The working folder lies in both, so one lies in the other.
+    let cwd = match own.cwd.len() >= theirs.cwd.len() {
+        true => own.cwd,
+        false => theirs.cwd,
+    };
     Ok(NativeTerms {
         arguments,
+        cwd,
         start: starts(above, own.start, theirs.start)?,
     })
 }
@@ -175,11 +187,14 @@ fn starts(above: Above<'_>, own: NativeStart, theirs: NativeStart) -> Result<Nat
         return Err(above.denies("it puts other words first"));
     }
     let environment = above.environment(own.environment, theirs.environment)?;
-    let same = |own, theirs| {
-        same(own, theirs).ok_or_else(|| above.denies("it pins another file or profile"))
-    };
+    let same = |own, theirs| same(own, theirs).ok_or_else(|| above.denies("it pins another file"));
+    if own.profile != theirs.profile {
+        return Err(above.denies("it has another profile"));
+    }
     let mut helpers = own.helpers;
     helpers.retain(|helper| theirs.helpers.contains(helper));
+    let mut trees = own.trees;
+    trees.retain(|tree| theirs.trees.contains(tree));
     Ok(NativeStart {
         confinement: own.confinement.max(theirs.confinement),
         program: own.program,
@@ -188,7 +203,10 @@ fn starts(above: Above<'_>, own: NativeStart, theirs: NativeStart) -> Result<Nat
         helpers,
         prepend: theirs.prepend,
         environment,
-        profile: same(own.profile, theirs.profile)?,
+        profile: own.profile,
+        access: own.access.min(theirs.access),
+        trees,
+        limits: own.limits.and(theirs.limits),
     })
 }
 

@@ -87,6 +87,21 @@ impl Grammar {
         self.operands(words, parsed, cwd, protected)
     }
 
+    /// What a command line looks like that fits, in one short line.
+    pub(super) fn shape(&self, program: &str) -> String {
+        let fixed = std::iter::once(program).chain(self.args.iter().map(String::as_str));
+        let mut words: Vec<_> = fixed.map(str::to_owned).collect();
+        let flags = self.flags.iter().chain(self.values.keys());
+        let flags: Vec<_> = flags.map(String::as_str).collect();
+        if !flags.is_empty() {
+            words.push(format!("[{}]", flags.join(" ")));
+        }
+        if self.operands_max > 0 && !self.exact {
+            words.push("[…]".to_owned());
+        }
+        format!("`{}`", words.join(" "))
+    }
+
     /// Walks over flags; answers where operands begin.
     fn flags(&self, words: &[String], start: usize) -> Result<Parsed, Mismatch> {
         let mut seen = BTreeSet::new();

@@ -38,6 +38,8 @@ pub struct CallTerms {
     /// Variables the call gets before its own.
     pub environment: BTreeMap<String, String>,
     pub programs: ProgramTable,
+    /// Native programs that rules name, by their paths and by the last part of them.
+    pub natives: BTreeMap<String, String>,
 }
 
 /// A host folder a call sees.
@@ -53,6 +55,8 @@ pub struct MountTerms {
 pub struct NativeTerms {
     /// The call's words, with `--` where the rule puts it; forced words stand in `start`.
     pub arguments: Vec<String>,
+    /// Guest folder that the working folder must be, or lie in.
+    pub cwd: String,
     pub start: NativeStart,
 }
 
@@ -83,6 +87,14 @@ impl Grant {
         match &self.run {
             Run::Call(terms) => Some(terms),
             Run::Program | Run::Native(_) | Run::Egress(_) | Run::File => None,
+        }
+    }
+
+    /// The terms of a native start.
+    pub fn native(&self) -> Option<&NativeTerms> {
+        match &self.run {
+            Run::Native(terms) => Some(terms),
+            Run::Program | Run::Call(_) | Run::Egress(_) | Run::File => None,
         }
     }
 

@@ -190,9 +190,9 @@ fn a_difference_in_any_term_is_told() {
         ),
         (git(""), git(&helper), "may start /bin/x"),
         (
-            git("profile = \"a\"\n"),
-            git("profile = \"b\"\n"),
-            "another profile: b",
+            git("profile = \"git\"\n"),
+            git("profile = \"build\"\n"),
+            "another profile: build",
         ),
         (
             operands("insert"),

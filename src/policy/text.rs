@@ -286,9 +286,18 @@ pub struct NativeText {
     /// Other files the program starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub helpers: Vec<HelperText>,
-    /// Name of the confinement profile.
+    /// What the program may see, change and start. Absent: plain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub profile: Option<String>,
+    pub profile: Option<Profile>,
+    /// What it may do with the workspace. Absent: read-only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// Host folders it sees beside `/usr`, read-only and at their own paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trees: Vec<String>,
+    /// Ceilings of one start, its children included. What is absent has the profile's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<NativeLimitsText>,
     /// Least confinement; where the kernel cannot give it, the start is refused. Absent: full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confinement: Option<Confinement>,
@@ -302,6 +311,50 @@ pub struct NativeText {
     /// Command lines that the policy must deny.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denies: Vec<String>,
+}
+
+/// What a native program may see, change and start, as a name for a set of terms.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Starts itself and its helpers, and nothing else. Protected names hold.
+    #[default]
+    Plain,
+    /// As plain; may change `.git`, but for what names programs in it.
+    Git,
+    /// Starts what it likes, in a copy of the workspace that is thrown away.
+    Build,
+}
+
+impl Profile {
+    /// Its name in policy files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Git => "git",
+            Self::Build => "build",
+        }
+    }
+}
+
+/// Ceilings of one native start.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NativeLimitsText {
+    /// Memory of all its processes, as 1GiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
+    /// Processes and threads at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u32>,
+    /// Time of a processor, of any one process, as 60s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// Time from start to end, as 60s; the call's own limit counts as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall: Option<String>,
 }
 
 /// One thing an operand may be: exactly one of the keys.
@@ -319,14 +372,15 @@ pub struct OperandText {
     pub pattern: Option<String>,
 }
 
-/// A file or tree the program may start, pinned by its digest.
+/// A file the program may start, or a folder of such files.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HelperText {
     /// Absolute path on the host.
     pub path: String,
-    /// SHA-256 of the file, or of the tree's sorted list of digests and names.
-    pub sha256: String,
+    /// SHA-256 of the file, checked at every start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// Allows HTTPS requests.

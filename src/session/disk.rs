@@ -1,6 +1,6 @@
 //! Sessions on disk. A folder counts as a session once its `session.toml` is there.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
@@ -157,35 +157,8 @@ impl Disk {
     /// and its depth costs neither stack nor descriptors: folders are moved up before they are
     /// emptied.
     pub(super) fn remove(&self, trash: &Path) -> Result<(), SessionError> {
-        self.remove_flat(trash).map_err(fault(trash))
-    }
-
-    fn remove_flat(&self, trash: &Path) -> io::Result<()> {
-        let top = File::open(&self.trash)?;
-        let first = trash.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut left = vec![first.to_owned()];
-        while let Some(name) = left.pop() {
-            let Some(folder) = open_up(&top, name.as_os_str())? else {
-                unlinkat(&top, &*name, AtFlags::empty())?;
-                continue;
-            };
-            for entry in Dir::read_from(&folder)? {
-                let entry = entry?;
-                let child = entry.file_name();
-                if matches!(child.to_bytes(), b"." | b"..") {
-                    continue;
-                }
-                if open_up(&folder, child)?.is_none() {
-                    unlinkat(&folder, child, AtFlags::empty())?;
-                    continue;
-                }
-                let moved = OsString::from(self.trash_name());
-                renameat(&folder, child, &top, &*moved)?;
-                left.push(moved);
-            }
-            unlinkat(&top, &*name, AtFlags::REMOVEDIR)?;
-        }
-        Ok(())
+        let first = trash.file_name().unwrap_or_default();
+        remove_tree(&self.trash, first, || self.trash_name()).map_err(fault(trash))
     }
 
     fn trash_name(&self) -> String {
@@ -196,6 +169,39 @@ impl Disk {
     fn folder(&self, agent: &str, name: &str) -> PathBuf {
         self.sessions.join(agent).join(name)
     }
+}
+
+/// Removes the tree `first` in the folder `top`, where its folders get the names that `next` makes
+/// before they are emptied: links are not followed, permissions do not matter, and depth costs
+/// neither stack nor descriptors.
+///
+/// # Errors
+/// Something cannot be moved or removed.
+pub fn remove_tree(top: &Path, first: &OsStr, next: impl Fn() -> String) -> io::Result<()> {
+    let top = File::open(top)?;
+    let mut left = vec![first.to_owned()];
+    while let Some(name) = left.pop() {
+        let Some(folder) = open_up(&top, name.as_os_str())? else {
+            unlinkat(&top, &*name, AtFlags::empty())?;
+            continue;
+        };
+        for entry in Dir::read_from(&folder)? {
+            let entry = entry?;
+            let child = entry.file_name();
+            if matches!(child.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            if open_up(&folder, child)?.is_none() {
+                unlinkat(&folder, child, AtFlags::empty())?;
+                continue;
+            }
+            let moved = OsString::from(next());
+            renameat(&folder, child, &top, &*moved)?;
+            left.push(moved);
+        }
+        unlinkat(&top, &*name, AtFlags::REMOVEDIR)?;
+    }
+    Ok(())
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {

@@ -25,6 +25,8 @@ pub struct Session {
     state: Mutex<Arc<[u8]>>,
     turns: Turns,
     holdings: Arc<Holdings>,
+    /// Held by the native program that changes the session's files.
+    writing: Arc<tokio::sync::Mutex<()>>,
     calls: AtomicUsize,
     used: AtomicBool,
 }
@@ -41,6 +43,7 @@ impl Session {
             state: Mutex::new(state.into()),
             turns: Turns::default(),
             holdings: Arc::new(Holdings::of(folders)),
+            writing: Arc::default(),
             calls: AtomicUsize::new(0),
             used: AtomicBool::new(true),
         }
@@ -128,6 +131,11 @@ impl Session {
     /// When too many wait already.
     pub async fn turn(&self) -> Result<Turn, QueueFull> {
         self.turns.take().await
+    }
+
+    /// Held by the one native program at a time that changes the session's files.
+    pub fn writing(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.writing)
     }
 
     /// Begins a call in the count of what the session holds.

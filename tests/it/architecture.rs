@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["app"],
     &["http"],
     &["executor"],
-    &["cell"],
+    &["cell", "native"],
     &["confinement"],
     &["session", "workspace", "audit"],
     &["policy", "config"],
@@ -20,6 +20,7 @@ const FLOORS: &[&[&str]] = &[
         "limits",
         "quantity",
         "descriptors",
+        "frame",
         "telemetry",
     ],
 ];

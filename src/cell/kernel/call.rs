@@ -10,11 +10,11 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
-use super::{Pid, Process, Status, turns::Turns};
+use super::{Pid, Process, Status, native::Natives, turns::Turns};
 use crate::cell::{
-    order::{CallId, Order},
+    order::{CallId, Event, Order},
     runtime::SLOTS_GUARANTEED,
     wasi::{Errno, Mounts},
 };
@@ -43,6 +43,8 @@ pub struct Call {
     pub mounts: Mounts,
     /// Which programs its processes may start.
     pub programs: ProgramTable,
+    /// What runs outside for it.
+    pub natives: Natives,
     /// Shell state the first process may load.
     pub state: Vec<u8>,
     pub turns: Turns,
@@ -79,12 +81,19 @@ struct Table {
 }
 
 impl Call {
-    pub fn new(id: CallId, order: &mut Order, mounts: Mounts) -> Arc<Self> {
+    pub fn new(
+        id: CallId,
+        order: &mut Order,
+        mounts: Mounts,
+        events: mpsc::Sender<Event>,
+    ) -> Arc<Self> {
+        let natives = std::mem::take(&mut order.natives);
         Arc::new(Self {
             id,
             limits: order.limits.clone(),
             mounts,
             programs: std::mem::take(&mut order.programs),
+            natives: Natives::new(id, natives, events),
             state: std::mem::take(&mut order.state),
             turns: Turns::default(),
             keep_state: order.keep_state,
@@ -260,6 +269,11 @@ impl Call {
             return Err(Errno::ENOSPC);
         }
         Ok(())
+    }
+
+    /// Counts bytes of files that a native program wrote.
+    pub fn note_written(&self, bytes: u64) {
+        self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Gives back room that was taken and not used.

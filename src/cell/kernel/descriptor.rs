@@ -40,6 +40,12 @@ impl Input {
         Arc::new(Self(Mutex::new((0, bytes))))
     }
 
+    /// Has the last so many bytes read again.
+    pub fn give_back(&self, bytes: usize) {
+        let mut input = self.0.lock();
+        input.0 = input.0.saturating_sub(bytes);
+    }
+
     /// Copies the next bytes; zero at the end.
     pub fn read(&self, out: &mut [u8]) -> usize {
         let mut input = self.0.lock();

@@ -11,10 +11,18 @@ use crate::outcome::StoppedBy;
 /// Fuel a store starts with; the budget that counts is the call's.
 pub const FUEL_START: u64 = 1 << 62;
 
-/// A program as it is started: its module and what it sees first.
+/// What runs a program.
+#[derive(Debug, Clone)]
+pub enum Code {
+    Guest(Arc<Module>),
+    /// A program of the host, by its path there.
+    Native(String),
+}
+
+/// A program as it is started: its code and what it sees first.
 #[derive(Debug, Clone)]
 pub struct Image {
-    pub module: Arc<Module>,
+    pub code: Code,
     /// NUL-terminated strings, as the guest hands and reads them.
     pub arguments: Strings,
     pub environment: Strings,

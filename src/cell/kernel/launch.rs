@@ -9,8 +9,9 @@ use std::{
 use wasmtime::{Instance, Store};
 
 use super::{
-    Call, Descriptor, Descriptors, Exit, Guest, Image, Inherited, Pid, Process, Status,
+    Call, Code, Descriptor, Descriptors, Exit, Guest, Image, Inherited, Pid, Process, Status,
     guest::{settle_fuel, signal_of},
+    native,
     signal::{self, Signals},
 };
 use crate::cell::{
@@ -157,7 +158,10 @@ async fn run(mut guest: Guest, mut ended: Option<Status>) -> Status {
             say(&guest, reason.as_bytes()).await;
             return Status::Exited(DENIED);
         }
-        let module = Arc::clone(&guest.image.module);
+        let module = match &guest.image.code {
+            Code::Guest(module) => Arc::clone(module),
+            Code::Native(path) => return native::run(&guest, path).await,
+        };
         let Ok(pre) = module.ready().await else {
             // As a shell says of what it cannot execute.
             return Status::Exited(126);
@@ -183,7 +187,7 @@ async fn run(mut guest: Guest, mut ended: Option<Status>) -> Status {
 }
 
 /// Writes to the process's standard error, if it has one that takes bytes.
-async fn say(guest: &Guest, text: &[u8]) {
+pub(super) async fn say(guest: &Guest, text: &[u8]) {
     match guest.descriptors.get(STDERR) {
         Ok(Descriptor::Output(output)) => {
             guest.call().count_output(text.len() as u64);

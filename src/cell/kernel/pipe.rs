@@ -100,6 +100,18 @@ impl PipeReader {
         Poll::Ready(count)
     }
 
+    /// Puts back bytes that were read from here, before those that are here; it may then hold more
+    /// than a writer could put in.
+    pub fn give_back(&self, bytes: &[u8]) {
+        let mut buffer = self.0.lock();
+        for byte in bytes.iter().rev() {
+            buffer.bytes.push_front(*byte);
+        }
+        let readers = buffer.take_readers();
+        drop(buffer);
+        wake(readers);
+    }
+
     /// True when a read would not wait; otherwise the caller is woken when that changes.
     pub fn poll_ready(&self, cx: &Context<'_>) -> Poll<usize> {
         let mut buffer = self.0.lock();

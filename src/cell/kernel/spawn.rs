@@ -8,7 +8,7 @@ use std::{
 use wasmtime::{AsContextMut, Caller, Extern, Memory};
 
 use super::{
-    Descriptors, Guest, Image, Inherited, Pid, Process,
+    Code, Descriptors, Guest, Image, Inherited, Pid, Process,
     guest::Strings,
     launch::{Unstarted, start, start_forked},
 };
@@ -82,10 +82,27 @@ pub fn exec(guest: &mut Guest, request: &SpawnRequest) -> Result<(), Errno> {
 fn image(guest: &Guest, request: &SpawnRequest) -> Result<Image, Errno> {
     let mut path = request.program.clone();
     let mut arguments = request.arguments.clone();
+    let native = |path: String| Image {
+        code: Code::Native(path),
+        arguments: request.arguments.clone(),
+        environment: Strings::default(),
+        cwd: request.cwd.clone(),
+        denied: None,
+    };
+    let natives = &guest.call().natives.names;
+    // By its own path, and not as the interpreter of a script, which is meant for guests.
+    if let Some(path) = std::str::from_utf8(&path)
+        .ok()
+        .and_then(|path| natives.get(path))
+    {
+        return Ok(native(path.clone()));
+    }
     for _ in 0..INTERPRETERS_MAX {
         match executable(guest, &request.cwd, &path)? {
             Executable::Program(name) => {
-                let module = guest.runtime.programs.find(&name).ok_or(Errno::ENOENT)?;
+                let Some(module) = guest.runtime.programs.find(&name) else {
+                    return natives.get(&name).cloned().map(native).ok_or(Errno::ENOENT);
+                };
                 // Multicall modules choose what to do by this name.
                 if arguments.iter().next().map(base_name) != Some(name.as_bytes()) {
                     arguments = arguments.with_first_replaced([name.as_bytes()]);
@@ -97,7 +114,7 @@ fn image(guest: &Guest, request: &SpawnRequest) -> Result<Image, Errno> {
                 }
                 return Ok(Image {
                     denied: denied.map(|text| format!("hotcell: {text}\n")),
-                    module,
+                    code: Code::Guest(module),
                     arguments,
                     environment: request.environment.clone(),
                     cwd: request.cwd.clone(),
@@ -136,7 +153,10 @@ pub async fn fork(caller: &mut Caller<'_, Guest>, argument: i32) -> Result<Pid, 
     let (call, runtime) = (Arc::clone(parent.call()), Arc::clone(&parent.runtime));
     let memory = parent.memory.ok_or(Errno::ENOSYS)?;
     let descriptors: Descriptors = parent.descriptors.copied()?;
-    let pre = parent.image.module.ready_now().ok_or(Errno::ENOSYS)?;
+    let Code::Guest(module) = &parent.image.code else {
+        return Err(Errno::ENOSYS);
+    };
+    let pre = module.ready_now().ok_or(Errno::ENOSYS)?;
     let inherited = Inherited {
         parent: parent.process.pid,
         group: Some(parent.process.group),

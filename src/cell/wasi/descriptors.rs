@@ -108,7 +108,11 @@ pub async fn fd_read(
     Ok(())
 }
 
-fn read_device(device: Device, buffer: &mut [u8]) -> Result<usize, Errno> {
+/// Fills `buffer` from a device.
+///
+/// # Errors
+/// EIO when there is no randomness.
+pub fn read_device(device: Device, buffer: &mut [u8]) -> Result<usize, Errno> {
     let length = buffer.len().min(CHUNK_BYTES);
     let buffer = buffer.get_mut(..length).unwrap_or_default();
     match device {

@@ -87,6 +87,13 @@ impl OpenFile {
         })
     }
 
+    /// Has the last so many bytes read again.
+    pub fn step_back(&self, bytes: usize) {
+        let back = i64::try_from(bytes).unwrap_or(0);
+        // What is no file to seek in is none to read again.
+        let _stays = rustix::fs::seek(&self.fd, SeekFrom::Current(-back));
+    }
+
     /// Writes at the position, or at `offset`, within the limits of the call, the mount and the
     /// session. A hole that comes before counts as written: it can be read, and filled later.
     ///

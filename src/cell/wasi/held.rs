@@ -105,6 +105,12 @@ impl Holding {
         Ok(())
     }
 
+    /// Counts what is held more, or less, whatever the limits are.
+    pub fn add(&self, more: Held) {
+        self.bytes.fetch_add(more.bytes, Ordering::Relaxed);
+        self.files.fetch_add(more.files, Ordering::Relaxed);
+    }
+
     fn give(&self, less: Held) {
         self.bytes.fetch_sub(less.bytes, Ordering::Relaxed);
         self.files.fetch_sub(less.files, Ordering::Relaxed);

@@ -20,6 +20,7 @@ mod resolve;
 mod stat;
 mod system;
 
+pub use descriptors::read_device;
 pub use errno::Errno;
 pub use executable::{Executable, executable};
 pub use file::{OpenDirectory, OpenFile};

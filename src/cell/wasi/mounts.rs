@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use super::{
@@ -134,6 +135,8 @@ pub enum Folder {
 pub struct World {
     root: BTreeMap<Vec<u8>, Node>,
     holdings: Holdings,
+    /// The last `/bin` that had native programs: calls of a cell mostly have the same ones.
+    with_natives: Mutex<Option<(BTreeMap<String, String>, Node)>>,
 }
 
 impl World {
@@ -181,7 +184,32 @@ impl World {
         Self {
             root: root.map(|(name, node)| (name.into(), node)).into(),
             holdings: Holdings::default(),
+            with_natives: Mutex::default(),
         }
+    }
+
+    /// `/bin` with native programs beside the guests; a guest keeps its name.
+    fn bin_with(&self, natives: &BTreeMap<String, String>) -> Node {
+        let mut known = self.with_natives.lock();
+        if let Some((of, node)) = known.as_ref()
+            && of == natives
+        {
+            return node.clone();
+        }
+        let guests = match self.root.get(&b"bin"[..]) {
+            Some(Node::Folder(bin)) => bin.names.clone(),
+            _ => BTreeMap::new(),
+        };
+        let ino = 2;
+        let mut names = guests;
+        for name in natives.keys().filter(|name| !name.contains('/')) {
+            let name = name.as_bytes().to_vec();
+            let program = String::from_utf8_lossy(&name).into_owned();
+            names.entry(name).or_insert(Node::Program(program));
+        }
+        let node = Node::Folder(Arc::new(Synthetic { names, ino }));
+        *known = Some((natives.clone(), node.clone()));
+        node
     }
 }
 
@@ -210,8 +238,12 @@ impl Mounts {
         world: &World,
         (granted, mounts): (&Granted, &[Mount]),
         session: Option<SessionHolds>,
+        natives: &BTreeMap<String, String>,
     ) -> Result<Self, (String, Errno)> {
         let mut names = world.root.clone();
+        if !natives.is_empty() {
+            names.insert(b"bin".to_vec(), world.bin_with(natives));
+        }
         let held = session.map(|session| world.holdings.of(session));
         for (number, mount) in (2..).zip(mounts) {
             let failed = |errno: Errno| (mount.guest.clone(), errno);
@@ -236,6 +268,13 @@ impl Mounts {
             root: Arc::new(Synthetic { names, ino: 1 }),
             held,
         })
+    }
+
+    /// Counts what a native program left in the session.
+    pub fn hold(&self, grown: Held) {
+        if let Some(held) = &self.held {
+            held.add(grown);
+        }
     }
 
     /// What the session holds now, when it is counted.

@@ -1,0 +1,429 @@
+//! Native programs that guests of a call start: each decided, recorded and granted by itself, as a
+//! child of the call.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
+use rustix::pipe::{PipeFlags, pipe_with};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::audit::{
+    Asked as Recorded, Changed, Digested, Durable, Finished, Intent, PolicyInForce, Verdict,
+};
+use crate::cell::{Above, Native, NativeAsk, NativeEnd, NativeStatus};
+use crate::executor::order::Asked;
+use crate::executor::record::{TEXT_BYTES_MAX, cut, rule_and_line};
+use crate::executor::{Executor, changed};
+use crate::native::{NativeError, NativeOrder, Running, Status, Taken};
+use crate::outcome::{CHANGED_MAX, Held, StoppedBy, Usage};
+use crate::policy::{self, Access, CallTerms, Decision, Grant, NativeCall, Policy, Protected};
+use crate::request::hexadecimal;
+use crate::session::Counted;
+
+/// What native programs of one call share.
+#[derive(Debug)]
+pub(super) struct Children {
+    executor: Arc<Executor>,
+    /// The call's own id; a child's has a number behind it.
+    id: String,
+    agent: String,
+    session: String,
+    door: &'static str,
+    policy: Arc<Policy>,
+    workspace: PathBuf,
+    tmp: PathBuf,
+    /// Where folders with changes are made.
+    beside: PathBuf,
+    access: Access,
+    protected: Vec<Protected>,
+    mounts: Vec<(String, PathBuf)>,
+    ends: Instant,
+    started: AtomicU64,
+    left: Mutex<Left>,
+    /// One program at a time changes the session's files.
+    writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// What programs of the call may still add.
+#[derive(Debug)]
+struct Left {
+    room: Held,
+    written: u64,
+}
+
+/// A child that was decided and recorded.
+struct Child {
+    id: String,
+    /// The last part of its program's path.
+    name: String,
+    began: Instant,
+}
+
+impl Children {
+    pub(super) fn of(
+        executor: &Arc<Executor>,
+        asked: &Asked,
+        terms: &CallTerms,
+        known: Counted,
+    ) -> Arc<Self> {
+        let session = &asked.session;
+        let most = |limit: u64| i64::try_from(limit).unwrap_or(i64::MAX);
+        let limits = &terms.limits;
+        let mounts = terms.mounts.iter();
+        Arc::new(Self {
+            executor: Arc::clone(executor),
+            id: asked.request.id.0.clone(),
+            agent: asked.request.agent.clone(),
+            session: session.name().to_owned(),
+            door: asked.streams.door,
+            policy: Arc::clone(&asked.policy),
+            workspace: session.workspace().to_owned(),
+            tmp: session.tmp().to_owned(),
+            beside: session.tmp().parent().unwrap_or(session.tmp()).to_owned(),
+            access: terms.workspace.access,
+            protected: terms.workspace.protected.iter().cloned().collect(),
+            mounts: mounts.map(|m| (m.guest.clone(), m.host.clone())).collect(),
+            ends: Instant::now() + Duration::from_millis(limits.wall_ms),
+            started: AtomicU64::new(0),
+            left: Mutex::new(Left {
+                room: Held {
+                    bytes: most(limits.session_disk_bytes).saturating_sub(known.held.bytes),
+                    files: most(limits.session_files).saturating_sub(known.held.files),
+                },
+                written: limits.written_bytes,
+            }),
+            writing: session.writing(),
+        })
+    }
+
+    async fn begin(self: Arc<Self>, ask: NativeAsk) -> Result<Native, String> {
+        let program = name_of(&ask.program).to_owned();
+        let told = |error: &dyn std::fmt::Display| format!("hotcell: {program}: {error}\n");
+        let call = NativeCall {
+            agent: &self.agent,
+            program: &ask.program,
+            arguments: &ask.arguments,
+            cwd: &ask.cwd,
+        };
+        let request = policy::Request::Native(call);
+        let decision = policy::decide(&self.policy, &request, SystemTime::now());
+        let (child, mut intent) = self.record(&ask, &decision);
+        let grant = match decision {
+            Decision::Allow(grant) => grant,
+            Decision::Deny(denial) => {
+                tracing::info!(
+                    request_id = child.id,
+                    rule = denial.rule,
+                    "native program denied"
+                );
+                return Err(told(&denial));
+            }
+        };
+        if let Err(error) = intent.wait().await {
+            tracing::error!(%error, request_id = child.id, "a native program cannot be recorded");
+            return Err(told(&"its start cannot be recorded, so it does not run"));
+        }
+        let begun = self.run(grant, &ask, child).await;
+        begun.map_err(|error| told(&chain(&error)))
+    }
+
+    async fn run(
+        self: Arc<Self>,
+        grant: Grant,
+        ask: &NativeAsk,
+        child: Child,
+    ) -> Result<Native, NativeError> {
+        let writes = grant.native().is_some_and(|terms| {
+            terms.start.access == Access::ReadWrite && self.access == Access::ReadWrite
+        });
+        let alone = match writes {
+            true => Some(Arc::clone(&self.writing).lock_owned().await),
+            false => None,
+        };
+        let (running, joined) = match self.start(grant, ask).await {
+            Ok(begun) => begun,
+            Err(error) => {
+                self.record_end(&child, Err(&chain(&error)), Vec::new());
+                return Err(error);
+            }
+        };
+        let (signals, heard) = mpsc::unbounded_channel();
+        let (answer, ended) = oneshot::channel();
+        // Whoever waits may go away; the program is ended then, and its end recorded all the same.
+        tokio::spawn(async move {
+            let taken = running.finish(heard).await;
+            drop(alone);
+            let end = self.finish(&child, taken).await;
+            // The call may be gone.
+            let _gone = answer.send(end);
+        });
+        Ok(Native {
+            stdin: joined.stdin,
+            stdout: joined.stdout,
+            stderr: joined.stderr,
+            signals,
+            ended,
+        })
+    }
+
+    async fn start(&self, grant: Grant, ask: &NativeAsk) -> Result<(Running, Joined), NativeError> {
+        let joined = pipes(ask).map_err(|error| NativeError::Refused(error.to_string()))?;
+        let (room, written_max) = {
+            let left = self.left.lock();
+            (left.room, left.written)
+        };
+        let order = NativeOrder {
+            workspace: self.workspace.clone(),
+            access: self.access,
+            protected: self.protected.clone(),
+            mounts: self.mounts.clone(),
+            beside: self.beside.clone(),
+            cwd: ask.cwd.clone(),
+            room,
+            written_max,
+            wall: self.ends.saturating_duration_since(Instant::now()),
+            stdio: joined.1,
+        };
+        let running = self.executor.natives.start(grant, order).await?;
+        Ok((running, joined.0))
+    }
+
+    /// Records what came of it, and says what its guests are told.
+    async fn finish(&self, child: &Child, taken: Result<Option<Taken>, NativeError>) -> NativeEnd {
+        let name = &child.name;
+        let taken = match taken {
+            Ok(Some(taken)) => taken,
+            Ok(None) => {
+                let killed = "it was ended with its call; nothing of what it changed was kept";
+                self.record_end(child, Err(killed), Vec::new());
+                return NativeEnd {
+                    status: NativeStatus::Signaled(KILL),
+                    ..NativeEnd::default()
+                };
+            }
+            Err(error) => {
+                self.record_end(child, Err(&chain(&error)), Vec::new());
+                return NativeEnd {
+                    status: NativeStatus::Signaled(KILL),
+                    said: format!("hotcell: {name}: {error}\n"),
+                    ..NativeEnd::default()
+                };
+            }
+        };
+        {
+            let mut left = self.left.lock();
+            left.room.bytes = left.room.bytes.saturating_sub(taken.grown.bytes);
+            left.room.files = left.room.files.saturating_sub(taken.grown.files);
+            left.written = left.written.saturating_sub(taken.written);
+        }
+        let mut said = String::new();
+        let mut status = match taken.ended.status {
+            Status::Exited(code) => NativeStatus::Exited(code),
+            Status::Signaled(signal) => NativeStatus::Signaled(signal),
+        };
+        if taken.out_of_memory {
+            said = format!("hotcell: {name}: its memory ran out, and it was ended\n");
+        } else if taken.out_of_time {
+            said = format!("hotcell: {name}: its time was over, and it was ended\n");
+        }
+        if let Some(refused) = &taken.refused {
+            said = format!("hotcell: {name}: nothing of what it changed was kept: {refused}\n");
+            // What failed must not look done.
+            if status == NativeStatus::Exited(0) {
+                status = NativeStatus::Exited(1);
+            }
+        }
+        let paths: Vec<_> = taken.changed.iter().take(CHANGED_MAX).cloned().collect();
+        let roots = [self.workspace.clone(), self.tmp.clone()];
+        let looked = tokio::task::spawn_blocking(move || changed::look(&roots, paths));
+        // A look that panicked leaves the record without names, not the start without a record.
+        let changed = looked.await.unwrap_or_default();
+        self.record_end(child, Ok((&taken, status)), changed);
+        NativeEnd {
+            status,
+            said,
+            unread: 0,
+            grown: taken.grown,
+            written: taken.written,
+        }
+    }
+
+    fn record(&self, ask: &NativeAsk, decision: &Decision) -> (Child, Durable) {
+        let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
+        let child = Child {
+            id: format!("{}.{number}", self.id),
+            name: name_of(&ask.program).to_owned(),
+            began: Instant::now(),
+        };
+        let (verdict, (rule, line), reason) = match decision {
+            Decision::Allow(grant) => (Verdict::Allow, rule_and_line(grant.rule()), None),
+            Decision::Deny(denial) => (
+                Verdict::Deny,
+                (&*denial.rule, denial.line),
+                Some(Cow::Borrowed(cut(&denial.reason))),
+            ),
+        };
+        let allowed = verdict == Verdict::Allow;
+        self.executor.telemetry.metrics.decided(TOOL, allowed);
+        // What runs, where it runs: words that the rule puts first are the rule's.
+        let granted = match decision {
+            Decision::Allow(grant) => grant.native().map(|terms| &terms.arguments),
+            Decision::Deny(_) => None,
+        };
+        let words = serde_json::to_string(granted.unwrap_or(&ask.arguments)).unwrap_or_default();
+        let mut request = Recorded {
+            cwd: Some(Cow::Borrowed(cut(&ask.cwd))),
+            ..Recorded::default()
+        };
+        request.fields = vec![
+            ("program".into(), Cow::Borrowed(cut(&ask.program))),
+            ("args".into(), Cow::Borrowed(cut(&words))),
+        ];
+        if words.len() > TEXT_BYTES_MAX {
+            let digest = Digested {
+                bytes: words.len() as u64,
+                sha256: hexadecimal(&Sha256::digest(&words)),
+            };
+            request.digests.push(("args".into(), digest));
+        }
+        let whole = serde_json::to_vec(&(&ask.program, &ask.arguments, &ask.cwd));
+        let intent = self.executor.audit.intent(&Intent {
+            request_id: Cow::Borrowed(&child.id),
+            decision: verdict,
+            agent: Cow::Borrowed(&self.agent),
+            door: Cow::Borrowed(self.door),
+            session: Cow::Borrowed(&self.session),
+            tool: Cow::Borrowed(TOOL),
+            request,
+            request_sha256: hexadecimal(&Sha256::digest(whole.unwrap_or_default())),
+            rule: Cow::Borrowed(rule),
+            line,
+            reason,
+            policy: PolicyInForce {
+                name: Cow::Borrowed(cut(&self.policy.name)),
+                version: self.policy.serial,
+                sha256: Cow::Borrowed(&self.policy.digest),
+            },
+            lane: Cow::Borrowed("native"),
+            confinement: Cow::Borrowed(&self.executor.confinement),
+            limits: None,
+            idempotency_sha256: None,
+        });
+        (child, intent)
+    }
+
+    fn record_end(
+        &self,
+        child: &Child,
+        ended: Result<(&Taken, NativeStatus), &str>,
+        changed: Vec<Changed<'static>>,
+    ) {
+        let micros = u64::try_from(child.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let taken = ended.ok().map(|(taken, _)| taken);
+        let stopped_by = taken.and_then(|taken| {
+            let memory = taken.out_of_memory.then_some(StoppedBy::Memory);
+            memory.or(taken.out_of_time.then_some(StoppedBy::Wall))
+        });
+        let refused = taken.and_then(|taken| taken.refused.as_deref());
+        self.executor.audit.finished(&Finished {
+            request_id: Cow::Borrowed(&child.id),
+            exit_code: ended.ok().map(|(_, status)| code(status)),
+            stopped_by,
+            error: ended
+                .err()
+                .or(refused)
+                .map(|error| Cow::Borrowed(cut(error))),
+            duration_us: micros,
+            usage: taken.map(|taken| Usage {
+                fuel: 0,
+                wall_us: micros,
+                memory_peak_bytes: taken.ended.memory_peak_bytes,
+                processes: 1,
+                written_bytes: taken.written,
+            }),
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+            changed_more: taken.is_some_and(|taken| taken.changed.len() > changed.len()),
+            changed,
+            denied: Vec::new(),
+        });
+    }
+}
+
+impl Above for Children {
+    fn native(
+        self: Arc<Self>,
+        ask: NativeAsk,
+    ) -> Pin<Box<dyn Future<Output = Result<Native, String>> + Send>> {
+        Box::pin(self.begin(ask))
+    }
+}
+
+/// The tool that native programs are recorded and counted as.
+const TOOL: &str = "native";
+/// Number of the signal that ends what is left.
+const KILL: u32 = 9;
+
+/// The broker's ends of a program's standard streams.
+struct Joined {
+    stdin: Option<(OwnedFd, OwnedFd)>,
+    stdout: OwnedFd,
+    stderr: Option<OwnedFd>,
+}
+
+/// Makes the pipes of a program; answers our ends and its own.
+fn pipes(ask: &NativeAsk) -> io::Result<(Joined, [OwnedFd; 3])> {
+    let pipe = || pipe_with(PipeFlags::CLOEXEC);
+    let (stdin, input) = match ask.stdin {
+        true => {
+            let (theirs, ours) = pipe()?;
+            (Some((ours, theirs.try_clone()?)), theirs)
+        }
+        false => (None, File::open("/dev/null")?.into()),
+    };
+    let (stdout, output) = pipe()?;
+    let (stderr, complaints) = match ask.joined {
+        true => (None, output.try_clone()?),
+        false => {
+            let (ours, theirs) = pipe()?;
+            (Some(ours), theirs)
+        }
+    };
+    let ours = Joined {
+        stdin,
+        stdout,
+        stderr,
+    };
+    Ok((ours, [input, output, complaints]))
+}
+
+fn name_of(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
+}
+
+fn code(status: NativeStatus) -> u8 {
+    match status {
+        NativeStatus::Exited(code) => code,
+        NativeStatus::Signaled(signal) => 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0)),
+    }
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &NativeError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

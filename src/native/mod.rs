@@ -1,0 +1,16 @@
+//! The native runner: starts programs of the host that a rule allows, enclosed by the kernel, and
+//! takes over what they changed. `stage` is the process that becomes such a program; the rest is
+//! the broker's side.
+
+mod changes;
+mod error;
+mod lane;
+mod order;
+mod pin;
+mod profile;
+mod stage;
+
+pub use error::NativeError;
+pub use lane::{NativeLane, NativeOrder, Running, Taken};
+pub use order::{Ended, Status};
+pub use stage::stage_main;
