@@ -38,12 +38,12 @@ const COMMON: &[Group] = &[
         },
     },
     Group {
-        reason: "files: names and what is known of them",
+        reason: "files: names and what is known of them; no second name for one, which an overlay cannot keep",
         calls: calls! {
             SYS_openat; SYS_openat2; SYS_getdents64; SYS_getcwd; SYS_chdir; SYS_fchdir;
             SYS_fstat; SYS_newfstatat; SYS_statx; SYS_statfs; SYS_fstatfs;
             SYS_readlinkat; SYS_faccessat; SYS_faccessat2;
-            SYS_mkdirat; SYS_unlinkat; SYS_linkat; SYS_symlinkat; SYS_renameat; SYS_renameat2;
+            SYS_mkdirat; SYS_unlinkat; SYS_symlinkat; SYS_renameat; SYS_renameat2;
             SYS_fchmod; SYS_fchmodat; SYS_fchmodat2; SYS_fchown; SYS_fchownat; SYS_utimensat;
             SYS_getxattr; SYS_lgetxattr; SYS_fgetxattr; SYS_listxattr; SYS_llistxattr; SYS_flistxattr;
             SYS_umask;
@@ -154,7 +154,7 @@ const FORMER: &[Group] = &[Group {
     reason: "older names of the calls above",
     calls: calls! {
         SYS_open; SYS_creat; SYS_stat; SYS_lstat; SYS_access; SYS_readlink; SYS_getdents;
-        SYS_mkdir; SYS_rmdir; SYS_unlink; SYS_link; SYS_symlink; SYS_rename;
+        SYS_mkdir; SYS_rmdir; SYS_unlink; SYS_symlink; SYS_rename;
         SYS_chmod; SYS_chown; SYS_lchown; SYS_utime; SYS_utimes; SYS_futimesat;
         SYS_mknod if Must::Lack(1, SPECIAL);
         SYS_dup2; SYS_pipe; SYS_poll; SYS_select; SYS_epoll_create; SYS_epoll_wait; SYS_eventfd;
