@@ -54,6 +54,8 @@ pub enum Shows {
     Processes,
     /// A file with this text.
     Text(Vec<u8>),
+    /// This text in place of a file of a place before.
+    TextOver(Vec<u8>),
     /// A symbolic link to this path.
     Link(String),
 }
@@ -157,10 +159,23 @@ impl Tree<'_> {
                 root::detached_device(&found).map_err(io("detached"))?
             }
             Shows::Processes => processes().map_err(io("mounted"))?,
+            Shows::TextOver(text) => self.text_to_mount(text)?,
         };
         let at = self.mount_point(&place.at, &mounted)?;
         attach(&mounted, at.as_fd(), c"").map_err(io("attached"))?;
+        if matches!(place.shows, Shows::TextOver(_)) {
+            // Only now: what has no name cannot be attached.
+            let flags = rustix::fs::AtFlags::empty();
+            rustix::fs::unlinkat(self.top, PARTS[0], flags).map_err(fault("removed"))?;
+        }
         Ok(Some(mounted))
+    }
+
+    fn text_to_mount(&self, text: &[u8]) -> Result<OwnedFd, Fault> {
+        let io = |what| move |error| (what, error);
+        let mut file = File::from(self.file(PARTS[0])?);
+        file.write_all(text).map_err(io("written"))?;
+        root::detached(&file.into(), READ_ONLY | NO_EXECUTION, None).map_err(io("detached"))
     }
 
     /// A map for files of root that are to be shown as another's.

@@ -236,7 +236,7 @@ impl Children {
             said = format!("hotcell: {name}: its time was over, and it was ended\n");
         }
         if let Some(refused) = &taken.refused {
-            said = format!("hotcell: {name}: nothing of what it changed was kept: {refused}\n");
+            said += &format!("hotcell: {name}: nothing of what it changed was kept: {refused}\n");
             // What failed must not look done.
             if status == NativeStatus::Exited(0) {
                 status = NativeStatus::Exited(1);

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::net::UnixStream as StdStream;
@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::fs::{Gid, Uid, chown};
+use rustix::fs::{Gid, Mode, OFlags, ResolveFlags, Uid, chown, openat2};
+use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 
@@ -23,18 +24,22 @@ use crate::confinement::tree::{Place, Shows};
 use crate::frame::{push_frame, read_one};
 use crate::native::changes::{Allowed, Layers};
 use crate::native::error::NativeError;
-use crate::native::order::{Assignment, Ended, Report, Start, Word};
+use crate::native::order::{Assignment, Ended, Report, Start, Status, Word};
 use crate::native::pin::Pins;
 use crate::native::profile::{self, Recipe, Workspace};
 use crate::native::stage::{OWNER_MAP_NUMBER, SOCKET_NUMBER, STDIO_NUMBER};
 use crate::outcome::Held;
 use crate::policy::{Access, Grant, NativeTerms, Profile, Protected, Run};
+use crate::request::hexadecimal;
 use crate::workspace::WORKSPACE;
 
 /// Longest wait for a program to be enclosed and started. Chosen: it takes milliseconds.
 const START_WAIT: Duration = Duration::from_secs(10);
 /// Longest wait for a program that was killed to be gone.
 const GONE_WAIT: Duration = Duration::from_secs(5);
+
+/// Largest script, in bytes. Chosen: far above any that was reviewed.
+const SCRIPT_BYTES_MAX: u64 = 1 << 20;
 
 /// Starts native programs. Lives as long as the broker.
 #[derive(Debug)]
@@ -144,7 +149,10 @@ impl NativeLane {
         let workspace = folder(&order.workspace)?;
         let (user, maps_root) = self.user(&order.workspace);
         let changes = self.changes(&terms, &order, &workspace, user.filter(|_| maps_root))?;
-        let places = places(&terms, &order, &workspace, changes.as_ref())?;
+        let mut places = places(&terms, &order, &workspace, changes.as_ref())?;
+        if let Some(sha256) = &terms.start.script_sha256 {
+            places.push(script(&terms, &order, &workspace, sha256)?);
+        }
         let (start, starts) = self.words(&terms, &order, recipe)?;
         let limits = limits(&terms, recipe, &order);
         let enclosed = Terms {
@@ -378,7 +386,7 @@ impl Running {
         self.gone().await;
         let out_of_memory = self.group.as_ref().is_some_and(Group::ran_out_of_memory);
         let killed = Ended {
-            status: crate::native::order::Status::Signaled(9),
+            status: Status::Signaled(9),
             cpu_us: 0,
             memory_peak_bytes: 0,
         };
@@ -399,9 +407,14 @@ impl Running {
             refused: None,
         };
         if let Some(changes) = self.changes.take() {
-            let whole = !out_of_time && !out_of_memory;
+            // Half of what it meant to do is not what it meant to do.
+            let whole = matches!(ended.status, Status::Exited(_));
+            let keeps = changes.keeps;
             let looked = tokio::task::spawn_blocking(move || changes.take_over(whole));
-            let found = looked.await.unwrap_or_else(|error| Err(error.to_string()));
+            let mut found = looked.await.unwrap_or_else(|error| Err(error.to_string()));
+            if keeps && !whole {
+                found = Err("it was ended before it was done".to_owned());
+            }
             match found {
                 Ok((changed, grown, written)) => {
                     (taken.changed, taken.grown, taken.written) = (changed, grown, written);
@@ -538,6 +551,52 @@ fn places(
     };
     add(WORKSPACE, shows);
     Ok(places)
+}
+
+/// The script of a rule, as it was when its digest was taken: whatever guests make of the file
+/// meanwhile, what runs is this.
+fn script(
+    terms: &NativeTerms,
+    order: &NativeOrder,
+    workspace: &Folder,
+    sha256: &str,
+) -> Result<Place, NativeError> {
+    let written = terms
+        .arguments
+        .first()
+        .map(String::as_str)
+        .unwrap_or_default();
+    let at = match written.starts_with('/') {
+        true => written.to_owned(),
+        false => format!("{}/{written}", order.cwd),
+    };
+    let fault = |reason: String| NativeError::Program {
+        path: at.clone(),
+        reason,
+    };
+    let inside = at
+        .strip_prefix(WORKSPACE)
+        .and_then(|path| path.strip_prefix('/'));
+    let inside = inside.ok_or_else(|| fault("a script lies in /workspace".to_owned()))?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let top = workspace.open().map_err(|error| fault(error.to_string()))?;
+    let file = openat2(&top, inside, flags, Mode::empty(), resolve);
+    let file = File::from(file.map_err(|error| fault(error.to_string()))?);
+    let plain = file.metadata().is_ok_and(|about| about.is_file());
+    let mut text = Vec::new();
+    let read = file.take(SCRIPT_BYTES_MAX + 1).read_to_end(&mut text);
+    read.map_err(|error| fault(error.to_string()))?;
+    if !plain || text.len() as u64 > SCRIPT_BYTES_MAX {
+        return Err(fault("it is no file, or too large for a script".to_owned()));
+    }
+    let found = hexadecimal(&Sha256::digest(&text));
+    if found != sha256 {
+        let reason = format!("its SHA-256 is {found}, and the rule names {sha256}");
+        return Err(fault(reason));
+    }
+    let shows = Shows::TextOver(text);
+    Ok(Place { at, shows })
 }
 
 fn writable(workspace: bool) -> Vec<String> {

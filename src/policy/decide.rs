@@ -231,8 +231,13 @@ fn program(policy: &Policy, agent: &str, name: &str, now: SystemTime) -> Result<
 }
 
 fn native(policy: &Policy, call: &NativeCall<'_>, now: SystemTime) -> Result<Allowed, Denial> {
-    denied(policy, call.agent, call.program, |what| {
+    let judged = denied(policy, call.agent, call.program, |what| {
         what.is_native(call)
+    });
+    judged.map_err(|mut denial| {
+        let others = || allowed_starts(policy, call.program, now);
+        denial.instead = denial.instead.or_else(others);
+        denial
     })?;
     let rules = policy.index.natives.get(call.program);
     let rules = rules.into_iter().flatten();

@@ -164,6 +164,12 @@ impl Server {
         rustix::process::Pid::from_child(&self.child)
     }
 
+    /// The server's state folder.
+    #[allow(dead_code, reason = "not every suite looks at it")]
+    pub fn state(&self) -> &std::path::Path {
+        self.state.path()
+    }
+
     /// Where a session of the first token has its files on the host.
     #[allow(dead_code, reason = "not every suite looks at files")]
     pub fn workspace(&self, session: &str) -> Result<std::path::PathBuf, String> {
