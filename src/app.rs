@@ -99,6 +99,7 @@ impl App {
         match executor.policies.reload() {
             Ok(generation) => {
                 executor.natives.policies_loaded();
+                pin_programs(&executor.natives, &executor.policies);
                 tracing::info!(generation, "policies loaded again");
             }
             Err(error) => {
@@ -221,6 +222,7 @@ pub async fn executor(
     )?;
     let cells = CellPool::start(cells).await.context("no cell started")?;
     let natives = NativeLane::new(cells.means()?);
+    pin_programs(&natives, &policies);
     let confinement = cells.walls().to_string();
     let admission = Admission::new(calls_max, config.calls_waiting_max);
     let spans = config.otlp_endpoint.as_deref().map(Spans::start);
@@ -241,6 +243,14 @@ pub async fn executor(
         cells_shared: config.cells == Cells::PerToken,
         stopping,
     }))
+}
+
+/// Has the native programs of the default policy be those that are there now. Those of a token's own
+/// policy are pinned when they are first started.
+fn pin_programs(natives: &NativeLane, policies: &Policies) {
+    for layer in policies.of("").layers() {
+        natives.pin(layer.natives.iter().map(|rule| &rule.start.program));
+    }
 }
 
 /// Where the configuration and the list of tokens say that policies are.

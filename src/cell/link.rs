@@ -20,8 +20,8 @@ use super::{
     error::CellError,
     natives::{self, Above, Natives, Speaker, To},
     order::{
-        CallId, Message, NATIVE_WINDOW_BYTES, NATIVES_MAX, Order, STREAM_WINDOW_BYTES, Said,
-        Stream, Told, room_of,
+        CallId, Message, NATIVE_SAID_MAX, NATIVE_WINDOW_BYTES, NATIVES_MAX, Order,
+        STREAM_WINDOW_BYTES, Said, Stream, Told, room_of,
     },
     wire::WireError,
 };
@@ -269,14 +269,18 @@ impl Link {
                 return Ok(()); // it has ended
             };
             if let Said::Input(bytes) = &said {
-                let take = |left: u64| left.checked_sub(bytes.len() as u64);
+                let take = |left: u64| left.checked_sub(room_of(bytes.len()));
                 let left = &speaker.input_left;
                 left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
                     .map_err(|_| WireError::Broken("it sends input that has no room"))?;
             }
-            // One that has just ended hears nothing.
-            let _ended = speaker.said.send(said);
-            return Ok(());
+            return match speaker.said.try_send(said) {
+                // One that has just ended hears nothing.
+                Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+                Err(TrySendError::Full(_)) => Err(WireError::Broken(
+                    "it says more of a native program than there is to say",
+                )),
+            };
         };
         let above = call.natives.above.clone();
         let above = above.ok_or(WireError::Broken("it starts a native program for nobody"))?;
@@ -289,7 +293,7 @@ impl Link {
             send_soon(&self.messages, Message::Native(id, number, end));
             return Ok(());
         }
-        let (speaker, said) = mpsc::unbounded_channel();
+        let (speaker, said) = mpsc::channel(NATIVE_SAID_MAX);
         let input_left = Arc::new(AtomicU64::new(NATIVE_WINDOW_BYTES));
         let to = To {
             link: Arc::clone(self),

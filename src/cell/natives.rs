@@ -1,7 +1,7 @@
 //! The broker's side of native programs: what a guest asks for goes to the floors above, and what
 //! the program reads and writes goes through here, as far as the guest has room for it.
 
-use std::{fmt, io, os::fd::OwnedFd, pin::Pin, sync::Arc};
+use std::{collections::VecDeque, fmt, io, os::fd::OwnedFd, pin::Pin, sync::Arc};
 
 use rustix::io::ioctl_fionread;
 use tokio::{
@@ -13,7 +13,7 @@ use super::{
     link::Link,
     order::{
         CallId, Message, NATIVE_WINDOW_BYTES, NativeAsk, NativeEnd, NativeStatus, Said, Stream,
-        Told,
+        Told, room_of,
     },
 };
 
@@ -55,7 +55,7 @@ pub(super) struct Natives {
 /// One of them, as the cell speaks to it.
 #[derive(Debug)]
 pub(super) struct Speaker {
-    pub(super) said: mpsc::UnboundedSender<Said>,
+    pub(super) said: mpsc::Sender<Said>,
     /// Bytes of input that may still come.
     pub(super) input_left: Arc<std::sync::atomic::AtomicU64>,
 }
@@ -89,15 +89,31 @@ impl To {
 pub(super) async fn attend(
     to: To,
     (above, ask): (Arc<dyn Above>, NativeAsk),
-    said: mpsc::UnboundedReceiver<Said>,
+    mut said: mpsc::Receiver<Said>,
     alive: watch::Receiver<()>,
 ) {
-    let end = match above.native(ask).await {
-        Ok(native) => match Pumping::new(native, said) {
-            Ok(pumping) => pumping.run(&to).await,
+    let mut early = Vec::new();
+    let mut starting = std::pin::pin!(above.native(ask));
+    let started = loop {
+        tokio::select! {
+            started = &mut starting => break Some(started),
+            // Bounded: no more comes than fits the queue and the window.
+            word = said.recv() => match word {
+                Some(Said::Gone) | None => break None,
+                Some(word) => early.push(word),
+            },
+        }
+    };
+    let end = match started {
+        Some(Ok(native)) => match Pumping::new(native, said) {
+            Ok(mut pumping) => {
+                early.into_iter().for_each(|word| pumping.take(Some(word)));
+                pumping.run(&to).await
+            }
             Err(error) => refused(format!("hotcell: the program's pipes fail ({error})\n")),
         },
-        Err(text) => refused(text),
+        Some(Err(text)) => refused(text),
+        None => NativeEnd::default(),
     };
     to.link.native_ended(to.call, to.number);
     to.tell(Told::Ended(Box::new(end))).await;
@@ -123,14 +139,15 @@ impl Outlet {
 
     /// The next piece; nothing at its end. Waits for ever without room or pipe.
     async fn read(&mut self) -> Vec<u8> {
-        let Some(pipe) = self.pipe.as_ref().filter(|_| self.room > 0) else {
+        let room = self.room.saturating_sub(room_of(0));
+        let Some(pipe) = self.pipe.as_ref().filter(|_| room > 0) else {
             return std::future::pending().await;
         };
         loop {
             if pipe.readable().await.is_err() {
                 return Vec::new();
             }
-            let most = usize::try_from(self.room)
+            let most = usize::try_from(room)
                 .unwrap_or(CHUNK_BYTES)
                 .min(CHUNK_BYTES);
             let mut bytes = vec![0; most];
@@ -150,7 +167,7 @@ impl Outlet {
             self.pipe = None;
             return;
         }
-        self.room = self.room.saturating_sub(bytes.len() as u64);
+        self.room = self.room.saturating_sub(room_of(bytes.len()));
         to.tell(Told::Output(self.stream, bytes)).await;
     }
 
@@ -165,12 +182,14 @@ struct Inlet {
     pipe: Option<pipe::Sender>,
     /// The reading end, to ask what is left in it.
     far: Option<OwnedFd>,
-    queue: std::collections::VecDeque<Vec<u8>>,
+    queue: VecDeque<Vec<u8>>,
+    /// Bytes of the first piece that were written.
+    written: usize,
     ends: bool,
 }
 
 impl Inlet {
-    /// Writes what waits; answers how much it was.
+    /// Writes the first piece that waits; answers the room it took.
     async fn write(&mut self) -> u64 {
         let Some(pipe) = self.pipe.as_ref().filter(|_| !self.queue.is_empty()) else {
             return std::future::pending().await;
@@ -179,16 +198,19 @@ impl Inlet {
             if pipe.writable().await.is_err() {
                 return std::future::pending().await;
             }
-            let Some(piece) = self.queue.front_mut() else {
+            let Some(piece) = self.queue.front() else {
                 return 0;
             };
-            match pipe.try_write(piece) {
+            match pipe.try_write(piece.get(self.written..).unwrap_or_default()) {
                 Ok(count) => {
-                    piece.drain(..count);
-                    if piece.is_empty() {
-                        self.queue.pop_front();
+                    self.written += count;
+                    if self.written < piece.len() {
+                        continue;
                     }
-                    return count as u64;
+                    let room = room_of(piece.len());
+                    self.written = 0;
+                    self.queue.pop_front();
+                    return room;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // Nobody reads it any more; what is here counts as unread.
@@ -207,7 +229,7 @@ impl Inlet {
     fn unread(&self) -> u64 {
         let waiting: usize = self.queue.iter().map(Vec::len).sum();
         let in_pipe = self.far.as_ref().and_then(|far| ioctl_fionread(far).ok());
-        waiting as u64 + in_pipe.unwrap_or(0)
+        (waiting - self.written) as u64 + in_pipe.unwrap_or(0)
     }
 }
 
@@ -216,17 +238,18 @@ struct Pumping {
     outlets: [Outlet; 2],
     signals: Option<mpsc::UnboundedSender<i32>>,
     ended: oneshot::Receiver<NativeEnd>,
-    said: mpsc::UnboundedReceiver<Said>,
+    said: mpsc::Receiver<Said>,
 }
 
 impl Pumping {
-    fn new(native: Native, said: mpsc::UnboundedReceiver<Said>) -> io::Result<Self> {
+    fn new(native: Native, said: mpsc::Receiver<Said>) -> io::Result<Self> {
         let (near, far) = native.stdin.unzip();
         Ok(Self {
             inlet: Inlet {
                 pipe: near.map(pipe::Sender::from_owned_fd).transpose()?,
                 far,
-                queue: std::collections::VecDeque::new(),
+                queue: VecDeque::new(),
+                written: 0,
                 ends: false,
             },
             outlets: [

@@ -67,6 +67,9 @@ pub enum Message {
 
 /// Bytes of one stream of a native program that may be on their way. As a pipe of the kernel holds.
 pub const NATIVE_WINDOW_BYTES: u64 = 64 << 10;
+/// Words about one native program that may wait: more than fit the windows of its three streams,
+/// each piece of which takes [`room_of`] its bytes.
+pub const NATIVE_SAID_MAX: usize = 1_024;
 /// Most words of one start that are told. One more than any rule takes.
 pub const NATIVE_WORDS_MAX: usize = 4_097;
 /// Most native programs of one call at once. Chosen: more than a pipeline has.

@@ -60,6 +60,9 @@ struct Left {
     written: u64,
 }
 
+/// Held by the one program that changes a session's files.
+type Alone = tokio::sync::OwnedMutexGuard<()>;
+
 /// A child that was decided and recorded.
 struct Child {
     id: String,
@@ -106,8 +109,6 @@ impl Children {
     }
 
     async fn begin(self: Arc<Self>, ask: NativeAsk) -> Result<Native, String> {
-        let program = name_of(&ask.program).to_owned();
-        let told = |error: &dyn std::fmt::Display| format!("hotcell: {program}: {error}\n");
         let call = NativeCall {
             agent: &self.agent,
             program: &ask.program,
@@ -116,39 +117,56 @@ impl Children {
         };
         let request = policy::Request::Native(call);
         let decision = policy::decide(&self.policy, &request, SystemTime::now());
+        let terms = match &decision {
+            Decision::Allow(grant) => grant.native(),
+            Decision::Deny(_) => None,
+        };
+        let read_write = Access::ReadWrite;
+        let writes = terms.is_some_and(|t| t.start.access.min(self.access) == read_write);
+        // Whoever asked may go away while it waits: then nothing has happened yet.
+        let alone = match writes {
+            true => Some(Arc::clone(&self.writing).lock_owned().await),
+            false => None,
+        };
+        // From here on it is recorded, whoever goes away.
+        let begun = tokio::spawn(self.begin_recorded(ask, decision, alone));
+        begun
+            .await
+            .unwrap_or_else(|error| Err(format!("hotcell: {error}\n")))
+    }
+
+    async fn begin_recorded(
+        self: Arc<Self>,
+        ask: NativeAsk,
+        decision: Decision,
+        alone: Option<Alone>,
+    ) -> Result<Native, String> {
         let (child, mut intent) = self.record(&ask, &decision);
+        let name = child.name.clone();
+        let told = |error: &dyn std::fmt::Display| format!("hotcell: {name}: {error}\n");
         let grant = match decision {
             Decision::Allow(grant) => grant,
             Decision::Deny(denial) => {
-                tracing::info!(
-                    request_id = child.id,
-                    rule = denial.rule,
-                    "native program denied"
-                );
+                let (id, rule) = (&child.id, &denial.rule);
+                tracing::info!(request_id = id, rule, "native program denied");
                 return Err(told(&denial));
             }
         };
         if let Err(error) = intent.wait().await {
-            tracing::error!(%error, request_id = child.id, "a native program cannot be recorded");
+            let id = &child.id;
+            tracing::error!(%error, request_id = id, "a native program cannot be recorded");
             return Err(told(&"its start cannot be recorded, so it does not run"));
         }
-        let begun = self.run(grant, &ask, child).await;
+        let begun = self.run((grant, alone), &ask, child).await;
         begun.map_err(|error| told(&chain(&error)))
     }
 
     async fn run(
         self: Arc<Self>,
-        grant: Grant,
+        (grant, alone): (Grant, Option<Alone>),
         ask: &NativeAsk,
         child: Child,
     ) -> Result<Native, NativeError> {
-        let writes = grant.native().is_some_and(|terms| {
-            terms.start.access == Access::ReadWrite && self.access == Access::ReadWrite
-        });
-        let alone = match writes {
-            true => Some(Arc::clone(&self.writing).lock_owned().await),
-            false => None,
-        };
         let (running, joined) = match self.start(grant, ask).await {
             Ok(begun) => begun,
             Err(error) => {

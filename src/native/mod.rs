@@ -6,11 +6,15 @@ mod changes;
 mod error;
 mod lane;
 mod order;
+mod overlay;
 mod pin;
 mod profile;
+mod running;
+mod scene;
 mod stage;
 
 pub use error::NativeError;
-pub use lane::{NativeLane, NativeOrder, Running, Taken};
+pub use lane::{NativeLane, NativeOrder};
 pub use order::{Ended, Status};
+pub use running::{Running, Taken};
 pub use stage::stage_main;

@@ -14,7 +14,7 @@ use super::{Descriptor, Guest, PIPE_BYTES, Pid, Status, launch::say, signal};
 use crate::cell::{
     order::{
         CallId, Event, NATIVE_WINDOW_BYTES, NATIVE_WORDS_MAX, NativeAsk, NativeEnd, NativeStatus,
-        Said, Stream, Told,
+        Said, Stream, Told, room_of,
     },
     wasi::read_device,
 };
@@ -228,7 +228,7 @@ impl Streams<'_> {
                 open = false;
                 self.natives.send(self.number, Said::Closed(stream)).await;
             }
-            let room = bytes.len() as u64;
+            let room = room_of(bytes.len());
             self.natives
                 .send(self.number, Said::Taken(stream, room))
                 .await;
@@ -277,6 +277,7 @@ impl Streams<'_> {
         let mut buffer = vec![0; CHUNK_BYTES];
         loop {
             let room = self.room.bytes.load(Ordering::SeqCst);
+            let room = room.saturating_sub(room_of(0));
             if room == 0 {
                 self.room.more.notified().await;
                 continue;
@@ -290,7 +291,7 @@ impl Streams<'_> {
                 self.natives.send(self.number, Said::InputEnd).await;
                 return pending().await;
             }
-            self.room.bytes.fetch_sub(got as u64, Ordering::SeqCst);
+            self.room.bytes.fetch_sub(room_of(got), Ordering::SeqCst);
             let bytes = buffer.get(..got).unwrap_or_default().to_vec();
             self.remember(&bytes);
             self.natives.send(self.number, Said::Input(bytes)).await;
