@@ -14,29 +14,43 @@ use crate::{Lane, repository, rule};
 struct Left {
     stages: usize,
     programs: usize,
-    descriptors: usize,
     mounts: usize,
-    groups: BTreeSet<String>,
+    /// Of the server's spares.
+    groups: usize,
     folders: Vec<String>,
 }
 
 fn left(lane: &Lane) -> Left {
     let pid = lane.server.pid().as_raw_nonzero();
-    let count = |path: String| std::fs::read_dir(path).map_or(0, Iterator::count);
     let mounts = std::fs::read_to_string(format!("/proc/{pid}/mounts")).unwrap();
     let beside = lane.workspace.parent().unwrap();
     let folders = std::fs::read_dir(beside).unwrap().flatten();
     Left {
-        stages: alive("hotcell\0stage"),
+        stages: stages(lane).len(),
         programs: alive("8881"),
-        descriptors: count(format!("/proc/{pid}/fd")),
         mounts: mounts.lines().count(),
-        groups: groups(Path::new("/sys/fs/cgroup"), &format!("hotcell-{pid}-")),
+        groups: groups(Path::new("/sys/fs/cgroup"), &format!("hotcell-{pid}-")).len(),
         folders: folders
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .filter(|name| name.starts_with("changes-"))
             .collect(),
     }
+}
+
+/// Descriptors of the server: sockets, which clients keep open, and others.
+fn descriptors(lane: &Lane) -> (usize, usize) {
+    let pid = lane.server.pid().as_raw_nonzero();
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .flatten();
+    let names: Vec<_> = open
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        .collect();
+    let sockets = names
+        .iter()
+        .filter(|name| name.to_string_lossy().starts_with("socket:"))
+        .count();
+    (sockets, names.len() - sockets)
 }
 
 /// Groups of one server, by their paths.
@@ -76,6 +90,7 @@ fn nothing_is_left_of_many_runs_that_are_ended_at_random() {
         lane.bash("cd /workspace/r; git commit --allow-empty -m warm; /usr/bin/cat file.txt");
     assert_eq!(warm.code, 0, "{warm:?}");
     let before = settled(&lane, None);
+    let (sockets, others) = descriptors(&lane);
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = |most: u64| {
         random ^= random << 13;
@@ -123,29 +138,59 @@ fn nothing_is_left_of_many_runs_that_are_ended_at_random() {
                 _ => run(),
             }
             if number % 10 == 9 {
-                kill_a_stage(next(2) == 0);
+                kill_one(&lane, next(2) == 0);
             }
         }
     });
     let after = settled(&lane, Some(&before));
     assert_eq!(after, before);
+    let (sockets_after, others_after) = descriptors(&lane);
+    assert!(
+        others_after <= others,
+        "{others_after} descriptors after {others}"
+    );
+    // Those that the test's own client keeps.
+    assert!(
+        sockets_after <= sockets + 8,
+        "{sockets_after} sockets after {sockets}"
+    );
     // The repository was changed whole or not at all.
     let said = lane.bash("cd /workspace/r; git commit --allow-empty -m end > /dev/null; echo $?");
     assert_eq!(said.output, "0\n", "{said:?}");
 }
 
-/// Kills a process that attends to a native program, or the program.
-fn kill_a_stage(attendant: bool) {
-    let mark = if attendant { "hotcell\0stage" } else { "8881" };
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+/// The processes of a server that attend to native programs.
+fn stages(lane: &Lane) -> Vec<i32> {
+    let parent = format!("PPid:\t{}\n", lane.server.pid().as_raw_nonzero());
+    processes(|place, words| {
+        let status = std::fs::read_to_string(place.join("status")).unwrap_or_default();
+        words.starts_with("hotcell\0stage") && status.contains(&parent)
+    })
+}
+
+fn processes(wanted: impl Fn(&Path, &str) -> bool) -> Vec<i32> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let found = all.filter(|entry| {
         let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let pid = entry.file_name().to_string_lossy().parse().ok();
-        if String::from_utf8_lossy(&words).starts_with(mark)
-            && let Some(pid) = pid.and_then(rustix::process::Pid::from_raw)
-        {
-            let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            return;
-        }
+        wanted(&entry.path(), &String::from_utf8_lossy(&words))
+    });
+    let numbers = found.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+    numbers.collect()
+}
+
+/// Kills a process that attends to a native program, or the program.
+fn kill_one(lane: &Lane, attendant: bool) {
+    let found = match attendant {
+        true => stages(lane),
+        false => processes(|_, words| words.contains("\08881\0")),
+    };
+    let pid = found
+        .first()
+        .copied()
+        .and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = pid {
+        // It may have ended just now.
+        let _gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
 }
 
