@@ -30,19 +30,30 @@ impl Server {
 
     /// As [`Self::hotcell`], with another build of the program.
     pub fn hotcell_as(executable: &Path) -> anyhow::Result<Self> {
+        Self::start(Command::new(executable))
+    }
+
+    /// As [`Self::hotcell`], with this policy in force.
+    pub fn hotcell_ruled(policy: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hotcell"));
+        command.env("HOTCELL_POLICY", policy);
+        Self::start(command)
+    }
+
+    fn start(mut command: Command) -> anyhow::Result<Self> {
         let target = target_folder()?;
         let state = tempfile::tempdir_in(&target)?;
         let address = free_address()?;
         let log = std::fs::File::create(target.join("bench-hotcell.log"))?;
         let cache = target.join("bench-cache");
-        let child = Command::new(executable)
+        let child = command
             .args(["serve", "--listen", &address.to_string(), "--state"])
             .arg(state.path())
             .env("HOTCELL_CACHE", &cache)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .with_context(|| executable.display().to_string())?;
+            .context("hotcell serve")?;
         let mut server = Self {
             child,
             address,
