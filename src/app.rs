@@ -216,12 +216,13 @@ pub async fn executor(
     sessions: Sessions,
 ) -> anyhow::Result<Arc<Executor>> {
     let calls_max = cells.calls_max;
+    let keeps_one = cells.spares > 0;
     let policies = Policies::load(
         sources(config, BTreeMap::new()),
         signed_loader(config.policy_keys.as_deref())?,
     )?;
     let cells = CellPool::start(cells).await.context("no cell started")?;
-    let natives = NativeLane::new(cells.means()?);
+    let natives = NativeLane::new(cells.means()?, keeps_one);
     pin_programs(&natives, &policies);
     let confinement = cells.walls().to_string();
     let admission = Admission::new(calls_max, config.calls_waiting_max);

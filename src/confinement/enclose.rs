@@ -26,6 +26,8 @@ pub struct Terms {
     pub privileged: bool,
     /// Whom it becomes when we are root.
     pub user: Option<(u32, u32)>,
+    /// Files of root are shown as that user's.
+    pub maps_root: bool,
     /// Places below which it may change files.
     pub writable: Vec<String>,
     /// What it may start, as paths in the tree; nothing for all it sees.
@@ -54,7 +56,7 @@ pub fn enclose(terms: &Terms, owner_map: Option<OwnedFd>) -> Result<(), SealErro
     let processes = File::open("/proc").map_err(step("/proc cannot be opened"))?;
     root::part().map_err(step("it cannot have mounts of its own"))?;
     seal::name_host(b"native")?;
-    let map = owner_map.filter(|_| terms.privileged);
+    let map = owner_map.filter(|_| terms.privileged && terms.maps_root);
     tree::make(&terms.places, map.as_ref())?;
     seal::become_other(
         &Rights {
@@ -67,7 +69,9 @@ pub fn enclose(terms: &Terms, owner_map: Option<OwnedFd>) -> Result<(), SealErro
     drop(processes);
     seal::give_up_rights(terms.plan)?;
     limit(terms)?;
-    seal::hide()
+    seal::hide()?;
+    // Changing users took this back.
+    seal::die_with_the_broker()
 }
 
 /// The walls of a program, put up by the process that becomes it. What started it needs none of

@@ -1,12 +1,10 @@
 //! From a granted start to a running program.
 
-use std::ffi::CString;
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -16,7 +14,7 @@ use tokio::net::UnixStream;
 use crate::confinement::Means;
 use crate::confinement::enclose::{Limits, Terms};
 use crate::confinement::group::{Bounds, Group};
-use crate::confinement::launch::{Child, Program};
+use crate::confinement::launch::Child;
 use crate::confinement::seal::{Folder, may_mount};
 use crate::frame::{push_frame, read_one};
 use crate::native::error::NativeError;
@@ -26,7 +24,7 @@ use crate::native::pin::Pins;
 use crate::native::profile::{self, Workspace};
 use crate::native::running::Running;
 use crate::native::scene;
-use crate::native::stage::{OWNER_MAP_NUMBER, SOCKET_NUMBER, STDIO_NUMBER};
+use crate::native::waiting::{Ready, Waiting};
 use crate::outcome::Held;
 use crate::policy::{Access, Grant, NativeTerms, Protected, Run};
 
@@ -36,7 +34,8 @@ const START_WAIT: Duration = Duration::from_secs(10);
 /// Starts native programs. Lives as long as the broker.
 #[derive(Debug)]
 pub struct NativeLane {
-    means: Means,
+    means: Arc<Means>,
+    ready: Ready,
     pins: Pins,
     made: AtomicU64,
 }
@@ -64,9 +63,12 @@ pub struct NativeOrder {
 }
 
 impl NativeLane {
-    /// A lane that starts programs with these means.
-    pub fn new(means: Means) -> Self {
+    /// A lane that starts programs with these means, and has a process ready for the next one if that
+    /// is said.
+    pub fn new(means: Means, keeps_one: bool) -> Self {
+        let means = Arc::new(means);
         Self {
+            ready: Ready::new(Arc::clone(&means), keeps_one),
             means,
             pins: Pins::default(),
             made: AtomicU64::new(0),
@@ -112,13 +114,17 @@ impl NativeLane {
             places,
             privileged: may_mount(),
             user,
+            maps_root,
             writable: scene::writable(changes.is_some()),
             starts,
             limits,
         };
         let wall = terms.start.limits.wall_ms.map(Duration::from_millis);
         let wall = wall.unwrap_or(order.wall).min(order.wall);
-        let (child, group, mut socket) = self.launch(order.stdio, limits).await?;
+        let Waiting { child, mut socket } = self.ready.take(&order.stdio).await?;
+        drop(order.stdio);
+        let group = self.group(&child, limits);
+        let group = group.map_err(|error| NativeError::Enclosure(error.to_string()))?;
         let assignment = Assignment {
             terms: enclosed,
             start,
@@ -194,54 +200,22 @@ impl NativeLane {
         changes.make(user.filter(|_| may_mount())).map(Some)
     }
 
-    async fn launch(
-        &self,
-        stdio: [OwnedFd; 3],
-        limits: Limits,
-    ) -> Result<(Child, Option<Group>, UnixStream), NativeError> {
-        let fault = |error: io::Error| NativeError::Enclosure(error.to_string());
-        let (ours, theirs) = StdStream::pair().map_err(fault)?;
-        ours.set_nonblocking(true).map_err(fault)?;
-        let program = self.program(theirs, stdio).map_err(fault)?;
-        let child = self.means.launcher.launch(program).await?;
-        let group = match &self.means.groups {
-            Some(groups) if self.means.reached.plan.groups => {
-                let bounds = Bounds {
-                    memory_bytes: limits.memory_bytes,
-                    // With the process that starts it.
-                    processes: limits.processes + 1,
-                };
-                let group = groups.make(bounds).map_err(fault)?;
-                group.take(child.pid).map_err(fault)?;
-                Some(group)
-            }
-            Some(_) | None => None,
+    /// The limits of a start and all its children, where a cgroup gives them.
+    fn group(&self, child: &Child, limits: Limits) -> io::Result<Option<Group>> {
+        let Some(groups) = &self.means.groups else {
+            return Ok(None);
         };
-        let socket = UnixStream::from_std(ours).map_err(fault)?;
-        Ok((child, group, socket))
-    }
-
-    fn program(&self, theirs: StdStream, stdio: [OwnedFd; 3]) -> io::Result<Program> {
-        let nothing = || File::options().read(true).write(true).open("/dev/null");
-        let mut descriptors = vec![
-            (nothing()?.into(), 0),
-            (nothing()?.into(), 1),
-            (nothing()?.into(), 2),
-            (OwnedFd::from(theirs), SOCKET_NUMBER),
-        ];
-        let mut words: Vec<CString> = vec![c"hotcell".into(), c"stage".into()];
-        if let Some(map) = &self.means.owner_map {
-            words.push(c"--owner-map".into());
-            descriptors.push((map.try_clone()?, OWNER_MAP_NUMBER));
+        if !self.means.reached.plan.groups {
+            return Ok(None);
         }
-        descriptors.extend(stdio.into_iter().zip(STDIO_NUMBER..));
-        Ok(Program {
-            executable: self.means.executable.as_fd().try_clone_to_owned()?,
-            arguments: words,
-            environment: Vec::new(),
-            descriptors,
-            plan: self.means.reached.plan,
-        })
+        let bounds = Bounds {
+            memory_bytes: limits.memory_bytes,
+            // With the process that starts it.
+            processes: limits.processes.saturating_add(1),
+        };
+        let group = groups.make(bounds)?;
+        group.take(child.pid)?;
+        Ok(Some(group))
     }
 }
 

@@ -12,6 +12,7 @@ mod profile;
 mod running;
 mod scene;
 mod stage;
+mod waiting;
 
 pub use error::NativeError;
 pub use lane::{NativeLane, NativeOrder};

@@ -8,13 +8,14 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
 use crate::confinement::enclose::{Terms, enclose, last_walls};
@@ -28,8 +29,6 @@ use crate::native::pin;
 pub(super) const SOCKET_NUMBER: RawFd = 3;
 /// The number under which it finds the user namespace that maps root.
 pub(super) const OWNER_MAP_NUMBER: RawFd = 4;
-/// The first of three numbers under which it finds the program's standard descriptors.
-pub(super) const STDIO_NUMBER: RawFd = 5;
 
 /// Starts one native program as the broker says, and reports how it ended.
 ///
@@ -38,7 +37,9 @@ pub(super) const STDIO_NUMBER: RawFd = 5;
 pub fn stage_main(has_owner_map: bool) -> anyhow::Result<()> {
     let mut socket = UnixStream::from(owned(SOCKET_NUMBER));
     let map = has_owner_map.then(|| owned(OWNER_MAP_NUMBER));
-    let stdio = [0, 1, 2].map(|number| owned(STDIO_NUMBER + number));
+    let Some(stdio) = given(&socket)? else {
+        return Ok(()); // not needed
+    };
     let Some(assignment) = read_frame::<Assignment>(&mut socket, ASSIGNMENT_BYTES_MAX)? else {
         return Ok(()); // not needed
     };
@@ -58,6 +59,28 @@ pub fn stage_main(has_owner_map: bool) -> anyhow::Result<()> {
 fn owned(number: RawFd) -> OwnedFd {
     // SAFETY: the lane gives this process these numbers, and nothing else here owns them.
     unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// The program's standard descriptors; nothing when the broker has gone.
+fn given(socket: &UnixStream) -> anyhow::Result<Option<[OwnedFd; 3]>> {
+    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut room);
+    let mut byte = [0];
+    let mut bytes = [IoSliceMut::new(&mut byte)];
+    let read = recvmsg(socket, &mut bytes, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+    if read.bytes == 0 {
+        return Ok(None);
+    }
+    let mut stdio = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            stdio.extend(descriptors);
+        }
+    }
+    let stdio = stdio.try_into();
+    stdio
+        .map(Some)
+        .map_err(|_| anyhow::anyhow!("not three descriptors came"))
 }
 
 fn tell(socket: &mut UnixStream, report: &Report) -> anyhow::Result<()> {
