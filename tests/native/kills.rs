@@ -12,6 +12,7 @@ use crate::{Lane, repository, rule};
 /// What is left behind by a server's native programs.
 #[derive(Debug, PartialEq, Eq)]
 struct Left {
+    /// Beside the one that waits for the next start.
     stages: usize,
     programs: usize,
     mounts: usize,
@@ -26,7 +27,7 @@ fn left(lane: &Lane) -> Left {
     let beside = lane.workspace.parent().unwrap();
     let folders = std::fs::read_dir(beside).unwrap().flatten();
     Left {
-        stages: stages(lane).len(),
+        stages: stages(lane).len().saturating_sub(1),
         programs: alive("8881"),
         mounts: mounts.lines().count(),
         groups: groups(Path::new("/sys/fs/cgroup"), &format!("hotcell-{pid}-")).len(),
