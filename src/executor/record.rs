@@ -25,7 +25,7 @@ pub(super) const TEXT_BYTES_MAX: usize = 4 << 10;
 /// Most variables that are named. Chosen, not measured.
 const VARIABLES_MAX: usize = 100;
 /// Text fields whose text is kept. Others may hold whole files, and are kept as digests.
-const KEPT_TEXTS: &[&str] = &["command", "pattern"];
+const KEPT_TEXTS: &[&str] = &["command", "pattern", "program"];
 
 /// What is known of a call once it is decided.
 pub(super) struct Deciding<'a> {
@@ -238,6 +238,12 @@ fn asked(request: &ToolRequest, folder: Option<String>) -> Asked<'_> {
             }
             (_, Value::String(text)) if kind != Some(Kind::Encoding) => {
                 asked.digests.push((name.into(), digested(text.as_bytes())));
+            }
+            (Some(Kind::Words), words) => {
+                let text = words.to_string();
+                digest_if_cut(&mut asked, name, &text);
+                let kept = cut(&text).to_owned();
+                asked.fields.push((name.into(), kept.into()));
             }
             // Flags, numbers and other fields of few bytes, which the tool's check has seen.
             (_, value) => asked.fields.push((name.into(), value.to_string().into())),

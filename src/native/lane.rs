@@ -19,7 +19,7 @@ use crate::confinement::seal::{Folder, may_mount};
 use crate::frame::{push_frame, read_one};
 use crate::native::error::NativeError;
 use crate::native::order::{Assignment, Report};
-use crate::native::overlay::{CHANGES_PREFIX, Changes};
+use crate::native::overlay::Changes;
 use crate::native::pin::Pins;
 use crate::native::profile::{self, Workspace};
 use crate::native::running::Running;
@@ -27,6 +27,7 @@ use crate::native::scene;
 use crate::native::waiting::{Ready, Waiting};
 use crate::outcome::Held;
 use crate::policy::{Access, Grant, NativeTerms, Protected, Run};
+use crate::session::CHANGES_PREFIX;
 
 /// Longest wait for a program to be enclosed and started. Chosen: it takes milliseconds.
 const START_WAIT: Duration = Duration::from_secs(10);

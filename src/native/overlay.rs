@@ -12,10 +12,8 @@ use crate::native::error::NativeError;
 use crate::native::profile::Recipe;
 use crate::outcome::Held;
 use crate::policy::Protected;
+use crate::session::CHANGES_PREFIX;
 use crate::workspace::WORKSPACE;
-
-/// What such folders begin with; the number of the process that made it follows.
-pub const CHANGES_PREFIX: &str = "changes-";
 
 /// A folder in which an overlay collects changes; dropped, it goes.
 #[derive(Debug)]

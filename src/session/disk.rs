@@ -72,6 +72,7 @@ impl Disk {
             return Ok(None);
         }
         let folder = self.folder(agent, name);
+        remove_changes(&folder);
         let file = folder.join("state");
         let state = match fs::read(&file) {
             Ok(state) => state,
@@ -171,6 +172,9 @@ impl Disk {
     }
 }
 
+/// What folders in a session's folder begin with that hold changes of native programs.
+pub const CHANGES_PREFIX: &str = "changes-";
+
 /// Removes the tree `first` in the folder `top`, where its folders get the names that `next` makes
 /// before they are emptied: links are not followed, permissions do not matter, and depth costs
 /// neither stack nor descriptors.
@@ -202,6 +206,24 @@ pub fn remove_tree(top: &Path, first: &OsStr, next: impl Fn() -> String) -> io::
         unlinkat(&top, &*name, AtFlags::REMOVEDIR)?;
     }
     Ok(())
+}
+
+/// Removes folders in which native programs left changes when a server died.
+fn remove_changes(session: &Path) {
+    for entry in fs::read_dir(session).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if !name.to_string_lossy().starts_with(CHANGES_PREFIX) {
+            continue;
+        }
+        let numbers = AtomicU64::new(0);
+        let next = || {
+            let number = numbers.fetch_add(1, Ordering::Relaxed);
+            format!("{CHANGES_PREFIX}gone-{number}")
+        };
+        if let Err(error) = remove_tree(session, &name, next) {
+            tracing::warn!(%error, "changes of a native program stay behind");
+        }
+    }
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime};
 
-pub use disk::remove_tree;
+pub use disk::{CHANGES_PREFIX, remove_tree};
 pub use held::{InUse, Session};
 pub use holdings::{Counted, Counting};
 pub use turn::{QueueFull, TURNS_WAITING_MAX, Turn};

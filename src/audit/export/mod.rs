@@ -139,8 +139,20 @@ impl Call<'_> {
         found.map(|(_, text)| &**text)
     }
 
+    /// What was run: a shell's text, or a native program's words.
     pub fn command(&self) -> Option<&str> {
-        self.field("command")
+        self.field("command").or_else(|| self.field("args"))
+    }
+
+    /// The native program that was run.
+    pub fn program(&self) -> Option<&str> {
+        self.field("program")
+    }
+
+    /// The name of what ran the command.
+    fn process(&self) -> &str {
+        let program = self.program().unwrap_or("bash");
+        program.rsplit('/').next().unwrap_or(program)
     }
 
     pub fn path(&self) -> Option<&str> {
@@ -153,7 +165,7 @@ impl Call<'_> {
 
     /// Whether the tool works on files itself, rather than by a command.
     fn is_file_tool(&self) -> bool {
-        self.intent.tool != "bash"
+        !matches!(&*self.intent.tool, "bash" | "native")
     }
 
     fn writes(&self) -> bool {

@@ -97,7 +97,7 @@ fn object(call: &Call<'_>) -> (&'static str, Value) {
     } else {
         let cwd = &call.intent.request.cwd;
         let process = json!({
-            "cmd_line": call.command(), "working_directory": cwd, "name": "bash",
+            "cmd_line": call.command(), "working_directory": cwd, "name": call.process(),
         });
         ("process", process)
     }

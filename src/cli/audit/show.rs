@@ -238,7 +238,7 @@ fn details_text(finished: &Finished<'_>) -> String {
 
 /// What the call was about.
 fn summary(call: &Call<'_>) -> String {
-    let parts = [call.command(), call.pattern(), call.path()];
+    let parts = [call.program(), call.command(), call.pattern(), call.path()];
     let parts: Vec<_> = parts.into_iter().flatten().map(short).collect();
     parts.join("  ")
 }
