@@ -18,11 +18,8 @@ use tokio::sync::{
 
 use super::{
     error::CellError,
-    natives::{self, Above, Natives, Speaker, To},
-    order::{
-        CallId, Message, NATIVE_SAID_MAX, NATIVE_WINDOW_BYTES, NATIVES_MAX, Order,
-        STREAM_WINDOW_BYTES, Said, Stream, Told, room_of,
-    },
+    natives::{Above, Natives, Speaker},
+    order::{CallId, Message, Order, STREAM_WINDOW_BYTES, Stream, room_of},
     wire::WireError,
 };
 use crate::outcome::{
@@ -45,7 +42,7 @@ const REASON_BYTES_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) messages: mpsc::Sender<Message>,
-    waiting: Mutex<HashMap<CallId, Waiting>>,
+    pub(super) waiting: Mutex<HashMap<CallId, Waiting>>,
     owed: Arc<Owed>,
     last_call: AtomicU64,
     /// The cell is to be ended, or has ended: it gets no more calls.
@@ -54,8 +51,9 @@ pub(super) struct Link {
     pub(super) stalled: watch::Sender<bool>,
 }
 
+/// A call that waits for its outcome.
 #[derive(Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     answer: oneshot::Sender<Result<Outcome, CellError>>,
     sink: Option<mpsc::UnboundedSender<Chunk>>,
     rights: Rights,
@@ -63,9 +61,9 @@ struct Waiting {
     streamed: (u64, u64),
     /// Room of what was handed to the sink and not yet taken by whoever reads it.
     untaken: Arc<AtomicU64>,
-    natives: Natives,
+    pub(super) natives: Natives,
     /// Its native programs, by the numbers of their processes.
-    speakers: HashMap<u32, Speaker>,
+    pub(super) speakers: HashMap<u32, Speaker>,
 }
 
 /// What a cell may send for one call.
@@ -250,74 +248,6 @@ impl Link {
         Ok(())
     }
 
-    /// Takes what a cell says of a native program.
-    ///
-    /// # Errors
-    /// It says what it may not.
-    pub(super) fn native(
-        self: &Arc<Self>,
-        id: CallId,
-        number: u32,
-        said: Said,
-    ) -> Result<(), WireError> {
-        let mut waiting = self.waiting.lock();
-        let Some(call) = waiting.get_mut(&id) else {
-            return Ok(()); // it was cancelled
-        };
-        let Said::Start(ask) = said else {
-            let Some(speaker) = call.speakers.get(&number) else {
-                return Ok(()); // it has ended
-            };
-            if let Said::Input(bytes) = &said {
-                let take = |left: u64| left.checked_sub(room_of(bytes.len()));
-                let left = &speaker.input_left;
-                left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
-                    .map_err(|_| WireError::Broken("it sends input that has no room"))?;
-            }
-            return match speaker.said.try_send(said) {
-                // One that has just ended hears nothing.
-                Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
-                Err(TrySendError::Full(_)) => Err(WireError::Broken(
-                    "it says more of a native program than there is to say",
-                )),
-            };
-        };
-        let above = call.natives.above.clone();
-        let above = above.ok_or(WireError::Broken("it starts a native program for nobody"))?;
-        if call.speakers.contains_key(&number) {
-            return Err(WireError::Broken("it starts a native program twice"));
-        }
-        if call.speakers.len() >= NATIVES_MAX {
-            let text = format!("hotcell: more than {NATIVES_MAX} native programs at once\n");
-            let end = Told::Ended(Box::new(natives::refused(text)));
-            send_soon(&self.messages, Message::Native(id, number, end));
-            return Ok(());
-        }
-        let (speaker, said) = mpsc::channel(NATIVE_SAID_MAX);
-        let input_left = Arc::new(AtomicU64::new(NATIVE_WINDOW_BYTES));
-        let to = To {
-            link: Arc::clone(self),
-            call: id,
-            number,
-            input_left: Arc::clone(&input_left),
-        };
-        let speaker = Speaker {
-            said: speaker,
-            input_left,
-        };
-        call.speakers.insert(number, speaker);
-        let alive = call.natives.alive.subscribe();
-        tokio::spawn(natives::attend(to, (above, *ask), said, alive));
-        Ok(())
-    }
-
-    /// A native program has ended: its number is free.
-    pub(super) fn native_ended(&self, id: CallId, number: u32) {
-        if let Some(call) = self.waiting.lock().get_mut(&id) {
-            call.speakers.remove(&number);
-        }
-    }
-
     /// Tells the cell of room that was given back, as fast as it listens, until it is gone.
     pub(super) async fn give_room(&self) {
         loop {
@@ -470,7 +400,7 @@ pub(super) fn cell_died(how: &str) -> Outcome {
 }
 
 /// Sends a message that must not be lost and cannot be waited for here.
-fn send_soon(messages: &mpsc::Sender<Message>, message: Message) {
+pub(super) fn send_soon(messages: &mpsc::Sender<Message>, message: Message) {
     if let Err(TrySendError::Full(message)) = messages.try_send(message)
         && let Ok(runtime) = tokio::runtime::Handle::try_current()
     {

@@ -1,20 +1,33 @@
 //! The broker's side of native programs: what a guest asks for goes to the floors above, and what
 //! the program reads and writes goes through here, as far as the guest has room for it.
 
-use std::{collections::VecDeque, fmt, io, os::fd::OwnedFd, pin::Pin, sync::Arc};
+use std::{
+    collections::VecDeque,
+    fmt, io,
+    os::fd::OwnedFd,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use rustix::io::ioctl_fionread;
 use tokio::{
     net::unix::pipe,
-    sync::{mpsc, oneshot, watch},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot, watch,
+    },
 };
 
 use super::{
-    link::Link,
+    link::{Link, send_soon},
     order::{
-        CallId, Message, NATIVE_WINDOW_BYTES, NativeAsk, NativeEnd, NativeStatus, Said, Stream,
-        Told, room_of,
+        CallId, Message, NATIVE_SAID_MAX, NATIVE_WINDOW_BYTES, NATIVES_MAX, NativeAsk, NativeEnd,
+        NativeStatus, Said, Stream, Told, room_of,
     },
+    wire::WireError,
 };
 
 /// Exit code of a program that was not run.
@@ -57,7 +70,77 @@ pub(super) struct Natives {
 pub(super) struct Speaker {
     pub(super) said: mpsc::Sender<Said>,
     /// Bytes of input that may still come.
-    pub(super) input_left: Arc<std::sync::atomic::AtomicU64>,
+    pub(super) input_left: Arc<AtomicU64>,
+}
+
+impl Link {
+    /// Takes what a cell says of a native program.
+    ///
+    /// # Errors
+    /// It says what it may not.
+    pub(super) fn native(
+        self: &Arc<Self>,
+        id: CallId,
+        number: u32,
+        said: Said,
+    ) -> Result<(), WireError> {
+        let mut waiting = self.waiting.lock();
+        let Some(call) = waiting.get_mut(&id) else {
+            return Ok(()); // it was cancelled
+        };
+        let Said::Start(ask) = said else {
+            let Some(speaker) = call.speakers.get(&number) else {
+                return Ok(()); // it has ended
+            };
+            if let Said::Input(bytes) = &said {
+                let take = |left: u64| left.checked_sub(room_of(bytes.len()));
+                let left = &speaker.input_left;
+                left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+                    .map_err(|_| WireError::Broken("it sends input that has no room"))?;
+            }
+            return match speaker.said.try_send(said) {
+                // One that has just ended hears nothing.
+                Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+                Err(TrySendError::Full(_)) => Err(WireError::Broken(
+                    "it says more of a native program than there is to say",
+                )),
+            };
+        };
+        let above = call.natives.above.clone();
+        let above = above.ok_or(WireError::Broken("it starts a native program for nobody"))?;
+        if call.speakers.contains_key(&number) {
+            return Err(WireError::Broken("it starts a native program twice"));
+        }
+        if call.speakers.len() >= NATIVES_MAX {
+            let text = format!("hotcell: more than {NATIVES_MAX} native programs at once\n");
+            let end = Told::Ended(Box::new(refused(text)));
+            send_soon(&self.messages, Message::Native(id, number, end));
+            return Ok(());
+        }
+        let (speaker, said) = mpsc::channel(NATIVE_SAID_MAX);
+        let input_left = Arc::new(AtomicU64::new(NATIVE_WINDOW_BYTES));
+        let to = To {
+            link: Arc::clone(self),
+            call: id,
+            number,
+            input_left: Arc::clone(&input_left),
+        };
+        let speaker = Speaker {
+            said: speaker,
+            input_left,
+        };
+        call.speakers.insert(number, speaker);
+        let alive = call.natives.alive.subscribe();
+        tokio::spawn(attend(to, (above, *ask), said, alive));
+        Ok(())
+    }
+
+    /// A native program has ended: its number is free.
+    pub(super) fn native_ended(&self, id: CallId, number: u32) {
+        if let Some(call) = self.waiting.lock().get_mut(&id) {
+            call.speakers.remove(&number);
+        }
+    }
 }
 
 /// What a program that was not run ends with.
@@ -74,7 +157,7 @@ pub(super) struct To {
     pub(super) link: Arc<Link>,
     pub(super) call: CallId,
     pub(super) number: u32,
-    pub(super) input_left: Arc<std::sync::atomic::AtomicU64>,
+    pub(super) input_left: Arc<AtomicU64>,
 }
 
 impl To {
@@ -275,7 +358,7 @@ impl Pumping {
                 bytes = out.read() => out.pass(bytes, to).await,
                 bytes = err.read() => err.pass(bytes, to).await,
                 count = self.inlet.write() => {
-                    to.input_left.fetch_add(count, std::sync::atomic::Ordering::SeqCst);
+                    to.input_left.fetch_add(count, Ordering::SeqCst);
                     to.tell(Told::Wants(count)).await;
                     self.inlet.end_if_empty();
                 }

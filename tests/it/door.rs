@@ -303,6 +303,7 @@ async fn tools_are_listed_with_schemas_and_health_needs_no_token() {
             "edit",
             "glob",
             "grep",
+            "native",
             "read_file",
             "write_file"
         ]
