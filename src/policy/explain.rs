@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::policy::decide::{Decision, decide, decide_alone, is_protected};
+use crate::policy::decide::{Decision, decide, decide_alone, is_protected_anywhere, may_start_in};
 use crate::policy::document::{NativeRule, Policy};
 use crate::policy::egress::HostPattern;
 use crate::policy::grammar::lies_in;
@@ -155,7 +155,11 @@ fn nearest_native(lines: &mut Vec<String>, policy: &Policy, call: &NativeCall<'_
             let why = format!("the folder {} does not lie in {}", call.cwd, rule.cwd);
             return Some((0, rule, why));
         }
-        let protected = |path: &str| is_protected(policy, path);
+        if !may_start_in(policy, call.cwd) {
+            let why = format!("the folder {} is protected or no absolute path", call.cwd);
+            return Some((0, rule, why));
+        }
+        let protected = |path: &str| is_protected_anywhere(policy, path);
         let grammar = &rule.grammar;
         let matched = grammar.match_unprotected(call.arguments, call.cwd, &protected);
         let mismatch = matched.err()?;
