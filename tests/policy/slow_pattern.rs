@@ -45,7 +45,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn next(&mut self) -> char {
-        let (first, rest) = self.letters.split_first().expect("the pattern goes on");
+        let Some((first, rest)) = self.letters.split_first() else {
+            panic!("the pattern ends too early");
+        };
         self.letters = rest;
         *first
     }
@@ -59,20 +61,19 @@ impl Reader<'_> {
     }
 
     fn choice(&mut self) -> Vec<Vec<Node>> {
-        let mut branches = vec![Vec::new()];
+        let mut branches = Vec::new();
+        let mut branch = Vec::new();
         while let Some(letter) = self.letters.first() {
             match letter {
                 ')' => break,
                 '|' => {
                     self.next();
-                    branches.push(Vec::new());
+                    branches.push(std::mem::take(&mut branch));
                 }
-                _ => {
-                    let node = self.repeated();
-                    branches.last_mut().expect("there is one").push(node);
-                }
+                _ => branch.push(self.repeated()),
             }
         }
+        branches.push(branch);
         branches
     }
 
