@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use crate::policy::complaint::quoted;
 use crate::policy::decide::{Decision, decide, decide_alone, is_protected_anywhere, may_start_in};
 use crate::policy::document::{NativeRule, Policy};
 use crate::policy::egress::HostPattern;
@@ -148,15 +149,18 @@ fn nearest(lines: &mut Vec<String>, policy: &Policy, request: &Request<'_>) {
 }
 
 fn nearest_native(lines: &mut Vec<String>, policy: &Policy, call: &NativeCall<'_>) {
+    if !may_start_in(policy, call.cwd) {
+        let folder = quoted(call.cwd);
+        lines.push(format!(
+            "  native programs start in absolute folders that are not protected: {folder} is none"
+        ));
+        return;
+    }
     let same_program = |rule: &&NativeRule| rule.start.program == call.program;
     let rules = policy.natives.iter().filter(same_program);
     let misfits = rules.filter_map(|rule| {
         if !lies_in(call.cwd, "/", &rule.cwd) {
             let why = format!("the folder {} does not lie in {}", call.cwd, rule.cwd);
-            return Some((0, rule, why));
-        }
-        if !may_start_in(policy, call.cwd) {
-            let why = format!("the folder {} is protected or no absolute path", call.cwd);
             return Some((0, rule, why));
         }
         let protected = |path: &str| is_protected_anywhere(policy, path);

@@ -97,3 +97,24 @@ fn a_deny_rule_is_for_words_of_several_lines_too() {
         assert!(denial.contains("no secrets"), "{word:?}: {denial}");
     }
 }
+
+#[test]
+fn an_explanation_names_the_folder_that_nothing_starts_in() {
+    let policy = crate::shipped("coding-agent");
+    let arguments = words(&["status"]);
+    for (cwd, part) in [
+        ("/workspace/.git", "`/workspace/.git` is none"),
+        ("workspace", "`workspace` is none"),
+        ("/etc", "the folder /etc does not lie in /workspace"),
+    ] {
+        let call = NativeCall {
+            agent: "ann",
+            program: "/usr/bin/git",
+            arguments: &arguments,
+            cwd,
+        };
+        let found = policy::explain(&policy, &Request::Native(call), NOW);
+        let text = found.lines.join("\n");
+        assert!(!found.allowed && text.contains(part), "{cwd}: {text}");
+    }
+}
