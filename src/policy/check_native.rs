@@ -190,7 +190,8 @@ fn script(checker: &mut Checker<'_>, at: &At, rule: &NativeText) {
         );
     }
     match rule.args.first() {
-        Some(script) if !script.starts_with('-') && !script.is_empty() => {}
+        // For a shell `+x` is an option as `-x` is.
+        Some(script) if !script.starts_with(['-', '+']) && !script.is_empty() => {}
         _ => {
             let remedy = "make the script's path the first word of `args`";
             checker.fault(&at.key("args"), "the rule names no script", remedy);

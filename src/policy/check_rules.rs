@@ -11,6 +11,7 @@ use crate::policy::document::{
     Denied, DenyRule, EgressRule, MountRule, NamesRule, Policy, VariableRule,
 };
 use crate::policy::egress::{HostPattern, Requests};
+use crate::policy::pattern::Pattern;
 use crate::policy::places::At;
 use crate::policy::text::{DenyText, EgressText, MountText, NamesText, PolicyText, VariableText};
 use crate::request::SessionName;
@@ -194,11 +195,7 @@ fn methods(checker: &mut Checker<'_>, at: &At, written: &[String]) -> Vec<String
     written.to_vec()
 }
 
-fn paths(
-    checker: &mut Checker<'_>,
-    at: &At,
-    written: &[String],
-) -> Option<Vec<crate::policy::pattern::Pattern>> {
+fn paths(checker: &mut Checker<'_>, at: &At, written: &[String]) -> Option<Vec<Pattern>> {
     let at = at.key("paths");
     let read = written.iter().enumerate();
     read.map(|(index, path)| checker.pattern(&at.index(index), path))
@@ -248,7 +245,10 @@ fn deny(checker: &mut Checker<'_>, at: &At, rule: &DenyText) -> Option<DenyRule>
             let program = rule.native.clone().unwrap_or_default();
             check_native::program(checker, &at.key(kind), &program);
             let word = match &rule.word {
-                Some(word) => Some(checker.pattern(&at.key("word"), word)?),
+                Some(word) => {
+                    let word = Pattern::of_denial(word);
+                    Some(checker.compiled(&at.key("word"), word)?)
+                }
                 None => None,
             };
             Denied::Native {

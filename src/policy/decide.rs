@@ -80,7 +80,10 @@ pub fn decide(policy: &Policy, request: &Request<'_>, now: SystemTime) -> Decisi
         }
     }
     match allowed {
-        Some(Allowed { rule, run }) => Decision::Allow(Grant::new(rule, run)),
+        Some(Allowed { rule, run }) => match extends::agree(policy, request, &run, now) {
+            Ok(()) => Decision::Allow(Grant::new(rule, run)),
+            Err(denial) => Decision::Deny(denial),
+        },
         // There is always the policy itself.
         None => Decision::Deny(no_rule(policy, "there is no policy".to_owned(), None)),
     }
@@ -245,10 +248,11 @@ fn native(policy: &Policy, call: &NativeCall<'_>, now: SystemTime) -> Result<All
     let mut nearest: Option<Mismatch> = None;
     let mut known = false;
     let mut fitting = Vec::new();
-    let protected = |path: &str| is_protected(policy, path);
+    let protected = |path: &str| is_protected_anywhere(policy, path);
+    let may_start = may_start_in(policy, call.cwd);
     for rule in rules {
         known = true;
-        if !lies_in(call.cwd, "/", &rule.cwd) {
+        if !may_start || !lies_in(call.cwd, "/", &rule.cwd) {
             continue;
         }
         let grammar = &rule.grammar;
@@ -406,18 +410,37 @@ fn file(policy: &Policy, path: &str, write: bool, now: SystemTime) -> Result<All
     })
 }
 
+/// Whether native programs may start in a folder: they write there without naming it.
+pub(super) fn may_start_in(policy: &Policy, cwd: &str) -> bool {
+    let layers = policy.layers();
+    let mut covers = layers.iter().map(|layer| cover(layer, cwd));
+    cwd.starts_with('/') && !cwd.contains('\0') && !covers.any(|cover| cover == Cover::Inside)
+}
+
+/// Whether a policy or one that it extends protects a path: protected names unite.
+pub(super) fn is_protected_anywhere(policy: &Policy, absolute: &str) -> bool {
+    let layers = policy.layers();
+    layers.iter().any(|layer| is_protected(layer, absolute))
+}
+
 /// Whether an absolute guest path is a protected name, lies in one or on the way to one.
-pub(super) fn is_protected(policy: &Policy, absolute: &str) -> bool {
+fn is_protected(policy: &Policy, absolute: &str) -> bool {
+    cover(policy, absolute) != Cover::Apart
+}
+
+/// How close an absolute guest path comes to a protected name.
+fn cover(policy: &Policy, absolute: &str) -> Cover {
     let names = normal_parts(absolute).unwrap_or_default();
     let Some((top, inside)) = names.split_first() else {
-        return false;
+        return Cover::Apart;
     };
     let mounts = policy.mounts.iter();
     let mounts = mounts.filter(|mount| mount.guest.strip_prefix('/') == Some(*top));
     let workspace = (*top == "workspace").then_some(&policy.workspace);
     let places = mounts.map(|mount| &mount.place).chain(workspace);
-    let mut protected = places.flat_map(|place| &place.protected);
-    protected.any(|name| name.cover(inside) != Cover::Apart)
+    let protected = places.flat_map(|place| &place.protected);
+    let covers = protected.map(|name| name.cover(inside));
+    covers.max().unwrap_or(Cover::Apart)
 }
 
 /// Whether a list names something; `*` names everything.

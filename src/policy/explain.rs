@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use crate::policy::decide::{Decision, decide, decide_alone, is_protected};
+use crate::policy::complaint::quoted;
+use crate::policy::decide::{Decision, decide, decide_alone, is_protected_anywhere, may_start_in};
 use crate::policy::document::{NativeRule, Policy};
 use crate::policy::egress::HostPattern;
 use crate::policy::grammar::lies_in;
@@ -156,6 +157,13 @@ fn nearest(lines: &mut Vec<String>, policy: &Policy, request: &Request<'_>) {
 }
 
 fn nearest_native(lines: &mut Vec<String>, policy: &Policy, call: &NativeCall<'_>) {
+    if !may_start_in(policy, call.cwd) {
+        let folder = quoted(call.cwd);
+        lines.push(format!(
+            "  native programs start in absolute folders that are not protected: {folder} is none"
+        ));
+        return;
+    }
     let same_program = |rule: &&NativeRule| rule.start.program == call.program;
     let rules = policy.natives.iter().filter(same_program);
     let misfits = rules.filter_map(|rule| {
@@ -163,7 +171,7 @@ fn nearest_native(lines: &mut Vec<String>, policy: &Policy, call: &NativeCall<'_
             let why = format!("the folder {} does not lie in {}", call.cwd, rule.cwd);
             return Some((0, rule, why));
         }
-        let protected = |path: &str| is_protected(policy, path);
+        let protected = |path: &str| is_protected_anywhere(policy, path);
         let grammar = &rule.grammar;
         let matched = grammar.match_unprotected(call.arguments, call.cwd, &protected);
         let mismatch = matched.err()?;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::limits::Limits;
-use crate::policy::decide::{Allowed, Denial, may_set, no_rule};
+use crate::policy::decide::{Allowed, Denial, decide_alone, may_set, no_rule};
 use crate::policy::document::{NativeStart, Place, Policy};
 use crate::policy::grant::{CallTerms, EgressTerms, MountTerms, NativeTerms, Run};
-use crate::policy::request::Request;
+use crate::policy::request::{NativeCall, Request};
 
 /// An ancestor, and for whom and when it is asked.
 #[derive(Clone, Copy)]
@@ -178,6 +178,37 @@ fn natives(above: Above<'_>, own: NativeTerms, theirs: NativeTerms) -> Result<Na
         cwd,
         start: starts(above, own.start, theirs.start)?,
     })
+}
+
+/// Where one policy put a `--` in, asks all of them whether they would run the words as they are.
+///
+/// # Errors
+/// When one of them would not.
+pub(super) fn agree(
+    policy: &Policy,
+    request: &Request<'_>,
+    run: &Run,
+    now: SystemTime,
+) -> Result<(), Denial> {
+    let layers = policy.layers();
+    let (Request::Native(call), Run::Native(terms)) = (request, run) else {
+        return Ok(());
+    };
+    if layers.len() == 1 || terms.arguments == call.arguments {
+        return Ok(());
+    }
+    let again = Request::Native(NativeCall {
+        arguments: &terms.arguments,
+        ..call.clone()
+    });
+    for layer in layers {
+        let run = decide_alone(layer, &again, now).map(|allowed| allowed.run);
+        if !matches!(run, Ok(Run::Native(same)) if same.arguments == terms.arguments) {
+            let reason = format!("it would run other words, by the policy `{}`", layer.name);
+            return Err(no_rule(layer, reason, None));
+        }
+    }
+    Ok(())
 }
 
 fn starts(above: Above<'_>, own: NativeStart, theirs: NativeStart) -> Result<NativeStart, Denial> {

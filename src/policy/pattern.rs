@@ -22,6 +22,19 @@ impl Pattern {
     /// # Errors
     /// What is wrong with it, in one line.
     pub fn new(written: &str) -> Result<Self, String> {
+        Self::compile(written, false)
+    }
+
+    /// Compiles a pattern of what is denied: `.` is for line ends, too, so that a second line in a
+    /// word does not keep the rule from matching.
+    ///
+    /// # Errors
+    /// What is wrong with it, in one line.
+    pub fn of_denial(written: &str) -> Result<Self, String> {
+        Self::compile(written, true)
+    }
+
+    fn compile(written: &str, line_ends: bool) -> Result<Self, String> {
         if written.len() > PATTERN_BYTES_MAX {
             return Err(format!("the pattern has over {PATTERN_BYTES_MAX} bytes"));
         }
@@ -30,6 +43,7 @@ impl Pattern {
         let whole = format!(r"\A(?:{written})\z");
         let compiled = alone.map_err(|error| error.to_string()).and_then(|_| {
             let mut builder = RegexBuilder::new(&whole);
+            let builder = builder.dot_matches_new_line(line_ends);
             let builder = builder.size_limit(COMPILED_BYTES_MAX);
             builder.build().map_err(|error| error.to_string())
         });
@@ -81,6 +95,20 @@ mod tests {
             assert!(pattern.matches(yes), "{written} {yes:?}");
             assert!(!pattern.matches(no), "{written} {no:?}");
         }
+    }
+
+    #[test]
+    fn a_pattern_of_a_denial_is_for_every_line() {
+        for (written, text, matches) in [
+            ("--exec=.*", "--exec=a\nb", true),
+            ("-x.*", "-x\n", true),
+            ("-x", "-x\n", false),
+            ("(?-s)-x.*", "-x\n", false),
+        ] {
+            let pattern = Pattern::of_denial(written).unwrap();
+            assert_eq!(pattern.matches(text), matches, "{written} {text:?}");
+        }
+        assert!(Pattern::of_denial("a)|(?:b").is_err());
     }
 
     #[test]

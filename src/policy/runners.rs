@@ -3,45 +3,77 @@
 
 /// Shells: allowed only for a pinned script.
 const SHELLS: &[&str] = &[
-    "ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "lksh", "mksh", "pwsh", "rbash", "sh",
-    "tcsh", "toybox", "yash", "zsh",
+    "ash", "bash", "csh", "dash", "elvish", "es", "fish", "hush", "ksh", "lksh", "mksh", "nu",
+    "oksh", "osh", "pdksh", "posh", "pwsh", "rbash", "rc", "sash", "sh", "tcsh", "xonsh", "yash",
+    "zsh",
 ];
 
-/// Programs whose operands are other programs: no grammar makes them harmless.
+/// Programs whose operands are other programs: no grammar makes them harmless. busybox and toybox
+/// are among them: their first word is a program, not a script.
 const WRAPPERS: &[&str] = &[
     "bwrap",
+    "busybox",
+    "capsh",
+    "cgexec",
+    "choom",
+    "chpst",
     "chroot",
     "chrt",
+    "dbus-run-session",
     "doas",
+    "dumb-init",
+    "entr",
     "env",
+    "faketime",
     "fakeroot",
+    "firejail",
     "flock",
+    "gosu",
+    "hyperfine",
+    "i386",
     "ionice",
+    "linux32",
+    "linux64",
     "ltrace",
+    "newgrp",
     "nice",
     "nohup",
     "nsenter",
+    "numactl",
     "parallel",
     "pkexec",
     "prlimit",
+    "proot",
+    "proxychains",
+    "rlwrap",
     "run-parts",
     "runuser",
     "script",
     "setarch",
     "setpriv",
     "setsid",
+    "sg",
+    "ssh-agent",
     "start-stop-daemon",
     "stdbuf",
     "strace",
     "su",
+    "su-exec",
     "sudo",
+    "systemd-inhibit",
     "systemd-run",
     "taskset",
     "time",
     "timeout",
+    "tini",
+    "torsocks",
+    "toybox",
+    "uname26",
+    "unbuffer",
     "unshare",
     "valgrind",
     "watch",
+    "x86_64",
     "xargs",
 ];
 
@@ -181,7 +213,7 @@ mod tests {
         assert_eq!(known("/usr/bin/bash"), Some(Known::Shell));
         assert_eq!(known("/opt/bin/python3.12"), Some(Known::Capable));
         assert_eq!(known("xargs"), Some(Known::Wrapper));
-        assert_eq!(known("/bin/busybox.static"), Some(Known::Shell));
+        assert_eq!(known("/bin/busybox.static"), Some(Known::Wrapper));
         assert_eq!(known("/bin/zsh-5.9-static"), Some(Known::Shell));
         let linker = "/lib64/ld-linux-x86-64.so.2";
         assert_eq!(known(linker), Some(Known::Wrapper));
