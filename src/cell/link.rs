@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -18,6 +19,7 @@ use tokio::sync::{
 
 use super::{
     error::CellError,
+    input::{Feeding, InputRoom},
     natives::{Above, Natives, Speaker},
     order::{CallId, Message, Order, STREAM_WINDOW_BYTES, Stream, room_of},
     wire::WireError,
@@ -61,6 +63,8 @@ pub(super) struct Waiting {
     streamed: (u64, u64),
     /// Room of what was handed to the sink and not yet taken by whoever reads it.
     untaken: Arc<AtomicU64>,
+    /// Room that the cell has for more of its input.
+    pub(super) input: Arc<InputRoom>,
     pub(super) natives: Natives,
     /// Its native programs, by the numbers of their processes.
     pub(super) speakers: HashMap<u32, Speaker>,
@@ -153,12 +157,14 @@ impl Link {
         let id = self.last_call.fetch_add(1, Ordering::Relaxed) + 1;
         let (answer, outcome) = oneshot::channel();
         let natives = watch::channel(()).0;
+        let input = Arc::new(InputRoom::default());
         let waiting = Waiting {
             answer,
             sink,
             rights,
             streamed: (0, 0),
             untaken: Arc::default(),
+            input: Arc::clone(&input),
             natives: Natives {
                 above: above.filter(|_| !order.natives.is_empty()),
                 alive: natives.clone(),
@@ -170,6 +176,7 @@ impl Link {
             link: self,
             id,
             outcome,
+            input,
             natives,
             done: false,
         };
@@ -345,6 +352,7 @@ pub(super) struct RunningCall {
     link: Arc<Link>,
     id: CallId,
     outcome: oneshot::Receiver<Result<Outcome, CellError>>,
+    input: Arc<InputRoom>,
     /// Held by every native program of the call.
     natives: watch::Sender<()>,
     done: bool,
@@ -363,6 +371,12 @@ impl RunningCall {
         let outcome = (&mut self.outcome).await;
         self.done = true;
         outcome.unwrap_or_else(|_| Ok(cell_died("died")))
+    }
+
+    /// Sends what is read from `source` until its end, the call's, or the answer's drop.
+    pub(super) fn feed(&self, source: OwnedFd) -> Feeding {
+        let (link, id, room) = (Arc::clone(&self.link), self.id, Arc::clone(&self.input));
+        Feeding::start(source, (link, id), room)
     }
 
     /// Closed when no native program of the call is left.

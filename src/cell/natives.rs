@@ -351,7 +351,7 @@ impl Pumping {
             let [out, err] = &mut self.outlets;
             if let Some(end) = end.take_if(|_| out.pipe.is_none() && err.pipe.is_none()) {
                 let mut end: NativeEnd = end;
-                end.unread = self.inlet.unread();
+                end.unread += self.inlet.unread();
                 return end;
             }
             tokio::select! {

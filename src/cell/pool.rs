@@ -3,6 +3,7 @@
 
 use std::{
     future::Future,
+    os::fd::OwnedFd,
     path::PathBuf,
     pin::pin,
     sync::{
@@ -26,10 +27,11 @@ use super::{
     places::{Held, Places},
     spares::Spares,
     starter::{Starter, StarterOptions, Walls},
+    tools::ToolCompiler,
 };
 use crate::confinement::{Means, Reached, seal::Folder};
 use crate::outcome::{Outcome, StoppedBy};
-use crate::policy::{Grant, Run};
+use crate::policy::{Grant, Run, ToolCode};
 
 /// Longest wait of a call for a cell that is starting, first compilation included.
 const READY_WAIT: Duration = Duration::from_secs(60);
@@ -60,6 +62,15 @@ pub struct CellOptions {
     pub walls: Walls,
 }
 
+/// What a call's standard streams are tied to, where they are not kept and sent as a whole.
+#[derive(Debug, Default)]
+pub struct Ties {
+    /// Gets output as it comes.
+    pub sink: Option<mpsc::UnboundedSender<Chunk>>,
+    /// Is read for the first process, as far as that takes it; the order's `stdin` says [`Stdin::Sent`].
+    pub input: Option<OwnedFd>,
+}
+
 /// Whose cell a call runs in.
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -67,11 +78,14 @@ pub struct Home {
     pub key: String,
     /// A folder that holds the workspaces of all of them, where they are several sessions.
     pub shared: Option<PathBuf>,
+    /// The one tool of the operator's own that is run there; none for the shell and the guests.
+    pub tool: Option<Arc<ToolCode>>,
 }
 
 /// Starts and feeds the cells of a broker.
 #[derive(Debug)]
 pub struct CellPool {
+    tools: Arc<ToolCompiler>,
     programs: Vec<String>,
     guests: Arc<Guests>,
     spares: Arc<Spares>,
@@ -102,8 +116,11 @@ impl CellPool {
             inherits_stdin: options.inherits_stdin,
             walls: options.walls,
         });
-        let spares = Spares::new(starter.await?, Arc::clone(&guests), options.spares);
+        let starter = Arc::new(starter.await?);
+        let tools = ToolCompiler::new(Arc::clone(&starter)).map_err(StartError::Process)?;
+        let spares = Spares::new(starter, Arc::clone(&guests), options.spares);
         let pool = Arc::new(Self {
+            tools,
             programs,
             guests,
             spares: Arc::new(spares),
@@ -128,6 +145,11 @@ impl CellPool {
             true => Ok(attacked),
             false => Err(PoolError::Holes(attacked.holes)),
         }
+    }
+
+    /// What compiles tools of the operator's own for these cells.
+    pub fn tools(&self) -> Arc<ToolCompiler> {
+        Arc::clone(&self.tools)
     }
 
     /// Names in `/bin`, sorted.
@@ -178,7 +200,7 @@ impl CellPool {
         &self,
         grant: Grant,
         (mut order, home, above): (Order, Home, Option<Arc<dyn Above>>),
-        sink: Option<mpsc::UnboundedSender<Chunk>>,
+        streams: Ties,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Outcome, CellError> {
         let Run::Call(terms) = grant.into_run() else {
@@ -195,6 +217,7 @@ impl CellPool {
         }
         let wall = Duration::from_millis(order.limits.wall_ms);
         let mut cancelled = pin!(cancelled);
+        let Ties { sink, input } = streams;
         let (_held, mut running) = tokio::select! {
             begun = self.begin(&home, order, sink, above) => match begun? {
                 Some(begun) => begun,
@@ -204,6 +227,7 @@ impl CellPool {
         };
         let overdue = wall.saturating_add(STALL_WAIT);
         let natives = running.natives();
+        let _feeding = input.map(|input| running.feed(input));
         let ended = tokio::time::timeout(overdue, async {
             tokio::select! {
                 outcome = running.outcome() => Some(outcome),
@@ -262,14 +286,20 @@ impl CellPool {
         home: &Home,
         order: &Order,
     ) -> Result<(Held<'_>, Arc<Link>), CellError> {
-        self.guests.usable().await?;
+        let generation = match &home.tool {
+            // No guest runs there.
+            Some(_) => 0,
+            None => {
+                self.guests.usable().await?;
+                self.guests.progress().generation
+            }
+        };
         let folders = folders(home, order)?;
-        let generation = self.guests.progress().generation;
         let held = self.places.hold(&home.key, folders, generation);
         let link = held
             .cell
             .link
-            .get_or_try_init(|| self.assign(&held.cell.folders));
+            .get_or_try_init(|| self.assign(home, &held.cell.folders));
         match link.await {
             Ok(link) => {
                 let link = Arc::clone(link);
@@ -283,13 +313,16 @@ impl CellPool {
     }
 
     /// A sealed process whose events are taken.
-    async fn assign(&self, folders: &[Folder]) -> Result<Arc<Link>, CellError> {
+    async fn assign(&self, home: &Home, folders: &[Folder]) -> Result<Arc<Link>, CellError> {
         if *self.stop.borrow() {
             return Err(CellError::NotReady("the cells are being stopped"));
         }
         // From before it is started, so that a stop waits for it.
         let alive = self.alive.subscribe();
-        let fresh = self.spares.sealed(folders).await?;
+        let fresh = match &home.tool {
+            Some(code) => self.spares.sealed_tool(code, folders).await?,
+            None => self.spares.sealed(folders).await?,
+        };
         Ok(live::attend(fresh, alive, Arc::clone(&self.died)))
     }
 }
@@ -326,7 +359,7 @@ fn weight(order: &Order) -> usize {
     let strings = order.arguments.iter().chain(&order.environment);
     let stdin = match &order.stdin {
         Stdin::Bytes(bytes) => bytes.len(),
-        Stdin::Empty | Stdin::Inherit => 0,
+        Stdin::Empty | Stdin::Inherit | Stdin::Sent => 0,
     };
     let lists: usize = strings.map(|string| string.len() + 5).sum();
     lists + stdin + order.state.len() + order.cwd.len()

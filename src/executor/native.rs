@@ -22,7 +22,7 @@ use crate::audit::{
 use crate::cell::{Above, Native, NativeAsk, NativeEnd, NativeStatus};
 use crate::executor::order::Asked;
 use crate::executor::record::{TEXT_BYTES_MAX, cut, rule_and_line};
-use crate::executor::{Executor, changed};
+use crate::executor::{Executor, changed, own_tool};
 use crate::native::{NativeError, NativeOrder, Running, Status, Taken};
 use crate::outcome::{CHANGED_MAX, Held, StoppedBy, Usage};
 use crate::policy::{self, Access, CallTerms, Decision, Grant, NativeCall, Policy, Protected};
@@ -32,31 +32,31 @@ use crate::session::Counted;
 /// What native programs of one call share.
 #[derive(Debug)]
 pub(super) struct Children {
-    executor: Arc<Executor>,
+    pub(super) executor: Arc<Executor>,
     /// The call's own id; a child's has a number behind it.
     id: String,
-    agent: String,
-    session: String,
-    door: &'static str,
-    policy: Arc<Policy>,
-    workspace: PathBuf,
-    tmp: PathBuf,
+    pub(super) agent: String,
+    pub(super) session: String,
+    pub(super) door: &'static str,
+    pub(super) policy: Arc<Policy>,
+    pub(super) workspace: PathBuf,
+    pub(super) tmp: PathBuf,
     /// Where folders with changes are made.
     beside: PathBuf,
     access: Access,
     protected: Vec<Protected>,
     mounts: Vec<(String, PathBuf)>,
-    ends: Instant,
+    pub(super) ends: Instant,
     started: AtomicU64,
-    left: Mutex<Left>,
+    pub(super) left: Mutex<Left>,
     /// One program at a time changes the session's files.
     writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What programs of the call may still add.
 #[derive(Debug)]
-struct Left {
-    room: Held,
+pub(super) struct Left {
+    pub(super) room: Held,
     written: u64,
 }
 
@@ -64,11 +64,11 @@ struct Left {
 type Alone = tokio::sync::OwnedMutexGuard<()>;
 
 /// A child that was decided and recorded.
-struct Child {
-    id: String,
+pub(super) struct Child {
+    pub(super) id: String,
     /// The last part of its program's path.
-    name: String,
-    began: Instant,
+    pub(super) name: String,
+    pub(super) began: Instant,
 }
 
 impl Children {
@@ -109,6 +109,10 @@ impl Children {
     }
 
     async fn begin(self: Arc<Self>, ask: NativeAsk) -> Result<Native, String> {
+        if let Some(tool) = own_tool::named(&self.policy, &ask.program) {
+            let name = tool.name.clone();
+            return self.begin_tool(name, ask).await;
+        }
         let call = NativeCall {
             agent: &self.agent,
             program: &ask.program,
@@ -275,13 +279,18 @@ impl Children {
         }
     }
 
-    fn record(&self, ask: &NativeAsk, decision: &Decision) -> (Child, Durable) {
+    /// A child of the call, with an id of its own.
+    pub(super) fn next_child(&self, name: &str) -> Child {
         let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
-        let child = Child {
+        Child {
             id: format!("{}.{number}", self.id),
-            name: name_of(&ask.program).to_owned(),
+            name: name.to_owned(),
             began: Instant::now(),
-        };
+        }
+    }
+
+    fn record(&self, ask: &NativeAsk, decision: &Decision) -> (Child, Durable) {
+        let child = self.next_child(name_of(&ask.program));
         let (verdict, (rule, line), reason) = match decision {
             Decision::Allow(grant) => (Verdict::Allow, rule_and_line(grant.rule()), None),
             Decision::Deny(denial) => (
@@ -392,14 +401,14 @@ const TOOL: &str = "native";
 const KILL: u32 = 9;
 
 /// The broker's ends of a program's standard streams.
-struct Joined {
-    stdin: Option<(OwnedFd, OwnedFd)>,
-    stdout: OwnedFd,
-    stderr: Option<OwnedFd>,
+pub(super) struct Joined {
+    pub(super) stdin: Option<(OwnedFd, OwnedFd)>,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: Option<OwnedFd>,
 }
 
 /// Makes the pipes of a program; answers our ends and its own.
-fn pipes(ask: &NativeAsk) -> io::Result<(Joined, [OwnedFd; 3])> {
+pub(super) fn pipes(ask: &NativeAsk) -> io::Result<(Joined, [OwnedFd; 3])> {
     let pipe = || pipe_with(PipeFlags::CLOEXEC);
     let (stdin, input) = match ask.stdin {
         true => {
