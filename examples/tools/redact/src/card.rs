@@ -12,11 +12,11 @@ pub fn find(row: &[u8]) -> Option<Range<usize>> {
     for start in (0..row.len()).filter(|place| begins(*place)) {
         let mut digits = Vec::new();
         let mut end = None;
-        for place in start..row.len() {
-            if !digit(place) {
+        for (place, byte) in row.iter().enumerate().skip(start) {
+            if !byte.is_ascii_digit() {
                 continue;
             }
-            digits.push(row[place] - b'0');
+            digits.push(byte - b'0');
             if digits.len() > *DIGITS.end() {
                 break;
             }

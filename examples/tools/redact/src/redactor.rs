@@ -1,6 +1,6 @@
 //! The kinds, and what each of them looks like.
 
-use regex::bytes::{Captures, Regex, Replacer};
+use regex_lite::{Captures, Regex, Replacer};
 
 use crate::card;
 
@@ -25,7 +25,7 @@ impl Kind {
         }
     }
 
-    /// What `keep` matches stays before the mark.
+    /// What the groups `keep` and `assign` match stays before the mark.
     fn pattern(self) -> &'static str {
         match self {
             Self::Email => r"[A-Za-z0-9._%+\-]+@(?:[A-Za-z0-9\-]+\.)+[A-Za-z]{2,}",
@@ -53,9 +53,7 @@ impl Redactor {
             .into_iter()
             .filter(|kind| kinds.contains(kind))
             .map(|kind| {
-                regex::bytes::RegexBuilder::new(kind.pattern())
-                    .unicode(false)
-                    .build()
+                Regex::new(kind.pattern())
                     .map(|pattern| (kind, pattern))
                     .map_err(|error| format!("the pattern of {} is wrong: {error}", kind.name()))
             })
@@ -63,18 +61,24 @@ impl Redactor {
         Ok(Self { patterns })
     }
 
+    /// Redacts what is UTF-8 of a line; other bytes stay, since no kind has any.
     pub fn redact(&self, line: &[u8]) -> Vec<u8> {
-        let mut text = line.to_vec();
+        let mut redacted = Vec::with_capacity(line.len());
+        for chunk in line.utf8_chunks() {
+            redacted.extend(self.redact_text(chunk.valid()).into_bytes());
+            redacted.extend(chunk.invalid());
+        }
+        redacted
+    }
+
+    fn redact_text(&self, text: &str) -> String {
+        let mut text = text.to_owned();
         for (kind, pattern) in &self.patterns {
-            text = pattern
-                .replace_all(
-                    &text,
-                    Mark {
-                        kind: *kind,
-                        line: &text,
-                    },
-                )
-                .into_owned();
+            let mark = Mark {
+                kind: *kind,
+                text: &text,
+            };
+            text = pattern.replace_all(&text, mark).into_owned();
         }
         text
     }
@@ -83,55 +87,49 @@ impl Redactor {
 /// Decides what of a match goes.
 struct Mark<'a> {
     kind: Kind,
-    line: &'a [u8],
+    text: &'a str,
 }
 
 impl Replacer for Mark<'_> {
-    fn replace_append(&mut self, captures: &Captures<'_>, output: &mut Vec<u8>) {
+    fn replace_append(&mut self, captures: &Captures<'_>, output: &mut String) {
         let Some(whole) = captures.get(0) else { return };
-        let text = whole.as_bytes();
         match self.kind {
-            Kind::Email => output.extend(b"[email]"),
-            Kind::Ip if self.is_address(whole.start(), whole.end()) => output.extend(b"[ip]"),
-            Kind::Ip => output.extend(text),
-            Kind::Card => mark_cards(text, output),
+            Kind::Email => output.push_str("[email]"),
+            Kind::Ip if self.is_address(whole.start(), whole.end()) => output.push_str("[ip]"),
+            Kind::Ip => output.push_str(whole.as_str()),
+            Kind::Card => mark_cards(whole.as_str(), output),
             Kind::Key => {
                 let kept = captures.name("keep").or_else(|| captures.name("assign"));
-                output.extend(kept.map_or(&b""[..], |kept| kept.as_bytes()));
-                output.extend(b"[key]");
+                output.push_str(kept.map_or("", |kept| kept.as_str()));
+                output.push_str("[key]");
             }
         }
     }
 }
 
 impl Mark<'_> {
-    /// Whether a row of numbers with dots is four numbers up to 255, and not the end of a word.
+    /// Whether a row of numbers with dots is four numbers up to 255, and not part of a word.
     fn is_address(&self, start: usize, end: usize) -> bool {
-        let row = self.line.get(start..end).unwrap_or_default();
-        let mut count = 0;
-        let all_fit = row.split(|byte| *byte == b'.').all(|part| {
-            count += 1;
-            part.len() <= 3
-                && part
-                    .iter()
-                    .fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
-                    <= 255
-        });
-        let before = start.checked_sub(1).and_then(|place| self.line.get(place));
-        let after = self.line.get(end);
-        let in_word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
-        all_fit && count == 4 && !in_word(before) && !in_word(after)
+        let (before, rest) = self.text.split_at(start);
+        let (row, after) = rest.split_at(end - start);
+        let parts: Vec<&str> = row.split('.').collect();
+        let fits = |part: &&str| part.len() <= 3 && part.parse::<u8>().is_ok();
+        let in_word = |character: char| character.is_ascii_alphanumeric();
+        parts.len() == 4
+            && parts.iter().all(fits)
+            && !before.ends_with(in_word)
+            && !after.starts_with(in_word)
     }
 }
 
-fn mark_cards(mut row: &[u8], output: &mut Vec<u8>) {
-    while let Some(place) = card::find(row) {
+fn mark_cards(mut row: &str, output: &mut String) {
+    while let Some(place) = card::find(row.as_bytes()) {
         let (before, rest) = row.split_at(place.start);
-        output.extend(before);
-        output.extend(b"[card]");
-        row = &rest[place.len()..];
+        output.push_str(before);
+        output.push_str("[card]");
+        row = rest.split_at(place.len()).1;
     }
-    output.extend(row);
+    output.push_str(row);
 }
 
 #[cfg(test)]
