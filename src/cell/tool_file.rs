@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use wasmparser::{ComponentExternalKind, ExternalKind, Parser, Payload, Validator};
+use wasmparser::{ExternalKind, Parser, Payload, Validator};
 
 use super::engine;
 use crate::policy::{Found, TOOL_BYTES_MAX, ToolKind, ToolWorld};
@@ -41,13 +41,68 @@ pub fn compile(kind: ToolKind, mut wasm: &File, mut artefact: &File) -> anyhow::
 }
 
 #[cfg(feature = "components")]
-fn component(bytes: &[u8]) -> wasmtime::Result<Vec<u8>> {
-    super::component::compiler().and_then(|engine| engine.precompile_component(bytes))
+use with_components::{component, look_at_component as of_component};
+
+#[cfg(feature = "components")]
+mod with_components {
+    use wasmparser::{ComponentExternalKind, WasmFeatures};
+
+    use super::{Found, Names, Parser, Payload, ToolWorld, engine, found, is_valid};
+    use crate::cell::component::compiler;
+    use anyhow::Context as _;
+
+    pub(super) fn component(bytes: &[u8]) -> wasmtime::Result<Vec<u8>> {
+        compiler().and_then(|engine| engine.precompile_component(bytes))
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what is inside of a component is its own affair"
+    )]
+    pub(super) fn look_at_component(bytes: &[u8]) -> anyhow::Result<Found> {
+        is_valid(bytes, engine::FEATURES.union(WasmFeatures::COMPONENT_MODEL))?;
+        let (mut imports, mut exports) = (Names::default(), Names::default());
+        let mut world = None;
+        let mut depth = 0_u32;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload? {
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        imports.add(import?.name.name);
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 0 => {
+                    for export in section {
+                        let export = export?;
+                        let name = export.name.name;
+                        if name.starts_with("wasi:cli/run@0.2.") {
+                            world = Some(ToolWorld::Command);
+                        } else if name == "run" && export.kind == ComponentExternalKind::Func {
+                            world.get_or_insert(ToolWorld::Typed);
+                        }
+                        exports.add(name);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let world = world.context(
+            "exports neither `wasi:cli/run@0.2` nor `run: func(input: string) -> result<string, string>`",
+        )?;
+        Ok(found(world, imports, exports))
+    }
 }
 
 #[cfg(not(feature = "components"))]
 fn component(_: &[u8]) -> wasmtime::Result<Vec<u8>> {
     Err(wasmtime::Error::msg(NO_COMPONENTS))
+}
+
+#[cfg(not(feature = "components"))]
+fn of_component(_: &[u8]) -> anyhow::Result<Found> {
+    bail!(NO_COMPONENTS)
 }
 
 /// What a build without the feature `components` says of one.
@@ -74,16 +129,18 @@ fn look(said: ToolKind, bytes: &[u8]) -> anyhow::Result<Found> {
         kind.name(),
         said.name()
     );
-    let features = match kind {
-        ToolKind::Module => engine::FEATURES,
-        ToolKind::Component => engine::FEATURES.union(wasmparser::WasmFeatures::COMPONENT_MODEL),
-    };
-    let valid = Validator::new_with_features(features).validate_all(bytes);
-    valid.context("is not valid, or uses what tools may not")?;
     match kind {
-        ToolKind::Module => module(bytes),
-        ToolKind::Component => look_at_component(bytes),
+        ToolKind::Module => {
+            is_valid(bytes, engine::FEATURES)?;
+            module(bytes)
+        }
+        ToolKind::Component => of_component(bytes),
     }
+}
+
+fn is_valid(bytes: &[u8], features: wasmparser::WasmFeatures) -> anyhow::Result<()> {
+    let valid = Validator::new_with_features(features).validate_all(bytes);
+    valid.map(drop).context("is not valid, or uses what tools may not")
 }
 
 #[expect(
@@ -115,44 +172,6 @@ fn module(bytes: &[u8]) -> anyhow::Result<Found> {
     ensure!(starts, "exports no function `_start`: build it as a program, not as a library");
     ensure!(has_memory, "exports no memory `memory`");
     Ok(found(ToolWorld::Command, imports, exports))
-}
-
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "what is inside of a component is its own affair"
-)]
-fn look_at_component(bytes: &[u8]) -> anyhow::Result<Found> {
-    let (mut imports, mut exports) = (Names::default(), Names::default());
-    let mut world = None;
-    let mut depth = 0_u32;
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload? {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::ComponentImportSection(section) if depth == 0 => {
-                for import in section {
-                    imports.add(import?.name.name);
-                }
-            }
-            Payload::ComponentExportSection(section) if depth == 0 => {
-                for export in section {
-                    let export = export?;
-                    let name = export.name.name;
-                    if name.starts_with("wasi:cli/run@0.2.") {
-                        world = Some(ToolWorld::Command);
-                    } else if name == "run" && export.kind == ComponentExternalKind::Func {
-                        world.get_or_insert(ToolWorld::Typed);
-                    }
-                    exports.add(name);
-                }
-            }
-            _ => {}
-        }
-    }
-    let world = world.context(
-        "exports neither `wasi:cli/run@0.2` nor `run: func(input: string) -> result<string, string>`",
-    )?;
-    Ok(found(world, imports, exports))
 }
 
 fn found(world: ToolWorld, imports: Names, exports: Names) -> Found {
