@@ -39,16 +39,21 @@ std_used() {
     echo "$origin, libstd sha256 $(sha256sum < "$library" | cut -c 1-64)"
 }
 
-# Builds packages into the target folder $1; paths of this machine stay out of the modules. Each is
-# built by itself, so that its bytes do not depend on which were named beside it.
+# Builds packages into the target folder $1; paths of this machine, and of the registry that it
+# fetches from, stay out of the modules. Each package is built by itself, so that its bytes do not
+# depend on which were named beside it.
 build() {
-    local out=$1 package
+    local out=$1 package folder flags
     shift
     compiles "$work" || rustup target add "$target" || { cat "$work/said" >&2; exit 1; }
+    cargo fetch --quiet --locked --target "$target"
+    flags="'--remap-path-prefix=$here=/tools', '--remap-path-prefix=$out=/target'"
+    for folder in "$cargo_home"/registry/src/*; do
+        flags+=", '--remap-path-prefix=$folder=/deps'"
+    done
     for package; do
         CARGO_TARGET_DIR=$out cargo build --locked --release --target "$target" \
-            --config "target.$target.rustflags=['--remap-path-prefix=$cargo_home/registry/src=/deps', '--remap-path-prefix=$here=/tools', '--remap-path-prefix=$out=/target']" \
-            --package="$package"
+            --config "target.$target.rustflags=[$flags]" --package="$package"
     done
 }
 

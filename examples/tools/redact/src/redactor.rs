@@ -12,6 +12,12 @@ pub enum Kind {
     Ip,
 }
 
+/// One of these is in every key, in lower case.
+const KEY_SIGNS: [&str; 12] = [
+    "bearer", "key", "token", "secret", "password", "sk-", "gh", "akia", "asia", "xox", "aiza",
+    "eyj",
+];
+
 impl Kind {
     /// In the order of the work: a key may hold what looks like an address.
     pub const ALL: [Self; 4] = [Self::Key, Self::Email, Self::Card, Self::Ip];
@@ -22,6 +28,23 @@ impl Kind {
             Self::Email => "email",
             Self::Card => "card",
             Self::Ip => "ip",
+        }
+    }
+
+    /// Whether a text can hold the kind at all. Most lines cannot, and this is told sooner than that no
+    /// pattern matches.
+    fn possible(self, text: &str) -> bool {
+        match self {
+            Self::Email => text.contains('@'),
+            Self::Ip => text.matches('.').nth(2).is_some(),
+            Self::Card => text
+                .matches(|digit: char| digit.is_ascii_digit())
+                .nth(12)
+                .is_some(),
+            Self::Key => {
+                let text = text.to_ascii_lowercase();
+                KEY_SIGNS.iter().any(|sign| text.contains(sign))
+            }
         }
     }
 
@@ -74,6 +97,9 @@ impl Redactor {
     fn redact_text(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (kind, pattern) in &self.patterns {
+            if !kind.possible(&text) {
+                continue;
+            }
             let mark = Mark {
                 kind: *kind,
                 text: &text,

@@ -14,7 +14,12 @@ mod world {
 
     impl Guest for Misbehave {
         fn run(input: String) -> Result<String, String> {
-            let text = perform(&Order::read(&input)?, Form::Typed)?;
+            let order = Order::read(&input)?;
+            let text = perform(&order, Form::Typed)?;
+            // A copy of this one would not fit: it is JSON already.
+            if order.action == "flood" {
+                return Ok(text);
+            }
             serde_json::to_string(&text).map_err(|error| error.to_string())
         }
     }

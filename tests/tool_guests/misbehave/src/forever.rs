@@ -29,13 +29,15 @@ pub fn flood(mut stream: impl Write) -> ! {
     }
 }
 
-/// Half of the 32-bit memory is more than any host should take for an answer.
+/// A JSON string of as much as the memory holds, or half of what 32 bits can address.
 pub fn answer() -> String {
-    let mut text = String::new();
-    while text.try_reserve(1 << 20).is_ok() && text.len() < (1 << 31) - (1 << 21) {
-        let end = text.capacity() - text.len();
-        text.extend(std::iter::repeat_n('x', end));
+    let mut text = String::from("\"");
+    while text.len() < (1 << 31) - (1 << 21) && text.try_reserve(1 << 20).is_ok() {
+        // One byte stays for the quote at the end.
+        let free = text.capacity() - text.len() - 1;
+        text.extend(std::iter::repeat_n('x', free));
     }
+    text.push('"');
     text
 }
 
