@@ -50,6 +50,13 @@ pub struct Said {
     pub stopped_by: Option<String>,
 }
 
+impl Said {
+    /// What a program printed, or what a function of JSON answered.
+    pub fn plain(&self) -> &str {
+        self.output.trim_end().trim_matches('"')
+    }
+}
+
 impl Place {
     /// With rules beside those for the shell and the file tools.
     pub fn new(rules: &str) -> Self {

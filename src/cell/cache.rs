@@ -310,7 +310,7 @@ mod tests {
     /// What the cache answers for `name`.
     fn read(cache: &Cache, name: &str) -> Result<Vec<u8>, Unfit> {
         let out = memory_file("test")?;
-        cache.read(module(name), &out)?;
+        cache.read(&cache.key_of(module(name)), &out)?;
         let mut content = Vec::new();
         each_chunk(&out, |chunk| {
             content.extend(chunk);
@@ -323,8 +323,8 @@ mod tests {
     fn filled(folder: &Path) -> (Cache, Vec<u8>) {
         let cache = Cache::open(folder).unwrap();
         let content: Vec<_> = (0..CHUNK_BYTES * 2 + 77).map(|i| (i % 251) as u8).collect();
-        cache.write(module("sh"), &file(&content)).unwrap();
-        cache.write(module("files"), &file(b"files")).unwrap();
+        cache.write(&cache.key_of(module("sh")), &file(&content)).unwrap();
+        cache.write(&cache.key_of(module("files")), &file(b"files")).unwrap();
         (cache, content)
     }
 
@@ -332,7 +332,7 @@ mod tests {
     fn what_was_written_is_read_and_nothing_that_was_changed() {
         let folder = tempfile::tempdir().unwrap();
         let (cache, content) = filled(folder.path());
-        let place = cache.place(module("sh"));
+        let place = cache.place(&cache.key_of(module("sh")));
         let untouched = fs::read(&place).unwrap();
         let header = FORMAT.len() + TAG_BYTES;
         assert_eq!(untouched.len(), header + content.len());
@@ -352,7 +352,7 @@ mod tests {
             ("one byte more", longer),
             (
                 "another guest's",
-                fs::read(cache.place(module("files"))).unwrap(),
+                fs::read(cache.place(&cache.key_of(module("files")))).unwrap(),
             ),
         ];
         for (case, bytes) in changed {
@@ -390,8 +390,8 @@ mod tests {
         let mut of_other_engine = Cache::open(folder.path()).unwrap();
         of_other_engine.engine[31] ^= 1;
         assert_eq!(
-            cache.place(module("sh")),
-            of_other_engine.place(module("sh"))
+            cache.place(&cache.key_of(module("sh"))),
+            of_other_engine.place(&of_other_engine.key_of(module("sh")))
         );
         assert!(matches!(read(&of_other_engine, "sh"), Err(Unfit::Tag)));
         of_other_engine.engine[0] ^= 1;
@@ -400,7 +400,7 @@ mod tests {
         fs::remove_file(folder.path().join(KEY_NAME)).unwrap();
         let of_other_key = Cache::open(folder.path()).unwrap();
         assert!(matches!(read(&of_other_key, "sh"), Err(Unfit::Tag)));
-        of_other_key.write(module("sh"), &file(b"again")).unwrap();
+        of_other_key.write(&of_other_key.key_of(module("sh")), &file(b"again")).unwrap();
         assert_eq!(read(&of_other_key, "sh").unwrap(), b"again");
     }
 

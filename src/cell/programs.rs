@@ -72,9 +72,8 @@ pub struct Programs {
     by_program: HashMap<String, Arc<Module>>,
     /// The names in `/bin`, sorted.
     names: Vec<String>,
-    /// The one tool there is, whatever it is called.
-    #[cfg(feature = "components")]
-    component: Option<Arc<ComponentTool>>,
+    /// The one tool there is, whatever it is called, in a cell for one.
+    tool: Option<Code>,
 }
 
 impl fmt::Debug for Programs {
@@ -111,15 +110,16 @@ impl Programs {
             modules: BTreeMap::new(),
             by_program: HashMap::new(),
             names: Vec::new(),
-            #[cfg(feature = "components")]
-            component: None,
+            tool: None,
         }
     }
 
     /// One tool of the operator's own, not loaded yet, and no guests.
     pub fn of_tool(linker: Linker<Guest>, name: &str) -> Self {
         let mut programs = Self::empty(linker);
-        programs.modules.insert(name.to_owned(), Module::unloaded(name));
+        let module = Module::unloaded(name);
+        programs.tool = Some(Code::Guest(Arc::clone(&module)));
+        programs.modules.insert(name.to_owned(), module);
         programs
     }
 
@@ -132,7 +132,7 @@ impl Programs {
         let engine = component::engine().map_err(anyhow::Error::msg)?;
         let tool = ComponentTool::load(&engine, artefact)?;
         let mut programs = Self::empty(Linker::new(&engine));
-        programs.component = Some(Arc::new(tool));
+        programs.tool = Some(Code::Component(Arc::new(tool)));
         Ok((engine, programs))
     }
 
@@ -153,9 +153,8 @@ impl Programs {
     /// The code for an order's first process: a program, an internal module by its name, or the
     /// tool that the cell is for.
     pub fn find_first(&self, name: &str) -> Option<Code> {
-        #[cfg(feature = "components")]
-        if let Some(tool) = &self.component {
-            return Some(Code::Component(Arc::clone(tool)));
+        if let Some(tool) = &self.tool {
+            return Some(tool.clone());
         }
         let found = self.find(name).or_else(|| self.modules.get(name).cloned());
         found.map(Code::Guest)
