@@ -51,17 +51,27 @@ fn main() -> anyhow::Result<()> {
     let rounds = rounds.unwrap_or(ROUNDS);
     let folder = tempfile::tempdir_in(target_folder()?)?;
     let policy = folder.path().join("policy.toml");
-    let rules = [rule("copy-module", "module", "copy.wasm")?, rule("copy-component", "component", "copy-component.wasm")?];
+    let rules = [
+        rule("copy-module", "module", "copy.wasm")?,
+        rule("copy-component", "component", "copy-component.wasm")?,
+    ];
     std::fs::write(&policy, format!("{HEAD}{}", rules.concat()))?;
     let server = Server::hotcell_ruled(&policy)?;
     let mut client = Client::connect(server.address)?;
     let text = "x".repeat(BYTES);
-    let call = |tool: &str, input: Value| request(&server.token, &json!({"tool": tool, "input": input}));
+    let call =
+        |tool: &str, input: Value| request(&server.token, &json!({"tool": tool, "input": input}));
     let calls = [
         ("module", call("copy-module", json!({"text": text}))),
         ("component", call("copy-component", json!({"text": text}))),
-        ("our `cat`, in a shell", call("bash", json!({"command": "cat", "stdin": text}))),
-        ("native `cat`, confined", call("native", json!({"program": "cat", "stdin": text}))),
+        (
+            "our `cat`, in a shell",
+            call("bash", json!({"command": "cat", "stdin": text})),
+        ),
+        (
+            "native `cat`, confined",
+            call("native", json!({"program": "cat", "stdin": text})),
+        ),
     ];
     let mut times: Vec<(Vec<Duration>, Vec<Duration>)> = vec![Default::default(); calls.len() + 1];
     for round in 0..rounds + WARM {
@@ -72,11 +82,19 @@ fn main() -> anyhow::Result<()> {
         }
         let began = Instant::now();
         plain(&text)?;
-        keep(&mut times, calls.len(), round, (began.elapsed(), Duration::ZERO));
+        keep(
+            &mut times,
+            calls.len(),
+            round,
+            (began.elapsed(), Duration::ZERO),
+        );
     }
     println!("| 4 KB copied by | p50, ms | p90, ms | in the cell, p50, ms |");
     println!("|---|---:|---:|---:|");
-    let names = calls.iter().map(|(name, _)| *name).chain(["`cat`, a plain process"]);
+    let names = calls
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["`cat`, a plain process"]);
     let mut component = Duration::ZERO;
     for (name, (whole, in_cell)) in names.zip(&mut times) {
         whole.sort_unstable();
@@ -89,15 +107,25 @@ fn main() -> anyhow::Result<()> {
             Duration::ZERO => String::new(),
             inside => format!("{:.3}", ms(inside)),
         };
-        println!("| {name} | {:.2} | {:.2} | {shown} |", ms(percentile(whole, 50)), ms(percentile(whole, 90)));
+        println!(
+            "| {name} | {:.2} | {:.2} | {shown} |",
+            ms(percentile(whole, 50)),
+            ms(percentile(whole, 90))
+        );
     }
     let verdict = if component <= GOAL { "held" } else { "MISSED" };
-    println!("\ngoal for a component's instantiation and run: {:.0} ms; {verdict}", ms(GOAL));
+    println!(
+        "\ngoal for a component's instantiation and run: {:.0} ms; {verdict}",
+        ms(GOAL)
+    );
     Ok(())
 }
 
 fn rule(name: &str, kind: &str, file: &str) -> anyhow::Result<String> {
-    let path = format!("{}/tests/tool_guests/dist/{file}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/tests/tool_guests/dist/{file}",
+        env!("CARGO_MANIFEST_DIR")
+    );
     let hash = Sha256::digest(std::fs::read(&path)?);
     let sha256: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(format!(
@@ -106,7 +134,12 @@ fn rule(name: &str, kind: &str, file: &str) -> anyhow::Result<String> {
     ))
 }
 
-fn keep(times: &mut [(Vec<Duration>, Vec<Duration>)], place: usize, round: usize, time: (Duration, Duration)) {
+fn keep(
+    times: &mut [(Vec<Duration>, Vec<Duration>)],
+    place: usize,
+    round: usize,
+    time: (Duration, Duration),
+) {
     if let Some((whole, in_cell)) = times.get_mut(place).filter(|_| round >= WARM) {
         whole.push(time.0);
         in_cell.push(time.1);
@@ -118,14 +151,28 @@ fn ask(client: &mut Client, request: &[u8]) -> anyhow::Result<Duration> {
     let answer = client.exchange(request)?;
     let body: Value = serde_json::from_slice(answer.body)?;
     ensure!(body["exitCode"] == 0, "{body}");
-    ensure!(body["output"].as_str().is_some_and(|text| text.len() >= BYTES), "{body}");
-    Ok(Duration::from_micros(body["usage"]["wallUs"].as_u64().unwrap_or(0)))
+    ensure!(
+        body["output"]
+            .as_str()
+            .is_some_and(|text| text.len() >= BYTES),
+        "{body}"
+    );
+    Ok(Duration::from_micros(
+        body["usage"]["wallUs"].as_u64().unwrap_or(0),
+    ))
 }
 
 fn plain(text: &str) -> anyhow::Result<()> {
     let mut command = Command::new("/usr/bin/cat");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    child.stdin.take().context("no pipe")?.write_all(text.as_bytes())?;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    child
+        .stdin
+        .take()
+        .context("no pipe")?
+        .write_all(text.as_bytes())?;
     let output = child.wait_with_output()?;
     ensure!(output.stdout.len() == text.len(), "cat lost something");
     Ok(())

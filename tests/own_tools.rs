@@ -28,8 +28,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use server::Server;
+use sha2::{Digest as _, Sha256};
 
 /// Whether this build runs components.
 pub const COMPONENTS: bool = cfg!(feature = "components");
@@ -53,7 +53,8 @@ pub struct Said {
 impl Said {
     /// What a program printed, or what a function of JSON answered.
     pub fn plain(&self) -> &str {
-        self.output.trim_end().trim_matches('"')
+        let text = self.output.trim_end().trim_matches('"');
+        text.trim_end_matches("\\n")
     }
 }
 
@@ -101,10 +102,15 @@ impl Place {
     /// The record so far, one value a line.
     pub fn record(&self) -> Vec<Value> {
         let mut lines = Vec::new();
-        for entry in std::fs::read_dir(self.server.state().join("audit")).unwrap().flatten() {
+        for entry in std::fs::read_dir(self.server.state().join("audit"))
+            .unwrap()
+            .flatten()
+        {
             if entry.path().extension().is_some_and(|end| end == "jsonl") {
                 let text = std::fs::read_to_string(entry.path()).unwrap();
-                let values = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+                let values = text
+                    .lines()
+                    .filter_map(|line| serde_json::from_str(line).ok());
                 lines.extend(values);
             }
         }
@@ -130,7 +136,9 @@ reason = "tests"
 
 /// A file of the tests' own tools.
 pub fn guest(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tool_guests/dist").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/tool_guests/dist")
+        .join(name)
 }
 
 pub fn digest(path: &Path) -> String {
@@ -160,7 +168,9 @@ pub fn misbehaving() -> Vec<(&'static str, &'static str, PathBuf)> {
 /// Rules for all of them, each with `more`.
 pub fn misbehaving_rules(more: &str) -> String {
     let all = misbehaving();
-    all.iter().map(|(name, kind, file)| rule(name, kind, file, more)).collect()
+    all.iter()
+        .map(|(name, kind, file)| rule(name, kind, file, more))
+        .collect()
 }
 
 /// Runs `hotcell` and answers how it ended and what it said.
@@ -168,5 +178,8 @@ pub fn hotcell(words: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hotcell"));
     let output = command.args(words).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
 }

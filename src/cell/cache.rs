@@ -323,8 +323,12 @@ mod tests {
     fn filled(folder: &Path) -> (Cache, Vec<u8>) {
         let cache = Cache::open(folder).unwrap();
         let content: Vec<_> = (0..CHUNK_BYTES * 2 + 77).map(|i| (i % 251) as u8).collect();
-        cache.write(&cache.key_of(module("sh")), &file(&content)).unwrap();
-        cache.write(&cache.key_of(module("files")), &file(b"files")).unwrap();
+        cache
+            .write(&cache.key_of(module("sh")), &file(&content))
+            .unwrap();
+        cache
+            .write(&cache.key_of(module("files")), &file(b"files"))
+            .unwrap();
         (cache, content)
     }
 
@@ -400,7 +404,9 @@ mod tests {
         fs::remove_file(folder.path().join(KEY_NAME)).unwrap();
         let of_other_key = Cache::open(folder.path()).unwrap();
         assert!(matches!(read(&of_other_key, "sh"), Err(Unfit::Tag)));
-        of_other_key.write(&of_other_key.key_of(module("sh")), &file(b"again")).unwrap();
+        of_other_key
+            .write(&of_other_key.key_of(module("sh")), &file(b"again"))
+            .unwrap();
         assert_eq!(read(&of_other_key, "sh").unwrap(), b"again");
     }
 

@@ -45,7 +45,10 @@ impl Link {
         let Some(call) = waiting.get(&id) else {
             return Ok(()); // it was cancelled
         };
-        let give = |left: u64| left.checked_add(room).filter(|left| *left <= INPUT_WINDOW_BYTES);
+        let give = |left: u64| {
+            left.checked_add(room)
+                .filter(|left| *left <= INPUT_WINDOW_BYTES)
+        };
         let left = &call.input.left;
         left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, give)
             .map_err(|_| WireError::Broken("it wants more input than it was sent"))?;
@@ -78,7 +81,9 @@ async fn feed(source: OwnedFd, (link, id): (Arc<Link>, CallId), room: Arc<InputR
             room.more.notified().await;
             continue;
         }
-        let most = usize::try_from(most).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let most = usize::try_from(most)
+            .unwrap_or(CHUNK_BYTES)
+            .min(CHUNK_BYTES);
         let piece = match &mut source {
             Some(source) => read(source, most).await,
             None => Vec::new(),

@@ -10,12 +10,12 @@ use std::{
 use tokio::sync::watch;
 use wasmtime::{InstancePre, Linker};
 
+#[cfg(feature = "components")]
+use super::component::{self, ComponentTool};
 use super::{
     catalogue::Catalogue,
     kernel::{Code, Guest},
 };
-#[cfg(feature = "components")]
-use super::component::{self, ComponentTool};
 
 /// A guest module and, once compiled and mapped, what instances are made from.
 pub struct Module {

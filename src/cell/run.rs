@@ -25,11 +25,12 @@ use super::{
     catalogue::Catalogue,
     deadline::Deadlines,
     kernel::{
-        Call, Code, Descriptor, Descriptors, Device, Gauge, Image, Input, Output, PipeReader, PipeWriter,
-        Preopen, Strings, Window, pipe, start_first,
+        Call, Code, Descriptor, Descriptors, Device, Gauge, Image, Input, Output, PipeReader,
+        PipeWriter, Preopen, Strings, Window, pipe, start_first,
     },
     order::{
-        ASSIGNMENT_BYTES_MAX, Assignment, CallId, Event, Message, Order, Stdin, Stream, Task, room_of,
+        ASSIGNMENT_BYTES_MAX, Assignment, CallId, Event, Message, Order, Stdin, Stream, Task,
+        room_of,
     },
     programs::Programs,
     runtime::Runtime,

@@ -102,7 +102,12 @@ impl Spares {
     async fn start_sealed(&self, terms: &Terms) -> Result<Fresh, StartError> {
         let mut tries = 1;
         loop {
-            let sealed = async { self.start_one().await?.seal(terms.clone(), Task::Serve).await };
+            let sealed = async {
+                self.start_one()
+                    .await?
+                    .seal(terms.clone(), Task::Serve)
+                    .await
+            };
             match sealed.await {
                 Err(error @ StartError::Lost(_)) if tries < CELL_TRIES => {
                     tracing::warn!(%error, tries, "a new cell cannot be used");

@@ -252,7 +252,8 @@ impl Starter {
     /// # Errors
     /// It cannot be started; the code cannot be mapped.
     pub async fn start_tool(&self, code: &ToolCode) -> Result<Spare, StartError> {
-        self.start_with(self.reached.plan, Purpose::Tool(code)).await
+        self.start_with(self.reached.plan, Purpose::Tool(code))
+            .await
     }
 
     /// Whether a tool's code can be mapped, with all that it asks for.

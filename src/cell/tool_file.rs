@@ -123,12 +123,7 @@ pub fn kind(bytes: &[u8]) -> anyhow::Result<ToolKind> {
 
 fn look(said: ToolKind, bytes: &[u8]) -> anyhow::Result<Found> {
     let kind = kind(bytes)?;
-    ensure!(
-        kind == said,
-        "is a {}, not a {}",
-        kind.name(),
-        said.name()
-    );
+    ensure!(kind == said, "is a {}, not a {}", kind.name(), said.name());
     match kind {
         ToolKind::Module => {
             is_valid(bytes, engine::FEATURES)?;
@@ -140,7 +135,9 @@ fn look(said: ToolKind, bytes: &[u8]) -> anyhow::Result<Found> {
 
 fn is_valid(bytes: &[u8], features: wasmparser::WasmFeatures) -> anyhow::Result<()> {
     let valid = Validator::new_with_features(features).validate_all(bytes);
-    valid.map(drop).context("is not valid, or uses what tools may not")
+    valid
+        .map(drop)
+        .context("is not valid, or uses what tools may not")
 }
 
 #[expect(
@@ -169,7 +166,10 @@ fn module(bytes: &[u8]) -> anyhow::Result<Found> {
             _ => {}
         }
     }
-    ensure!(starts, "exports no function `_start`: build it as a program, not as a library");
+    ensure!(
+        starts,
+        "exports no function `_start`: build it as a program, not as a library"
+    );
     ensure!(has_memory, "exports no memory `memory`");
     Ok(found(ToolWorld::Command, imports, exports))
 }

@@ -110,9 +110,9 @@ impl LateCompiler {
                 .build()
                 .map_err(|error| error.to_string())?;
             let alone = ToolCompiler::alone(self.options.clone());
-            runtime.block_on(alone).map_err(|error| {
-                format!("could not be compiled: {:#}", anyhow::Error::from(error))
-            })
+            runtime
+                .block_on(alone)
+                .map_err(|error| format!("could not be compiled: {:#}", anyhow::Error::from(error)))
         };
         let joined = thread::scope(|scope| scope.spawn(start).join());
         joined.unwrap_or_else(|_| Err("could not be compiled".to_owned()))
@@ -172,14 +172,18 @@ async fn compile(starter: &Starter, job: &Job) -> Result<ToolCode, String> {
     let found = starter.compiled(job.kind, &wasm, &artefact).await;
     let found = found.map_err(|error| match error {
         StartError::Unsealed(reason) => reason,
-        StartError::Lost(_) => "could not be compiled within its limits of memory, time and size".to_owned(),
+        StartError::Lost(_) => {
+            "could not be compiled within its limits of memory, time and size".to_owned()
+        }
         error => format!("could not be compiled: {error}"),
     })?;
     ask_for_nothing_else(job.kind, &found)?;
     seal(&artefact).map_err(told)?;
     let length = artefact.metadata().map_err(told)?.len();
     if !(1..=ARTEFACT_BYTES_MAX).contains(&length) {
-        return Err(format!("is {length} bytes of code; at most {ARTEFACT_BYTES_MAX} are taken"));
+        return Err(format!(
+            "is {length} bytes of code; at most {ARTEFACT_BYTES_MAX} are taken"
+        ));
     }
     let made = code(artefact, found);
     starter.tried(&made).await.map_err(|error| match error {
@@ -215,7 +219,11 @@ fn engine_of(kind: ToolKind, modules: [u8; 32]) -> wasmtime::Result<[u8; 32]> {
     }
 }
 
-fn cached(cache: &super::cache::Cache, code: &Key<'_>, found: &Key<'_>) -> Result<(File, Found), Unfit> {
+fn cached(
+    cache: &super::cache::Cache,
+    code: &Key<'_>,
+    found: &Key<'_>,
+) -> Result<(File, Found), Unfit> {
     let artefact = memory_file("tool")?;
     cache.read(code, &artefact)?;
     seal(&artefact)?;
@@ -254,14 +262,20 @@ fn ask_for_nothing_else(kind: ToolKind, found: &Found) -> Result<(), String> {
     if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<_> = missing.into_iter().map(|name| format!("`{name}`")).collect();
+    let names: Vec<_> = missing
+        .into_iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
     let instead = match kind {
         ToolKind::Module => "a module gets the functions of wasi_snapshot_preview1",
         ToolKind::Component => {
             "a component gets wasi:cli, clocks, filesystem, io and random of WASI 0.2, and no network"
         }
     };
-    Err(format!("imports {}, which is not granted: {instead}", names.join(", ")))
+    Err(format!(
+        "imports {}, which is not granted: {instead}",
+        names.join(", ")
+    ))
 }
 
 /// What a file is and needs, for the command that says so.

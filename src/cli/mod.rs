@@ -16,9 +16,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::cell::{self, CellArguments};
-use crate::policy::ToolKind;
 use crate::config::Flags;
 use crate::native;
+use crate::policy::ToolKind;
 use crate::telemetry;
 
 /// Exit code for a wrong command line or configuration (sysexits.h, EX_USAGE).

@@ -55,7 +55,9 @@ pub(super) fn main(args: &ToolArgs) -> anyhow::Result<u8> {
 fn report(file: &Path, code: &ToolCode, bytes: u64) -> String {
     let found = &code.found;
     let world = match (code.kind, found.world) {
-        (ToolKind::Module, _) => "a program for WASI preview 1: JSON in on standard input, text out",
+        (ToolKind::Module, _) => {
+            "a program for WASI preview 1: JSON in on standard input, text out"
+        }
         (ToolKind::Component, ToolWorld::Command) => {
             "a program for WASI 0.2 (wasi:cli/run): JSON in on standard input, text out"
         }
@@ -95,9 +97,8 @@ fn report(file: &Path, code: &ToolCode, bytes: u64) -> String {
 
 /// What may have to be granted, by what is imported.
 fn needs<'a>(mut imports: impl Iterator<Item = &'a str>) -> &'static str {
-    let files = |name: &str| {
-        name.contains("path_open") || name.starts_with("wasi:filesystem/preopens")
-    };
+    let files =
+        |name: &str| name.contains("path_open") || name.starts_with("wasi:filesystem/preopens");
     match imports.any(files) {
         true => "files, perhaps: name the folders it is to see in `mounts`",
         false => "no folder",
@@ -105,7 +106,10 @@ fn needs<'a>(mut imports: impl Iterator<Item = &'a str>) -> &'static str {
 }
 
 fn name_for(file: &Path) -> String {
-    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("tool");
+    let stem = file
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or("tool");
     let plain = |letter: char| match letter.to_ascii_lowercase() {
         letter @ ('a'..='z' | '0'..='9' | '-' | '_') => letter,
         _ => '-',

@@ -260,7 +260,8 @@ mod tests {
         let read = |tool: &str, input: Value| {
             let mut request = request(tool, input);
             request.timeout_ms = Some(500);
-            Call::read(&mut request, &load_default().unwrap()).map(|call| (call.encoding(), request.timeout_ms))
+            Call::read(&mut request, &load_default().unwrap())
+                .map(|call| (call.encoding(), request.timeout_ms))
         };
         assert_eq!(
             read("bash", json!({"restart": true})).unwrap(),

@@ -217,13 +217,16 @@ impl Executor {
                 let above = self.children((&grant, &order), asked, counting.known());
                 let tool = grant.call().and_then(|terms| terms.own.as_ref());
                 let terms = grant.call();
-                let own = terms.and_then(|terms| Some(own_tool::writes(terms, terms.own.as_ref()?)));
+                let own =
+                    terms.and_then(|terms| Some(own_tool::writes(terms, terms.own.as_ref()?)));
                 let home = self.home(asked, tool)?;
                 let ties = Ties {
                     sink: output.clone(),
                     input: None,
                 };
-                let run = self.cells.run(grant, (*order, home, above), ties, cancelled);
+                let run = self
+                    .cells
+                    .run(grant, (*order, home, above), ties, cancelled);
                 let outcome = run.await?;
                 match own {
                     None => counting.finish(outcome.held),
@@ -264,18 +267,20 @@ impl Executor {
             let name = &asked.request.tool;
             return own_tool::home((agent, session.name()), name, tool);
         }
-        Ok(match session.folder_of_agent().filter(|_| self.cells_shared) {
-            Some(folder) => Home {
-                key: agent.clone(),
-                shared: Some(folder.to_owned()),
-                tool: None,
+        Ok(
+            match session.folder_of_agent().filter(|_| self.cells_shared) {
+                Some(folder) => Home {
+                    key: agent.clone(),
+                    shared: Some(folder.to_owned()),
+                    tool: None,
+                },
+                None => Home {
+                    key: format!("{agent}/{}", session.name()),
+                    shared: None,
+                    tool: None,
+                },
             },
-            None => Home {
-                key: format!("{agent}/{}", session.name()),
-                shared: None,
-                tool: None,
-            },
-        })
+        )
     }
 
     async fn told_to_end(&self, hung_up: oneshot::Receiver<()>) {

@@ -77,17 +77,15 @@ impl Asked {
             return Ok(Prepared::Run(Box::new(native_order(order, request, terms))));
         }
         if !call.is_bash() {
-            return Ok(
-                match files_input(tool, &request.input, session, terms) {
-                    Ok(input) => {
-                        order.program = "files".to_owned();
-                        order.arguments = vec![b"files".to_vec(), tool.name.into()];
-                        order.stdin = Stdin::Bytes(input);
-                        Prepared::Run(Box::new(order))
-                    }
-                    Err(text) => Prepared::Answered(Box::new(failed(&text))),
-                },
-            );
+            return Ok(match files_input(tool, &request.input, session, terms) {
+                Ok(input) => {
+                    order.program = "files".to_owned();
+                    order.arguments = vec![b"files".to_vec(), tool.name.into()];
+                    order.stdin = Stdin::Bytes(input);
+                    Prepared::Run(Box::new(order))
+                }
+                Err(text) => Prepared::Answered(Box::new(failed(&text))),
+            });
         }
         if request.input.get("restart") == Some(&Value::Bool(true)) {
             session.commit_state(Vec::new()).await.map_err(|source| {

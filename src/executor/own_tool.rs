@@ -66,9 +66,10 @@ pub(super) fn home(
 /// Whether a run of the tool may change what its session holds.
 pub(super) fn writes(terms: &CallTerms, tool: &ToolStart) -> bool {
     let own = tool.mounts.iter();
-    own.filter(|mount| mount.host.is_none())
-        .any(|mount| mount.access == Access::ReadWrite && terms.workspace.access == Access::ReadWrite
-            || mount.guest == TMP && mount.access == Access::ReadWrite)
+    own.filter(|mount| mount.host.is_none()).any(|mount| {
+        mount.access == Access::ReadWrite && terms.workspace.access == Access::ReadWrite
+            || mount.guest == TMP && mount.access == Access::ReadWrite
+    })
 }
 
 /// An order to run the tool, without its input.
@@ -89,7 +90,9 @@ pub(super) fn order(
 
 fn environment(terms: &CallTerms) -> Vec<Vec<u8>> {
     let variables = terms.environment.iter();
-    variables.map(|(name, value)| format!("{name}={value}").into_bytes()).collect()
+    variables
+        .map(|(name, value)| format!("{name}={value}").into_bytes())
+        .collect()
 }
 
 /// What of the call's folders the tool sees, and its own; never more than the call may do there.
@@ -145,7 +148,9 @@ impl Children {
     ) -> Result<Native, String> {
         // From here on it is recorded, whoever goes away.
         let begun = tokio::spawn(self.begin_tool_recorded(tool, ask));
-        begun.await.unwrap_or_else(|error| Err(format!("hotcell: {error}\n")))
+        begun
+            .await
+            .unwrap_or_else(|error| Err(format!("hotcell: {error}\n")))
     }
 
     async fn begin_tool_recorded(
@@ -244,9 +249,15 @@ impl Children {
         let terms = grant.call().ok_or_else(lost)?;
         let tool = terms.own.as_ref().ok_or_else(lost)?;
         let home = home((&self.agent, &self.session), &name, tool).map_err(|e| e.to_string())?;
-        let typed = home.tool.as_ref().is_some_and(|code| code.found.world == ToolWorld::Typed);
+        let typed = home
+            .tool
+            .as_ref()
+            .is_some_and(|code| code.found.world == ToolWorld::Typed);
         let (sent, input) = match typed {
-            true => (Stdin::Bytes(self.typed_input(&name, &ask, stdin).await?), None),
+            true => (
+                Stdin::Bytes(self.typed_input(&name, &ask, stdin).await?),
+                None,
+            ),
             false => (Stdin::Sent, Some(stdin)),
         };
         let (held, left_ms) = (self.held(terms), self.left_ms());
@@ -274,13 +285,21 @@ impl Children {
                 () = tokio::time::sleep(Duration::from_millis(left_ms)) => {}
             }
         };
-        let run = self.executor.cells.run(grant, (order, home, None), ties, ends);
+        let run = self
+            .executor
+            .cells
+            .run(grant, (order, home, None), ties, ends);
         let outcome = run.await.map_err(|error| error.to_string())?;
         Ok((outcome, held.held))
     }
 
     /// The whole input of a typed tool, held against its schema.
-    async fn typed_input(&self, name: &str, ask: &NativeAsk, stdin: OwnedFd) -> Result<Vec<u8>, String> {
+    async fn typed_input(
+        &self,
+        name: &str,
+        ask: &NativeAsk,
+        stdin: OwnedFd,
+    ) -> Result<Vec<u8>, String> {
         let tool = self.policy.own_tools.get(name).ok_or("it is gone")?;
         if !ask.arguments.is_empty() || !ask.stdin {
             return Err(format!(
@@ -290,14 +309,19 @@ impl Children {
         }
         let stdin = pipe::Receiver::from_owned_fd(stdin).map_err(|error| error.to_string())?;
         let mut input = Vec::new();
-        let read = stdin.take(INPUT_BYTES_MAX + 1).read_to_end(&mut input).await;
+        let read = stdin
+            .take(INPUT_BYTES_MAX + 1)
+            .read_to_end(&mut input)
+            .await;
         read.map_err(|error| error.to_string())?;
         if input.len() as u64 > INPUT_BYTES_MAX {
             return Err(format!("its input has over {INPUT_BYTES_MAX} bytes"));
         }
         let value: Value = serde_json::from_slice(&input)
             .map_err(|error| format!("its input is not JSON: {error}"))?;
-        tool.input.check(&value).map_err(|fault| format!("input: {fault}"))?;
+        tool.input
+            .check(&value)
+            .map_err(|fault| format!("input: {fault}"))?;
         Ok(input)
     }
 
@@ -378,7 +402,10 @@ impl Children {
                 Some(Cow::Borrowed(cut(&denial.reason))),
             ),
         };
-        self.executor.telemetry.metrics.decided(OWN_LABEL, verdict == Verdict::Allow);
+        self.executor
+            .telemetry
+            .metrics
+            .decided(OWN_LABEL, verdict == Verdict::Allow);
         let own = self.policy.own_tools.get(name);
         let terms = match decision {
             Decision::Allow(grant) => grant.call(),
@@ -389,10 +416,13 @@ impl Children {
         let mut request = asked_of_own(sha256, &Value::Null, Some(ask.cwd.clone()));
         // What it reads is not known yet.
         request.digests.clear();
-        request.digests.push(("args".into(), Digested {
-            bytes: words.len() as u64,
-            sha256: hexadecimal(&Sha256::digest(&words)),
-        }));
+        request.digests.push((
+            "args".into(),
+            Digested {
+                bytes: words.len() as u64,
+                sha256: hexadecimal(&Sha256::digest(&words)),
+            },
+        ));
         let whole = serde_json::to_vec(&(name, sha256, &ask.arguments, &ask.cwd));
         let intent = self.executor.audit.intent(&Intent {
             request_id: Cow::Borrowed(&child.id),

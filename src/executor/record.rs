@@ -270,7 +270,9 @@ pub(super) fn asked_of_own<'a>(
     };
     asked.fields.push(("sha256".into(), Cow::Borrowed(sha256)));
     let input = input.to_string();
-    asked.digests.push(("input".into(), digested(input.as_bytes())));
+    asked
+        .digests
+        .push(("input".into(), digested(input.as_bytes())));
     asked
 }
 

@@ -482,9 +482,16 @@ fn wider_tool(old: Option<&ToolStart>, new: &ToolStart) -> Vec<String> {
         wider.push("another schema for its input".to_owned());
     }
     for mount in mounts {
-        let known = old.mounts.iter().find(|known| known.guest == mount.guest && known.host == mount.host);
+        let known = old
+            .mounts
+            .iter()
+            .find(|known| known.guest == mount.guest && known.host == mount.host);
         if known.is_none_or(|known| known.access < mount.access) {
-            wider.push(format!("the tool sees {}, {}", mount.guest, access(mount.access)));
+            wider.push(format!(
+                "the tool sees {}, {}",
+                mount.guest,
+                access(mount.access)
+            ));
         }
     }
     wider

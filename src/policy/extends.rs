@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use crate::limits::Limits;
 use crate::policy::decide::{Allowed, Denial, decide_alone, may_set, no_rule};
 use crate::policy::document::{NativeStart, Place, Policy};
-use crate::policy::own_tool::{ToolMount, ToolStart};
 use crate::policy::grant::{CallTerms, EgressTerms, MountTerms, NativeTerms, Run};
+use crate::policy::own_tool::{ToolMount, ToolStart};
 use crate::policy::request::{NativeCall, Request};
 
 /// An ancestor, and for whom and when it is asked.
@@ -117,7 +117,9 @@ fn own_tools(
     }
     let theirs = |mount: &ToolMount| {
         let mut known = theirs.mounts.iter();
-        known.find(|known| known.guest == mount.guest && known.host == mount.host).map(|k| k.access)
+        known
+            .find(|known| known.guest == mount.guest && known.host == mount.host)
+            .map(|k| k.access)
     };
     own.mounts.retain_mut(|mount| match theirs(mount) {
         Some(access) => {

@@ -56,10 +56,10 @@ pub use explain::{Explanation, explain};
 pub use format::format;
 pub use grant::{CallTerms, EgressTerms, Grant, MountTerms, NativeTerms, Run};
 pub use lint::{Finding, lint};
+pub use load::{Loader, Vocabulary, load_default, load_file, load_text};
 pub use own_tool::{
     Compiler, Found, OwnTool, TOOL_BYTES_MAX, ToolCode, ToolMount, ToolStart, ToolWorld, read_tool,
 };
-pub use load::{Loader, Vocabulary, load_default, load_file, load_text};
 pub use programs::ProgramTable;
 pub use protected::{Cover, Protected};
 pub use replay::{Change, Recorded, replay};

@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 
 pub use crate::limits::Confinement;
+pub use crate::policy::tool_text::{ToolKind, ToolMountText, ToolText};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
-
-use crate::policy::tool_text::ToolText;
 
 /// What an agent may do. What no rule allows is denied; any matching deny rule wins.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -37,18 +37,28 @@ fn the_examples_are_listed_called_and_joined_in_pipelines() {
 
     std::fs::write(place.workspace.join("t.csv"), TABLE).unwrap();
     let said = place.call("csv-summary", &json!({"path": "t.csv"}));
-    let answer: Value = serde_json::from_str(&said.output).unwrap_or_else(|e| panic!("{e}: {said:?}"));
+    let answer: Value =
+        serde_json::from_str(&said.output).unwrap_or_else(|e| panic!("{e}: {said:?}"));
     assert_eq!(answer["rows"], 3, "{answer}");
-    let said = place.call("json-check", &json!({"document": {"a": 1}, "schema": {"required": ["b"]}}));
-    let answer: Value = serde_json::from_str(&said.output).unwrap_or_else(|e| panic!("{e}: {said:?}"));
+    let said = place.call(
+        "json-check",
+        &json!({"document": {"a": 1}, "schema": {"required": ["b"]}}),
+    );
+    let answer: Value =
+        serde_json::from_str(&said.output).unwrap_or_else(|e| panic!("{e}: {said:?}"));
     assert_eq!(answer["valid"], false, "{answer}");
     let said = place.call("redact", &json!({"text": "mail ann@example.org now"}));
-    assert_eq!((said.code, said.output.trim_end()), (0, "mail [email] now"), "{said:?}");
+    assert_eq!(
+        (said.code, said.output.trim_end()),
+        (0, "mail [email] now"),
+        "{said:?}"
+    );
 
     // As programs, with guests on both sides.
     let said = place.bash("cat t.csv | csv-summary - | sort | head -n 1 | cut -f 1");
     assert_eq!((said.code, &*said.output), (0, "age\n"), "{said:?}");
-    let said = place.bash("printf 'a 10.0.0.1\\nb ann@x.org\\n' | redact - | tr a-z A-Z | tail -n 1");
+    let said =
+        place.bash("printf 'a 10.0.0.1\\nb ann@x.org\\n' | redact - | tr a-z A-Z | tail -n 1");
     assert_eq!((said.code, &*said.output), (0, "B [EMAIL]\n"), "{said:?}");
     let said = place.bash("echo '{\"document\": [1]}' | json-check | grep -c true");
     assert_eq!((said.code, &*said.output), (0, "1\n"), "{said:?}");
@@ -63,12 +73,31 @@ fn wrong_input_answers_with_the_place_and_the_part_of_the_schema() {
     }
     let place = Place::of(&policy());
     for (tool, input, parts) in [
-        ("csv-summary", json!({"path": 1}), ["/path", "/properties/path/type"]),
-        ("csv-summary", json!({}), ["\"path\" is a required property", "/required"]),
-        ("redact", json!({"text": "a", "kinds": ["name"]}), ["/kinds/0", "/properties/kinds/items/enum"]),
-        ("json-check", json!({"file": "a"}), ["'file' was unexpected", "/additionalProperties"]),
+        (
+            "csv-summary",
+            json!({"path": 1}),
+            ["/path", "/properties/path/type"],
+        ),
+        (
+            "csv-summary",
+            json!({}),
+            ["\"path\" is a required property", "/required"],
+        ),
+        (
+            "redact",
+            json!({"text": "a", "kinds": ["name"]}),
+            ["/kinds/0", "/properties/kinds/items/enum"],
+        ),
+        (
+            "json-check",
+            json!({"file": "a"}),
+            ["'file' was unexpected", "/additionalProperties"],
+        ),
     ] {
-        let answer = place.server.execute(&json!({"tool": tool, "input": input})).unwrap();
+        let answer = place
+            .server
+            .execute(&json!({"tool": tool, "input": input}))
+            .unwrap();
         assert_eq!(answer.status, 400, "{}", answer.body);
         let error = answer.body["error"].as_str().unwrap();
         for part in parts {
@@ -86,16 +115,28 @@ fn wrong_input_answers_with_the_place_and_the_part_of_the_schema() {
 
 #[test]
 fn a_checked_file_comes_with_the_rule_to_paste() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tools/dist/csv-summary.wasm");
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/examples/tools/dist/csv-summary.wasm"
+    );
     let state = tempfile::tempdir().unwrap();
     let state = state.path().to_str().unwrap();
     let (code, said) = hotcell(&["tool", "check", file, "--state", state]);
     assert_eq!(code, Some(0), "{said}");
-    for part in ["kind        module", "sha256", "wasi_snapshot_preview1::path_open", "_start"] {
+    for part in [
+        "kind        module",
+        "sha256",
+        "wasi_snapshot_preview1::path_open",
+        "_start",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     let rule = said.split("# For a policy").nth(1).unwrap();
-    let rule = rule.split_once('\n').unwrap().1.replace("…", "as the operator says");
+    let rule = rule
+        .split_once('\n')
+        .unwrap()
+        .1
+        .replace("…", "as the operator says");
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("p.toml");
     std::fs::write(&policy, format!("{}{rule}", crate::HEAD)).unwrap();
@@ -105,5 +146,8 @@ fn a_checked_file_comes_with_the_rule_to_paste() {
     std::fs::write(&text, "no WebAssembly").unwrap();
     let (code, said) = hotcell(&["tool", "check", text.to_str().unwrap(), "--state", state]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("no.wasm") && said.contains("is no WebAssembly"), "{said}");
+    assert!(
+        said.contains("no.wasm") && said.contains("is no WebAssembly"),
+        "{said}"
+    );
 }

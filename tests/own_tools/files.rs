@@ -27,17 +27,37 @@ fn each_kind_reads_what_was_granted_and_nothing_else() {
     let secret = outside.path().join("secret").display().to_string();
     for (tool, ..) in misbehaving() {
         let said = place.call(tool, &json!({"do": "read", "path": "/data/granted"}));
-        assert_eq!((said.code, said.plain()), (0, "granted text"), "{tool} {said:?}");
+        assert_eq!(
+            (said.code, said.plain()),
+            (0, "granted text"),
+            "{tool} {said:?}"
+        );
         for path in [
-            "/workspace/mine", "mine", "../workspace/mine", "/data/../workspace/mine", "/data/link",
-            "/data/link/", &secret, "/data/../../../../../../etc/shadow", "/etc/shadow",
-            "/proc/self/environ", "/proc/self/maps", "/tmp/x", "/data/./../secret",
+            "/workspace/mine",
+            "mine",
+            "../workspace/mine",
+            "/data/../workspace/mine",
+            "/data/link",
+            "/data/link/",
+            &secret,
+            "/data/../../../../../../etc/shadow",
+            "/etc/shadow",
+            "/proc/self/environ",
+            "/proc/self/maps",
+            "/tmp/x",
+            "/data/./../secret",
         ] {
             let said = place.call(tool, &json!({"do": "read", "path": path}));
             assert_ne!(said.code, 0, "{tool} read {path}: {said:?}");
-            assert!(!said.output.contains(CANARY) && !said.output.contains("root:"), "{tool} {path} {said:?}");
+            assert!(
+                !said.output.contains(CANARY) && !said.output.contains("root:"),
+                "{tool} {path} {said:?}"
+            );
         }
-        let said = place.call(tool, &json!({"do": "write", "path": "/data/new", "text": "x"}));
+        let said = place.call(
+            tool,
+            &json!({"do": "write", "path": "/data/new", "text": "x"}),
+        );
         assert_ne!(said.code, 0, "{tool} {said:?}");
         assert!(!data.path().join("new").exists(), "{tool}");
         let said = place.call(tool, &json!({"do": "environment"}));
@@ -61,18 +81,26 @@ fn a_module_writes_where_the_call_may_and_keeps_the_calls_rules() {
     let more = "mounts = [{ guest = \"/workspace\", access = \"read-write\" }]\nlimits = { written = \"64KiB\" }";
     let place = Place::new(&rule("writer", "module", &file, more));
     let write = |path: &str, text: &str| {
-        place.call("writer", &json!({"do": "write", "path": path, "text": text}))
+        place.call(
+            "writer",
+            &json!({"do": "write", "path": path, "text": text}),
+        )
     };
     let said = write("made", "by a tool");
     assert_eq!(said.code, 0, "{said:?}");
-    assert_eq!(std::fs::read_to_string(place.workspace.join("made")).unwrap(), "by a tool");
+    assert_eq!(
+        std::fs::read_to_string(place.workspace.join("made")).unwrap(),
+        "by a tool"
+    );
     // Protected names hold for it as for guests.
     let said = write("kept", "x");
     assert_ne!(said.code, 0, "{said:?}");
     assert!(!place.workspace.join("kept").exists());
     let said = write("large", &"x".repeat(100_000));
     assert_ne!(said.code, 0, "{said:?}");
-    assert!(std::fs::metadata(place.workspace.join("large")).map_or(0, |about| about.len()) <= 64 << 10);
+    assert!(
+        std::fs::metadata(place.workspace.join("large")).map_or(0, |about| about.len()) <= 64 << 10
+    );
     // A second name of a file outside is not written through.
     let outside = tempfile::tempdir_in(place.workspace.parent().unwrap()).unwrap();
     let target = outside.path().join("target");
@@ -81,11 +109,21 @@ fn a_module_writes_where_the_call_may_and_keeps_the_calls_rules() {
     let _said = write("second", "after");
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "before");
     // What it writes counts for the session.
-    let before = place.server.call("GET", "/sessions", None).unwrap().body.to_string();
+    let before = place
+        .server
+        .call("GET", "/sessions", None)
+        .unwrap()
+        .body
+        .to_string();
     let said = place.bash("echo '{\"do\": \"write\", \"path\": \"/workspace/again\", \"text\": \"y\"}' | writer; cat again");
     assert!(said.output.ends_with('y'), "{said:?}");
     place.bash("true");
-    let after = place.server.call("GET", "/sessions", None).unwrap().body.to_string();
+    let after = place
+        .server
+        .call("GET", "/sessions", None)
+        .unwrap()
+        .body
+        .to_string();
     assert_ne!(before, after);
 }
 
@@ -97,5 +135,8 @@ fn what_a_tool_leaves_of_its_input_is_there_for_the_next() {
     let said = place.bash("printf '1\\n2\\n3\\n' | while read n; do quiet none < /dev/null; echo $n; done | tail -n 1");
     assert_eq!(said.output, "3\n", "{said:?}");
     let said = place.bash("printf '{\"do\": \"arguments\"}\\n2\\n3\\n' | (quiet; cat | wc -l)");
-    assert!(said.output.ends_with("0\n"), "it read all of its input: {said:?}");
+    assert!(
+        said.output.ends_with("0\n"),
+        "it read all of its input: {said:?}"
+    );
 }

@@ -22,7 +22,11 @@ fn each_kind_ends_by_its_limit_and_is_named() {
             let lasted = began.elapsed();
             assert_ne!(said.code, 0, "{tool} {what} {said:?}");
             let by = said.stopped_by.clone().unwrap_or_default();
-            assert!(limits.contains(&&*by), "{tool} {what} ended by {by:?}: {:?}", said.error);
+            assert!(
+                limits.contains(&&*by),
+                "{tool} {what} ended by {by:?}: {:?}",
+                said.error
+            );
             // Two seconds, and as long again for a loaded machine.
             assert!(lasted < Duration::from_secs(6), "{tool} {what} {lasted:?}");
             let said = place.bash("echo next");
@@ -32,7 +36,10 @@ fn each_kind_ends_by_its_limit_and_is_named() {
         let said = place.call(tool, &json!({"do": "allocate"}));
         let words: Vec<_> = said.plain().split(' ').collect();
         let allocated = words.get(2).and_then(|count| count.parse::<u64>().ok());
-        assert!(allocated.is_some_and(|count| count <= 48), "{tool} {said:?}");
+        assert!(
+            allocated.is_some_and(|count| count <= 48),
+            "{tool} {said:?}"
+        );
         let said = place.call(tool, &json!({"do": "recurse"}));
         assert!(matches!(said.code, 134 | 139), "{tool} {said:?}");
         let said = place.call(tool, &json!({"do": "trap"}));
@@ -44,7 +51,9 @@ fn each_kind_ends_by_its_limit_and_is_named() {
 
 #[test]
 fn fuel_is_counted_and_ends_a_tool() {
-    let place = Place::new(&misbehaving_rules("limits = { fuel = 300000000, wall = \"30s\" }"));
+    let place = Place::new(&misbehaving_rules(
+        "limits = { fuel = 300000000, wall = \"30s\" }",
+    ));
     for (tool, ..) in misbehaving() {
         let said = place.call(tool, &json!({"do": "loop"}));
         assert_eq!(said.stopped_by.as_deref(), Some("fuel"), "{tool} {said:?}");
@@ -55,11 +64,16 @@ fn fuel_is_counted_and_ends_a_tool() {
 
 #[test]
 fn a_tool_in_a_shell_ends_with_its_limit_its_reader_and_its_call() {
-    let place = Place::new(&misbehaving_rules("limits = { wall = \"2s\", output_stop = \"64MiB\" }"));
+    let place = Place::new(&misbehaving_rules(
+        "limits = { wall = \"2s\", output_stop = \"64MiB\" }",
+    ));
     for (tool, kind, _) in misbehaving() {
         let start = |what: &str| format!("echo '{{\"do\": \"{what}\"}}' | {tool}");
         let said = place.bash(&format!("{}; echo $?", start("loop")));
-        assert!(said.error.contains("stopped by its limit `wall`"), "{tool} {said:?}");
+        assert!(
+            said.error.contains("stopped by its limit `wall`"),
+            "{tool} {said:?}"
+        );
         assert_eq!(said.output, "124\n", "{tool} {said:?}");
         // Its reader goes away.
         if (tool, kind) != ("bad-typed", "component") {
@@ -68,19 +82,35 @@ fn a_tool_in_a_shell_ends_with_its_limit_its_reader_and_its_call() {
         }
         // Its call ends before it does.
         let began = Instant::now();
-        let request = json!({"tool": "bash", "input": {"command": start("sleep")}, "timeoutMs": 700});
+        let request =
+            json!({"tool": "bash", "input": {"command": start("sleep")}, "timeoutMs": 700});
         let said = place.asked(&request);
         assert_eq!(said.stopped_by.as_deref(), Some("wall"), "{tool} {said:?}");
         assert!(began.elapsed() < Duration::from_secs(2), "{tool}");
         // A signal.
-        let said = place.bash(&format!("{} & sleep 0.3; kill %1; wait %1; echo $?", start("sleep")));
-        assert!(said.output.trim_end().parse::<u32>().is_ok_and(|code| code > 128), "{tool} {said:?}");
+        let said = place.bash(&format!(
+            "{} & sleep 0.3; kill %1; wait %1; echo $?",
+            start("sleep")
+        ));
+        assert!(
+            said.output
+                .trim_end()
+                .parse::<u32>()
+                .is_ok_and(|code| code > 128),
+            "{tool} {said:?}"
+        );
     }
     // All of it is recorded, each start by itself with its end.
     let of = |event: &str| {
         let record = place.record();
         let lines = record.iter().filter(|line| line["event"] == event);
-        lines.filter(|line| line["requestId"].as_str().is_some_and(|id| id.contains('.'))).count()
+        lines
+            .filter(|line| {
+                line["requestId"]
+                    .as_str()
+                    .is_some_and(|id| id.contains('.'))
+            })
+            .count()
     };
     assert!(of("intent") >= 3, "{}", of("intent"));
     // An outcome may wait in memory for the next intent, not for long.

@@ -18,7 +18,10 @@ fn refused(rules: &str) -> Option<String> {
 fn what_is_not_granted_does_not_load_and_is_named() {
     let module = |name: &str| rule("t", "module", &guest(name), "");
     let said = refused(&module("foreign.wasm")).unwrap();
-    assert!(said.contains("env::do_something") && said.contains("not granted"), "{said}");
+    assert!(
+        said.contains("env::do_something") && said.contains("not granted"),
+        "{said}"
+    );
     assert!(said.contains("tool[1].file"), "{said}");
     // The twin: a file that asks for nothing else loads.
     assert_eq!(refused(&module("copy.wasm")), None);
@@ -33,9 +36,15 @@ fn what_is_not_granted_does_not_load_and_is_named() {
         ("component-foreign.wasm", "acme:stuff/thing"),
     ] {
         let said = refused(&rule("t", "component", &guest(file), "")).unwrap();
-        assert!(said.contains(name) && said.contains("not granted"), "{file}: {said}");
+        assert!(
+            said.contains(name) && said.contains("not granted"),
+            "{file}: {said}"
+        );
     }
-    assert_eq!(refused(&rule("t", "component", &guest("copy-component.wasm"), "")), None);
+    assert_eq!(
+        refused(&rule("t", "component", &guest("copy-component.wasm"), "")),
+        None
+    );
 }
 
 #[test]
@@ -47,39 +56,100 @@ fn every_wrong_key_is_named_with_its_line_and_a_way_out() {
         (swap("name = \"t\"", "name = \"A T\""), "cannot name a tool"),
         (swap("name = \"t\"", "name = \"bash\""), "is there already"),
         (swap("name = \"t\"", "name = \"grep\""), "is there already"),
-        (swap("kind = \"module\"", "kind = \"modul\""), "write \"module\""),
-        (swap("kind = \"module\"", "kind = \"component\""), if COMPONENTS { "is a module, not a component" } else { "built without" }),
+        (
+            swap("kind = \"module\"", "kind = \"modul\""),
+            "write \"module\"",
+        ),
+        (
+            swap("kind = \"module\"", "kind = \"component\""),
+            if COMPONENTS {
+                "is a module, not a component"
+            } else {
+                "built without"
+            },
+        ),
         (swap("kind = \"module\"\n", ""), "kind"),
-        (swap("description = \"A tool for tests.\"\n", ""), "description"),
-        (swap(&digest(&file), &"0".repeat(64)), "the file has the digest"),
+        (
+            swap("description = \"A tool for tests.\"\n", ""),
+            "description",
+        ),
+        (
+            swap(&digest(&file), &"0".repeat(64)),
+            "the file has the digest",
+        ),
         (swap(&digest(&file), "abc"), "is no SHA-256"),
-        (swap(&file.display().to_string(), "/nowhere/x.wasm"), "cannot be read"),
-        (good.clone() + "mounts = [{ guest = \"/absent\", access = \"read-only\" }]\n", "calls have no folder"),
-        (good.clone() + "mounts = [{ guest = \"/x\", host = \"/\", access = \"read-only\" }]\n", "whole host"),
-        (good.clone() + "mounts = [{ guest = \"/bin\", host = \"/srv\", access = \"read-only\" }]\n", "cannot be a mount"),
-        (good.clone() + "environment = { \"A=B\" = \"x\" }\n", "cannot be a variable"),
+        (
+            swap(&file.display().to_string(), "/nowhere/x.wasm"),
+            "cannot be read",
+        ),
+        (
+            good.clone() + "mounts = [{ guest = \"/absent\", access = \"read-only\" }]\n",
+            "calls have no folder",
+        ),
+        (
+            good.clone() + "mounts = [{ guest = \"/x\", host = \"/\", access = \"read-only\" }]\n",
+            "whole host",
+        ),
+        (
+            good.clone()
+                + "mounts = [{ guest = \"/bin\", host = \"/srv\", access = \"read-only\" }]\n",
+            "cannot be a mount",
+        ),
+        (
+            good.clone() + "environment = { \"A=B\" = \"x\" }\n",
+            "cannot be a variable",
+        ),
         (good.clone() + "limits = { wall = \"soon\" }\n", "wall"),
         (good.clone() + "colour = 1\n", "there is no such key"),
-        (good.clone() + "names = [\"bash\"]\n", "has `names` and `name`"),
-        (good.clone() + "[tool.input]\ntype = \"objekt\"\n", "tool[1].input"),
-        (good.clone() + "[tool.input]\n\"$ref\" = \"http://example.org/schema\"\n", "tool[1].input"),
-        (good.clone() + "allows = ['{\"a\": 1}']\n[tool.input]\nadditionalProperties = false\ntype = \"object\"\n", "the schema refuses"),
-        (good.clone() + "denies = ['{\"a\": 1}']\n", "the schema takes"),
-        (good.clone() + &rule("t", "module", &file, ""), "defined twice"),
-        ("[[tool]]\nnames = [\"grep\"]\nfile = \"x\"\nreason = \"r\"\n".to_owned(), "no such key"),
+        (
+            good.clone() + "names = [\"bash\"]\n",
+            "has `names` and `name`",
+        ),
+        (
+            good.clone() + "[tool.input]\ntype = \"objekt\"\n",
+            "tool[1].input",
+        ),
+        (
+            good.clone() + "[tool.input]\n\"$ref\" = \"http://example.org/schema\"\n",
+            "tool[1].input",
+        ),
+        (
+            good.clone()
+                + "allows = ['{\"a\": 1}']\n[tool.input]\nadditionalProperties = false\ntype = \"object\"\n",
+            "the schema refuses",
+        ),
+        (
+            good.clone() + "denies = ['{\"a\": 1}']\n",
+            "the schema takes",
+        ),
+        (
+            good.clone() + &rule("t", "module", &file, ""),
+            "defined twice",
+        ),
+        (
+            "[[tool]]\nnames = [\"grep\"]\nfile = \"x\"\nreason = \"r\"\n".to_owned(),
+            "no such key",
+        ),
     ];
     assert_eq!(refused(&good), None);
     for (rules, part) in wrong {
         let said = refused(&rules).unwrap_or_else(|| panic!("loads: {rules}"));
-        assert!(said.contains(part) && said.contains("line "), "{part}: {said}");
+        assert!(
+            said.contains(part) && said.contains("line "),
+            "{part}: {said}"
+        );
     }
 }
 
 #[test]
 fn a_component_may_not_write_and_both_digests_are_told() {
     let file = guest("copy.wasm");
-    let said = refused(&rule("t", "module", &file, "").replace(&digest(&file), &"1".repeat(64))).unwrap();
-    assert!(said.contains(&digest(&file)) && said.contains(&"1".repeat(64)), "{said}");
+    let said =
+        refused(&rule("t", "module", &file, "").replace(&digest(&file), &"1".repeat(64))).unwrap();
+    assert!(
+        said.contains(&digest(&file)) && said.contains(&"1".repeat(64)),
+        "{said}"
+    );
     let more = "mounts = [{ guest = \"/workspace\", access = \"read-write\" }]";
     let said = refused(&rule("t", "component", &guest("copy-component.wasm"), more)).unwrap();
     assert!(said.contains("a component only reads"), "{said}");
@@ -93,13 +163,23 @@ fn a_denied_tool_is_denied_in_every_way_and_does_not_run() {
     let more = "mounts = [{ guest = \"/workspace\", access = \"read-write\" }]";
     let place = Place::new(&format!("{}{deny}", rule("t", "module", &file, more)));
     let input = json!({"do": "write", "path": "made", "text": "x"});
-    let answer = place.server.execute(&json!({"tool": "t", "input": input})).unwrap();
+    let answer = place
+        .server
+        .execute(&json!({"tool": "t", "input": input}))
+        .unwrap();
     assert_eq!(answer.status, 403, "{}", answer.body);
-    let said = place.bash("echo '{\"do\": \"write\", \"path\": \"/workspace/made\", \"text\": \"x\"}' | t; echo $?");
-    assert!(said.error.contains("not today") && said.output == "126\n", "{said:?}");
+    let said = place.bash(
+        "echo '{\"do\": \"write\", \"path\": \"/workspace/made\", \"text\": \"x\"}' | t; echo $?",
+    );
+    assert!(
+        said.error.contains("not today") && said.output == "126\n",
+        "{said:?}"
+    );
     assert!(!place.workspace.join("made").exists());
     let record = place.record();
-    let denied = record.iter().filter(|line| line["tool"] == "t" && line["decision"] == "deny");
+    let denied = record
+        .iter()
+        .filter(|line| line["tool"] == "t" && line["decision"] == "deny");
     assert_eq!(denied.count(), 2);
 }
 
@@ -114,7 +194,9 @@ fn a_file_that_is_swapped_after_the_check_changes_nothing() {
     assert!(said.output.contains("as checked"), "{said:?}");
     // A reload sees the swap, says both digests, and leaves the old policy in force.
     rustix::process::kill_process(place.server.pid(), rustix::process::Signal::HUP).unwrap();
-    let failed = || place.server.call("GET", "/readyz", None).unwrap().body["policies"]["reloadFailed"] == true;
+    let failed = || {
+        place.server.call("GET", "/readyz", None).unwrap().body["policies"]["reloadFailed"] == true
+    };
     for _ in 0..100 {
         if failed() {
             break;
@@ -162,12 +244,21 @@ fn hostile_files_are_refused_or_contained() {
     println!("{refusals} hostile files refused, {contained} load");
     assert!(refusals >= 20, "{refusals}");
     let place = Place::new(&rules);
-    for line in rules.lines().filter_map(|line| line.strip_prefix("name = \"")) {
+    for line in rules
+        .lines()
+        .filter_map(|line| line.strip_prefix("name = \""))
+    {
         let name = line.trim_end_matches('"');
-        let answer = place.server.execute(&json!({"tool": name, "input": {}})).unwrap();
+        let answer = place
+            .server
+            .execute(&json!({"tool": name, "input": {}}))
+            .unwrap();
         assert_eq!(answer.status, 200, "{name}: {}", answer.body);
         let said = place.bash("echo neighbour");
         assert_eq!(said.output, "neighbour\n", "{name}");
     }
-    assert_eq!(place.server.call("GET", "/readyz", None).unwrap().status, 200);
+    assert_eq!(
+        place.server.call("GET", "/readyz", None).unwrap().status,
+        200
+    );
 }

@@ -4,9 +4,7 @@ use wasmparser::WasmFeatures;
 use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::cell::{
-    engine::{
-        FEATURES, INSTANCE_BYTES_MAX, MEMORY_BYTES_MAX, SLOTS, TABLE_ELEMENTS_MAX, config,
-    },
+    engine::{FEATURES, INSTANCE_BYTES_MAX, MEMORY_BYTES_MAX, SLOTS, TABLE_ELEMENTS_MAX, config},
     runtime::SLOTS_GUARANTEED,
 };
 

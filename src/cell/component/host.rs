@@ -74,7 +74,12 @@ impl filesystem::preopens::Host for FoldersView<'_> {
         for (name, folder) in self.folders {
             // Operations that wait, as opening a FIFO does, must not hold up the thread that ends
             // calls: they go to threads of their own.
-            let folder = Dir::new(folder.try_clone()?, FsPerms::ReadOnly, OpenMode::READ, false);
+            let folder = Dir::new(
+                folder.try_clone()?,
+                FsPerms::ReadOnly,
+                OpenMode::READ,
+                false,
+            );
             let resource = self.table.push(Descriptor::Dir(folder))?;
             given.push((resource, name.clone()));
         }

@@ -40,7 +40,9 @@ pub async fn run(guest: &Guest, tool: &ComponentTool) -> Status {
     let status = match start(guest, tool, streams).await {
         Ok(status) => status,
         Err(text) => {
-            stderr.write_all(format!("hotcell: {text}\n").as_bytes()).await;
+            stderr
+                .write_all(format!("hotcell: {text}\n").as_bytes())
+                .await;
             Status::Exited(NOT_RUN)
         }
     };
@@ -74,7 +76,8 @@ async fn start(
     let host = Host {
         wasi: wasi.build(),
         table,
-        folders: folders.map_err(|errno| format!("its folders cannot be opened (error {})", errno.0))?,
+        folders: folders
+            .map_err(|errno| format!("its folders cannot be opened (error {})", errno.0))?,
         call: Arc::clone(guest.call()),
         fuel_seen: FUEL_START,
         memory_held: 0,
@@ -147,8 +150,7 @@ async fn typed(
         }
     };
     let instance = tool.pre.instantiate_async(&mut *store).await?;
-    let run = instance
-        .get_typed_func::<(&str,), (Result<String, String>,)>(&mut *store, "run")?;
+    let run = instance.get_typed_func::<(&str,), (Result<String, String>,)>(&mut *store, "run")?;
     let (answer,) = run.call_async(store, (&input,)).await?;
     let (stream, text, code) = match answer {
         Ok(text) => (stdout, text, 0),
@@ -167,10 +169,14 @@ async fn read_all(mut stdin: Stdin) -> Result<String, String> {
     loop {
         stdin.ready().await;
         // An error is the end.
-        let Ok(piece) = stdin.read(usize::MAX) else { break };
+        let Ok(piece) = stdin.read(usize::MAX) else {
+            break;
+        };
         input.extend_from_slice(&piece);
         if input.len() > INPUT_BYTES_MAX {
-            return Err(format!("hotcell: the input has over {INPUT_BYTES_MAX} bytes\n"));
+            return Err(format!(
+                "hotcell: the input has over {INPUT_BYTES_MAX} bytes\n"
+            ));
         }
     }
     String::from_utf8(input).map_err(|_| "hotcell: the input is not UTF-8\n".to_owned())
@@ -191,7 +197,10 @@ async fn folders(guest: &Guest) -> Result<Vec<(String, File)>, Errno> {
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(&*fd, ".", flags, Mode::empty())?;
-        open.push((String::from_utf8_lossy(name).into_owned(), File::from(folder)));
+        open.push((
+            String::from_utf8_lossy(name).into_owned(),
+            File::from(folder),
+        ));
     }
     Ok(open)
 }

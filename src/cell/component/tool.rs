@@ -80,7 +80,8 @@ fn entry(engine: &Engine, component: &Component) -> anyhow::Result<Entry> {
             return Ok(Entry::Command(name.to_owned()));
         }
     }
-    let Some(ComponentItem::ComponentFunc(run)) = exports.get_export(engine, "run").map(|e| e.ty) else {
+    let Some(ComponentItem::ComponentFunc(run)) = exports.get_export(engine, "run").map(|e| e.ty)
+    else {
         bail!("exports neither `wasi:cli/run@0.2` nor a function `run`");
     };
     let parameters: Vec<_> = run.params().map(|(_, ty)| ty).collect();

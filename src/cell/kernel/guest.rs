@@ -5,9 +5,9 @@ use std::{fmt, sync::Arc};
 use wasmtime::{AsContextMut, Memory, ResourceLimiter};
 
 use super::{Call, Descriptors, Process, signal};
-use crate::cell::{engine::TABLE_ELEMENTS_MAX, programs::Module, runtime::Runtime, wasi::Errno};
 #[cfg(feature = "components")]
 use crate::cell::component::ComponentTool;
+use crate::cell::{engine::TABLE_ELEMENTS_MAX, programs::Module, runtime::Runtime, wasi::Errno};
 use crate::outcome::StoppedBy;
 
 /// Fuel a store starts with; the budget that counts is the call's.

@@ -9,18 +9,18 @@ use std::{
 use wasmtime::{Instance, Store};
 
 use super::{
-    Call, Code, Descriptor, Descriptors, Exit, FIRST_PREOPEN, Guest, Image, Inherited, Pid, Preopen,
-    Process, Status,
+    Call, Code, Descriptor, Descriptors, Exit, FIRST_PREOPEN, Guest, Image, Inherited, Pid,
+    Preopen, Process, Status,
     guest::{settle_fuel, signal_of},
     native,
     signal::{self, Signals},
 };
+#[cfg(feature = "components")]
+use crate::cell::component;
 use crate::cell::{
     runtime::{Runtime, Slot},
     wasi::{Errno, open_path},
 };
-#[cfg(feature = "components")]
-use crate::cell::component;
 
 /// The file creation mask of a call's first process (DESIGN §6).
 const UMASK: u32 = 0o022;
@@ -168,7 +168,10 @@ async fn run(mut guest: Guest, mut ended: Option<Status>) -> Status {
             Code::Component(tool) => return component::run(&guest, &Arc::clone(tool)).await,
         };
         if let Err(errno) = open_preopens(&mut guest).await {
-            let text = format!("hotcell: its folders cannot be opened (error {})\n", errno.0);
+            let text = format!(
+                "hotcell: its folders cannot be opened (error {})\n",
+                errno.0
+            );
             say(&guest, text.as_bytes()).await;
             return Status::Exited(DENIED);
         }
