@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::{Lane, rule};
+use crate::{Lane, own, rule};
 
 fn writing() -> Lane {
     let more = "access = \"read-write\"\n";
@@ -19,8 +19,24 @@ fn writing() -> Lane {
             rule("/usr/bin/mkfifo", more),
             rule("/usr/bin/chmod", more),
             rule("/usr/bin/cat", ""),
+            replacing(),
         ]
         .concat(),
+    )
+}
+
+/// What a shell does in one run.
+const REPLACES: &str = "rm -r held\nmkdir held\n";
+
+/// A rule that runs it.
+fn replacing() -> String {
+    use sha2::{Digest as _, Sha256};
+    let digest = Sha256::digest(REPLACES);
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "[[native]]\nprogram = \"/usr/bin/bash\"\nargs = [\"replace.sh\"]\nscript_sha256 = \"{digest}\"\n\
+         helpers = [{{ path = \"/usr/bin/rm\" }}, {{ path = \"/usr/bin/mkdir\" }}]\n\
+         access = \"read-write\"\nconfinement = \"strong\"\nreason = \"tests\"\n"
     )
 }
 
@@ -72,6 +88,13 @@ fn changes_are_taken_over_as_they_are() {
 fn a_run_that_breaks_a_rule_changes_nothing() {
     let lane = writing();
     lane.bash("mkdir -p r; echo keep > r/kept");
+    // A repository of somebody else's, which a guest may not change.
+    let held = lane.workspace.join("held/deep/.git");
+    std::fs::create_dir_all(&held).unwrap();
+    std::fs::write(held.join("config"), "as it was\n").unwrap();
+    std::fs::write(lane.workspace.join("replace.sh"), REPLACES).unwrap();
+    own(&lane.workspace.join("held"));
+    own(&lane.workspace.join("replace.sh"));
     for (command, why) in [
         (
             "echo x | /usr/bin/tee r/ok .envrc",
@@ -80,6 +103,9 @@ fn a_run_that_breaks_a_rule_changes_nothing() {
         ("/usr/bin/mkdir -p r/ok .git", "`.git`"),
         ("/usr/bin/mkdir -p r/ok r/deep/.git/hooks", "`r/deep/.git`"),
         ("/usr/bin/touch r/ok r/.git", "`r/.git`"),
+        // Nor is it removed with a folder above it, replaced or not.
+        ("/usr/bin/rm -r held", "it changed `held/deep/.git`"),
+        ("/usr/bin/bash replace.sh", "it changed `held/deep/.git`"),
         ("/usr/bin/mkfifo r/ok", "which is no file, folder or link"),
         (
             "head -c 40000000 /dev/zero | /usr/bin/tee r/ok > /dev/null",
@@ -92,8 +118,13 @@ fn a_run_that_breaks_a_rule_changes_nothing() {
         assert!(!lane.workspace.join("r/ok").exists(), "{command}");
         assert!(!lane.workspace.join(".envrc").exists(), "{command}");
         assert!(!lane.workspace.join("r/deep").exists(), "{command}");
+        let kept = std::fs::read_to_string(held.join("config"));
+        assert_eq!(kept.unwrap(), "as it was\n", "{command}");
     }
-    assert_eq!(lane.bash("ls -A . r").output, ".:\nr\n\nr:\nkept\n");
+    assert_eq!(
+        lane.bash("ls -A . r").output,
+        ".:\nheld\nr\nreplace.sh\n\nr:\nkept\n"
+    );
     // The session's room is for natives and guests together: 64 MiB, of which these take 60.
     let fill = "for i in 1 2 3 4 5 6; do head -c 10485760 /dev/zero | /usr/bin/tee f$i > /dev/null || echo no $i; done";
     let said = lane.bash(fill);

@@ -68,6 +68,36 @@ fn an_agent_clones_edits_looks_and_commits_and_all_of_it_is_recorded() {
     );
 }
 
+/// A repository may hold protected names, and a copy of it is no copy without them; but only a folder
+/// that the clone makes may get them.
+#[test]
+fn a_clone_brings_protected_names_into_a_new_folder_only() {
+    let lane = Lane::shipped("coding-agent.toml");
+    let origin = lane.workspace.join("origin");
+    std::fs::create_dir(&origin).unwrap();
+    std::fs::create_dir(origin.join("sub")).unwrap();
+    std::fs::write(origin.join(".gitattributes"), "* text\n").unwrap();
+    std::fs::write(origin.join("sub/.envrc"), "echo hello\n").unwrap();
+    repository(&origin, 1);
+    std::fs::create_dir(lane.workspace.join("there")).unwrap();
+    own(&lane.workspace.join("there"));
+    let said = lane.bash("git clone --quiet origin new; cat new/.gitattributes new/sub/.envrc");
+    assert_eq!(said.output, "* text\necho hello\n", "{said:?}");
+    let said = lane.bash("git clone --quiet origin there/new; ls -A there");
+    assert_eq!(said.output, "new\n", "{said:?}");
+    // The twins: a folder that was there, empty as it is, stays as protected as it was.
+    std::fs::remove_dir_all(lane.workspace.join("there/new")).unwrap();
+    let said = lane.bash("git clone --quiet origin there; echo $?; ls -A there");
+    assert_eq!(said.output, "1\n", "{said:?}");
+    let protected = ["there/.gitattributes", "there/sub/.envrc"];
+    let told = |path| said.error.contains(&format!("it changed `{path}`"));
+    assert!(protected.into_iter().any(told), "{said:?}");
+    // What was cloned is protected from then on, from guests and from git.
+    let said = lane.bash("cd new; echo x >> .gitattributes; rm sub/.envrc; git status --short");
+    assert_eq!(said.output, "", "{said:?}");
+    assert!(origin.join("sub/.envrc").exists());
+}
+
 #[test]
 fn what_no_rule_allows_does_not_run_is_told_what_may_and_is_recorded() {
     let lane = Lane::shipped("read-only.toml");
