@@ -19,6 +19,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
 use crate::confinement::enclose::{Terms, enclose, last_walls};
+use crate::confinement::probe::Wall;
 use crate::frame::{push_frame, read_frame};
 use crate::native::order::{
     ASSIGNMENT_BYTES_MAX, Assignment, Ended, REPORT_BYTES_MAX, Report, Start, Status, Word,
@@ -97,7 +98,10 @@ fn begin(
     stdio: [OwnedFd; 3],
 ) -> anyhow::Result<(Pid, OwnedFd)> {
     enclose(&assignment.terms, map)?;
-    for folder in &assignment.start.folders {
+    let keeps = |wall| assignment.terms.plan.left_out.keeps(wall);
+    let folders = assignment.start.folders.iter();
+    // Where a test leaves the root out, they would be the host's.
+    for folder in folders.filter(|_| keeps(Wall::Root)) {
         std::fs::create_dir(folder)?;
     }
     let words = Words::of(&assignment.start)?;
@@ -197,8 +201,9 @@ fn prepare(terms: &Terms, start: &Start, stdio: &[OwnedFd; 3]) -> anyhow::Result
         }
     }
     let flags = libc::CLOSE_RANGE_CLOEXEC;
+    let closes = terms.plan.left_out.keeps(Wall::Inheritance);
     // SAFETY: no memory is involved.
-    if unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, flags) } < 0 {
+    if closes && unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, flags) } < 0 {
         return Err(io::Error::last_os_error().into());
     }
     Ok(program)
