@@ -31,6 +31,9 @@ pub(super) const SOCKET_NUMBER: RawFd = 3;
 /// The number under which it finds the user namespace that maps root.
 pub(super) const OWNER_MAP_NUMBER: RawFd = 4;
 
+/// Bytes of a set of signals, as the kernel has it (rt_sigaction(2)).
+const SIGNAL_SET_BYTES: usize = 8;
+
 /// Starts one native program as the broker says, and reports how it ended.
 ///
 /// # Errors
@@ -211,9 +214,21 @@ fn prepare(terms: &Terms, start: &Start, stdio: &[OwnedFd; 3]) -> anyhow::Result
 
 /// The program starts with every signal as the kernel has it, and none held back.
 fn default_signals() {
+    // As the kernel has it: `SIG_DFL`, no flags, no mask. The C library keeps two signals to itself and
+    // refuses to name them, and whoever started the broker may have had them ignored.
+    let default = [0_usize; 4];
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: the default action runs no code of ours; numbers that take none are refused.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the kernel's structure is no longer than this; the default action runs no code of
+        // ours, and numbers that take none are refused.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null::<usize>(),
+                SIGNAL_SET_BYTES,
+            )
+        };
     }
     let none = no_signals();
     // SAFETY: the set lives until the call returns; what was held back is not asked for.

@@ -102,6 +102,8 @@ fn an_agent_runs_the_tests_of_a_crate_and_of_a_python_project() {
         "{broken}; cd /workspace/crate; cargo test --offline > /dev/null 2>&1; echo $?"
     ));
     assert_eq!(said.output, "101\n", "{said:?}");
+    // Once this call's intent is on the disk, what was told before it is, too.
+    lane.bash("true");
     for (word, runs) in [("\"test\"", 2), ("\"unittest\"", 1)] {
         let (intents, outcomes) = lane.native_records(word);
         assert_eq!((intents.len(), outcomes.len()), (runs, runs), "{word}");
