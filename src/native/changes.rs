@@ -208,7 +208,11 @@ impl Layers {
                 Kind::Link
             }
             FileType::CharacterDevice if about.st_rdev == 0 => Kind::Removed,
-            _ => return Err(Refusal::Special(shown(path))),
+            FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => return Err(Refusal::Special(shown(path))),
         };
         if !matches!(kind, FileType::Directory) {
             self.allow(allowed, path, Cover::Above)?;
@@ -301,14 +305,14 @@ impl Layers {
             let known: Vec<_> = known.split('/').map(str::as_bytes).collect();
             inside.starts_with(&known)
         };
-        if recipe.never.iter().any(|known| begins(&known)) {
+        if recipe.never.iter().any(begins) {
             return refused();
         }
         let folder: Vec<u8> = names.get(..=own).unwrap_or_default().join(&b'/');
         let was_there = self.before(&folder)?.is_some();
         // The repository itself as a file or link stands for another one.
         let itself = inside.is_empty() && least == Cover::Above;
-        if itself || (was_there && recipe.keeps.iter().any(|known| begins(&known))) {
+        if itself || (was_there && recipe.keeps.iter().any(begins)) {
             return refused();
         }
         Ok(())

@@ -78,10 +78,7 @@ impl<'a> Grounds<'a> {
     pub fn meet(&self, probe: &Probe) -> Met {
         let plainly = self.plainly(probe);
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let server = match probe.tool {
-            Tool::Git => &self.git,
-            _ => &self.builds,
-        };
+        let server = self.server(probe);
         let session = format!("s{number}");
         server.open_session(&session).unwrap();
         let workspace = server.workspace(&session).unwrap();
@@ -115,9 +112,10 @@ impl<'a> Grounds<'a> {
             is_hole(read, "a secret was read");
         }
         let ran = text.contains(RAN) || holds(&after, RAN);
-        match probe.tool {
-            Tool::Git => is_hole(ran, "what the repository names ran"),
-            _ => is_hole(after != repository, "the workspace changed"),
+        if probe.tool == Tool::Git {
+            is_hole(ran, "what the repository names ran");
+        } else {
+            is_hole(after != repository, "the workspace changed");
         }
         // What did not even start proves nothing.
         let denied = [
@@ -141,6 +139,15 @@ impl<'a> Grounds<'a> {
             holes,
             ran,
             said: format!("{} {first}", answer.body["exitCode"]),
+        }
+    }
+
+    /// The server whose policy allows the probe's command.
+    fn server(&self, probe: &Probe) -> &Server {
+        if probe.tool == Tool::Git {
+            &self.git
+        } else {
+            &self.builds
         }
     }
 
@@ -225,10 +232,7 @@ impl<'a> Grounds<'a> {
         shell.env("CANARY", out.join("canary"));
         shell.env("PORT", outside.port.to_string());
         shell.env("MARK", &outside.mark);
-        let server = match probe.tool {
-            Tool::Git => &self.git,
-            _ => &self.builds,
-        };
+        let server = self.server(probe);
         shell.env("BROKER", server.pid().as_raw_nonzero().to_string());
         let made = shell.output().unwrap();
         let error = String::from_utf8_lossy(&made.stderr);
