@@ -229,7 +229,9 @@ impl<'a> Lane<'a> {
                 let found = Found::Killed(signal.try_into().unwrap());
                 vec![probe::find(&target.only[0]).unwrap().finding(found)]
             }
-            ended => panic!("{:?} without {left_out:?}: {ended:?}: {text}", target.only),
+            ended @ (Status::Exited(_) | Status::Signaled(_)) => {
+                panic!("{:?} without {left_out:?}: {ended:?}: {text}", target.only)
+            }
         }
     }
 
