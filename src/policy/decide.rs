@@ -21,6 +21,10 @@ const LISTED_MAX: usize = 12;
 /// What the policy says. Only the allowing arm carries a [`Grant`].
 #[must_use]
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a request, taken apart where it is made"
+)]
 pub enum Decision {
     Allow(Grant),
     Deny(Denial),
