@@ -294,7 +294,7 @@ impl CellPool {
                 self.guests.progress().generation
             }
         };
-        let folders = folders(home, order)?;
+        let folders = self.folders(home, order)?;
         let held = self.places.hold(&home.key, folders, generation);
         let link = held
             .cell
@@ -310,6 +310,28 @@ impl CellPool {
                 Err(error)
             }
         }
+    }
+
+    /// What the cell of an order must see. Where its last cell saw the same, that is looked at once
+    /// more and not opened.
+    fn folders(&self, home: &Home, order: &Order) -> Result<Vec<Folder>, StartError> {
+        let wanted = wanted(home, order);
+        let known = self.places.folders(&home.key).filter(|known| {
+            let same = |(folder, (path, writable)): (&Folder, &(&PathBuf, bool))| {
+                folder.path == **path && folder.writable == *writable && folder.stays()
+            };
+            known.len() == wanted.len() && known.iter().zip(&wanted).all(same)
+        });
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let folder = |(path, writable): (&PathBuf, bool)| {
+            Folder::at(path, writable).map_err(|source| StartError::Folder {
+                path: path.clone(),
+                source,
+            })
+        };
+        wanted.into_iter().map(folder).collect()
     }
 
     /// A sealed process whose events are taken.
@@ -336,22 +358,19 @@ async fn cancel(mut running: RunningCall) -> Result<Outcome, CellError> {
     }
 }
 
-/// What the cell of an order must see.
-fn folders(home: &Home, order: &Order) -> Result<Vec<Folder>, StartError> {
+/// The host folders of an order, and which of them may be written.
+fn wanted<'a>(home: &'a Home, order: &'a Order) -> Vec<(&'a PathBuf, bool)> {
     let shared = home.shared.as_ref();
     let mounts = order
         .mounts
         .iter()
         .map(|mount| (&mount.host, mount.writable));
     let own = mounts.filter(|(path, _)| shared.is_none_or(|shared| !path.starts_with(shared)));
-    let all = shared.map(|path| (path, true)).into_iter().chain(own);
-    let folder = |(path, writable): (&PathBuf, bool)| {
-        Folder::at(path, writable).map_err(|source| StartError::Folder {
-            path: path.clone(),
-            source,
-        })
-    };
-    all.map(folder).collect()
+    shared
+        .map(|path| (path, true))
+        .into_iter()
+        .chain(own)
+        .collect()
 }
 
 /// The bytes of an order's long fields, which callers choose.

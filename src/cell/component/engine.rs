@@ -38,7 +38,7 @@ pub fn engine() -> wasmtime::Result<Engine> {
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_core_instance_size(INSTANCE_BYTES_MAX)
         .max_memory_size(MEMORY_BYTES_MAX)
-        .linear_memory_keep_resident(128 << 10)
+        .linear_memory_keep_resident(0)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(32 << 10)
         .max_unused_warm_slots(8);
