@@ -213,10 +213,15 @@ impl Executor {
                     () = &mut cancelled => return Ok(Outcome::stopped(StoppedBy::Cancelled, "")),
                 };
                 order.session = Some(holds(counting.known()));
-                let above = self.children((&grant, &order), asked, counting.known());
+                let children = self.children((&grant, &order), asked, counting.known());
+                let above = children.clone().map(|children| children as Arc<dyn Above>);
                 let order = (*order, self.home(asked), above);
                 let run = self.cells.run(grant, order, output.clone(), cancelled);
-                let outcome = run.await?;
+                let outcome = run.await;
+                if let Some(children) = children {
+                    children.gone().await;
+                }
+                let outcome = outcome?;
                 counting.finish(outcome.held);
                 outcome
             }
@@ -236,7 +241,7 @@ impl Executor {
         (grant, order): (&Grant, &Order),
         asked: &Asked,
         known: Counted,
-    ) -> Option<Arc<dyn Above>> {
+    ) -> Option<Arc<Children>> {
         let terms = grant.call()?;
         if terms.natives.is_empty() && order.natives.is_empty() {
             return None;
