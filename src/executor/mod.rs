@@ -207,34 +207,9 @@ impl Executor {
             let _gone = output.send(Chunk::new(Stream::Stdout, Vec::new()));
         }
         let outcome = match prepared {
-            Prepared::Run(mut order) => {
-                let mut cancelled = pin!(self.told_to_end(hung_up));
-                let counting = tokio::select! {
-                    counting = asked.session.counting() => counting?,
-                    () = &mut cancelled => return Ok(Outcome::stopped(StoppedBy::Cancelled, "")),
-                };
-                order.session = Some(holds(counting.known()));
-                let above = self.children((&grant, &order), asked, counting.known());
-                let tool = grant.call().and_then(|terms| terms.own.as_ref());
-                let terms = grant.call();
-                let own =
-                    terms.and_then(|terms| Some(own_tool::writes(terms, terms.own.as_ref()?)));
-                let home = self.home(asked, tool)?;
-                let ties = Ties {
-                    sink: output.clone(),
-                    input: None,
-                };
-                let run = self
-                    .cells
-                    .run(grant, (*order, home, above), ties, cancelled);
-                let outcome = run.await?;
-                match own {
-                    None => counting.finish(outcome.held),
-                    Some(false) => counting.unchanged(),
-                    // What another cell changed is counted before the next call.
-                    Some(true) => drop(counting),
-                }
-                outcome
+            Prepared::Run(order) => {
+                let ties = (output.clone(), hung_up);
+                self.run_order(grant, *order, asked, ties).await?
             }
             Prepared::Answered(outcome) => *outcome,
         };
@@ -246,13 +221,48 @@ impl Executor {
         Ok(outcome)
     }
 
+    /// Has a cell run an order, and waits until nothing that it started elsewhere is left.
+    async fn run_order(
+        self: &Arc<Self>,
+        grant: Grant,
+        mut order: Order,
+        asked: &Asked,
+        (sink, hung_up): (Option<mpsc::UnboundedSender<Chunk>>, oneshot::Receiver<()>),
+    ) -> Result<Outcome, ExecuteError> {
+        let mut cancelled = pin!(self.told_to_end(hung_up));
+        let counting = tokio::select! {
+            counting = asked.session.counting() => counting?,
+            () = &mut cancelled => return Ok(Outcome::stopped(StoppedBy::Cancelled, "")),
+        };
+        order.session = Some(holds(counting.known()));
+        let children = self.children((&grant, &order), asked, counting.known());
+        let above = children.clone().map(|children| children as Arc<dyn Above>);
+        let tool = grant.call().and_then(|terms| terms.own.as_ref());
+        let home = self.home(asked, tool)?;
+        let writes = grant.call().and_then(own_tool::writes);
+        let ties = Ties { sink, input: None };
+        let run = self.cells.run(grant, (order, home, above), ties, cancelled);
+        let outcome = run.await;
+        if let Some(children) = children {
+            children.gone().await;
+        }
+        let outcome = outcome?;
+        match writes {
+            None => counting.finish(outcome.held),
+            Some(false) => counting.unchanged(),
+            // What another cell changed is counted before the next call.
+            Some(true) => drop(counting),
+        }
+        Ok(outcome)
+    }
+
     /// What the call's processes may ask of us.
     fn children(
         self: &Arc<Self>,
         (grant, order): (&Grant, &Order),
         asked: &Asked,
         known: Counted,
-    ) -> Option<Arc<dyn Above>> {
+    ) -> Option<Arc<Children>> {
         let terms = grant.call()?;
         if terms.natives.is_empty() && order.natives.is_empty() {
             return None;

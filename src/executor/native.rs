@@ -51,7 +51,12 @@ pub(super) struct Children {
     pub(super) left: Mutex<Left>,
     /// One program at a time changes the session's files.
     writing: Arc<tokio::sync::Mutex<()>>,
+    /// Shared by all that have begun, until they are gone and their end is recorded.
+    pub(super) begun: Arc<tokio::sync::RwLock<()>>,
 }
+
+/// Longest wait for programs of a call that is over. Chosen: the kernel takes milliseconds to end them.
+const GONE_WAIT: Duration = Duration::from_secs(10);
 
 /// What programs of the call may still add.
 #[derive(Debug)]
@@ -62,6 +67,12 @@ pub(super) struct Left {
 
 /// Held by the one program that changes a session's files.
 type Alone = tokio::sync::OwnedMutexGuard<()>;
+
+/// What a program holds until its end: the session's files, if it changes some, and its call's answer.
+type Holds = (Option<Alone>, Begun);
+
+/// Held by what was begun for a call, which is not answered before that is gone.
+pub(super) type Begun = tokio::sync::OwnedRwLockReadGuard<()>;
 
 /// A child that was decided and recorded.
 pub(super) struct Child {
@@ -105,7 +116,18 @@ impl Children {
                 written: limits.written_bytes,
             }),
             writing: session.writing(),
+            begun: Arc::default(),
         })
+    }
+
+    /// Waits until all programs of a call that is over are gone, and their ends recorded: the call's
+    /// answer says that nothing of it runs.
+    pub(super) async fn gone(&self) {
+        let all = tokio::time::timeout(GONE_WAIT, self.begun.write()).await;
+        if all.is_err() {
+            let id = &self.id;
+            tracing::error!(request_id = id, "a native program of a call outlives it");
+        }
     }
 
     async fn begin(self: Arc<Self>, ask: NativeAsk) -> Result<Native, String> {
@@ -132,8 +154,9 @@ impl Children {
             true => Some(Arc::clone(&self.writing).lock_owned().await),
             false => None,
         };
+        let shared = Arc::clone(&self.begun).read_owned().await;
         // From here on it is recorded, whoever goes away.
-        let begun = tokio::spawn(self.begin_recorded(ask, decision, alone));
+        let begun = tokio::spawn(self.begin_recorded(ask, decision, (alone, shared)));
         begun
             .await
             .unwrap_or_else(|error| Err(format!("hotcell: {error}\n")))
@@ -143,7 +166,7 @@ impl Children {
         self: Arc<Self>,
         ask: NativeAsk,
         decision: Decision,
-        alone: Option<Alone>,
+        held: Holds,
     ) -> Result<Native, String> {
         let (child, mut intent) = self.record(&ask, &decision);
         let name = child.name.clone();
@@ -161,13 +184,13 @@ impl Children {
             tracing::error!(%error, request_id = id, "a native program cannot be recorded");
             return Err(told(&"its start cannot be recorded, so it does not run"));
         }
-        let begun = self.run((grant, alone), &ask, child).await;
+        let begun = self.run((grant, held), &ask, child).await;
         begun.map_err(|error| told(&chain(&error)))
     }
 
     async fn run(
         self: Arc<Self>,
-        (grant, alone): (Grant, Option<Alone>),
+        (grant, held): (Grant, Holds),
         ask: &NativeAsk,
         child: Child,
     ) -> Result<Native, NativeError> {
@@ -182,9 +205,11 @@ impl Children {
         let (answer, ended) = oneshot::channel();
         // Whoever waits may go away; the program is ended then, and its end recorded all the same.
         tokio::spawn(async move {
+            let (alone, shared) = held;
             let taken = running.finish(heard).await;
             drop(alone);
             let end = self.finish(&child, taken).await;
+            drop(shared);
             // The call may be gone.
             let _gone = answer.send(end);
         });

@@ -20,7 +20,7 @@ use crate::cell::{
 };
 use crate::executor::error::ExecuteError;
 use crate::executor::input::OWN_LABEL;
-use crate::executor::native::{Child, Children, Joined, pipes};
+use crate::executor::native::{Begun, Child, Children, Joined, pipes};
 use crate::executor::record::{asked_of_own, cut, rule_and_line};
 use crate::outcome::{Held, Outcome, StoppedBy};
 use crate::policy::{
@@ -33,6 +33,9 @@ use crate::workspace::{TMP, WORKSPACE};
 
 /// Longest input of a typed tool in a shell, in bytes. Chosen, not measured.
 const INPUT_BYTES_MAX: u64 = 1 << 20;
+/// How long after its call's time a tool is ended in any case. Chosen: the cell of the call ends that
+/// on time, and its tools with it.
+const LATE: Duration = Duration::from_secs(2);
 /// Exit code of a program that cannot be run.
 const NOT_RUN: u8 = 126;
 /// Signals that a program ends with: its reader went away; it was ended.
@@ -63,13 +66,16 @@ pub(super) fn home(
     })
 }
 
-/// Whether a run of the tool may change what its session holds.
-pub(super) fn writes(terms: &CallTerms, tool: &ToolStart) -> bool {
-    let own = tool.mounts.iter();
-    own.filter(|mount| mount.host.is_none()).any(|mount| {
-        mount.access == Access::ReadWrite && terms.workspace.access == Access::ReadWrite
-            || mount.guest == TMP && mount.access == Access::ReadWrite
-    })
+/// Whether a run of a tool of the operator's own may change what its session holds; nothing for a
+/// built-in tool.
+pub(super) fn writes(terms: &CallTerms) -> Option<bool> {
+    let tool = terms.own.as_ref()?;
+    let may = |mount: &ToolMount| match &*mount.guest {
+        WORKSPACE => mount.access.min(terms.workspace.access) == Access::ReadWrite,
+        TMP => mount.access == Access::ReadWrite,
+        _ => false,
+    };
+    Some(tool.mounts.iter().any(may))
 }
 
 /// An order to run the tool, without its input.
@@ -146,8 +152,9 @@ impl Children {
         tool: String,
         ask: NativeAsk,
     ) -> Result<Native, String> {
+        let held = Arc::clone(&self.begun).read_owned().await;
         // From here on it is recorded, whoever goes away.
-        let begun = tokio::spawn(self.begin_tool_recorded(tool, ask));
+        let begun = tokio::spawn(self.begin_tool_recorded(tool, ask, held));
         begun
             .await
             .unwrap_or_else(|error| Err(format!("hotcell: {error}\n")))
@@ -157,6 +164,7 @@ impl Children {
         self: Arc<Self>,
         name: String,
         ask: NativeAsk,
+        held: Begun,
     ) -> Result<Native, String> {
         let request = policy::Request::Tool(ToolCall {
             agent: &self.agent,
@@ -186,6 +194,7 @@ impl Children {
         };
         tokio::spawn(async move {
             let end = self.run_tool(start, theirs, heard).await;
+            drop(held);
             // The call may be gone.
             let _gone = answer.send(end);
         });
@@ -260,7 +269,7 @@ impl Children {
             ),
             false => (Stdin::Sent, Some(stdin)),
         };
-        let (held, left_ms) = (self.held(terms), self.left_ms());
+        let (held, left) = (self.held(terms), self.left());
         let words = std::iter::once(&name).chain(&ask.arguments);
         let order = Order {
             program: name.clone(),
@@ -279,11 +288,8 @@ impl Children {
             input,
         };
         let ends = async {
-            tokio::select! {
-                () = cancelled => {}
-                // The call's own time is over before the tool's.
-                () = tokio::time::sleep(Duration::from_millis(left_ms)) => {}
-            }
+            // The call's end ends it; past that nobody may be left to say so.
+            let _late = tokio::time::timeout(left.saturating_add(LATE), cancelled).await;
         };
         let run = self
             .executor
@@ -339,9 +345,8 @@ impl Children {
         }
     }
 
-    fn left_ms(&self) -> u64 {
-        let left = self.ends.saturating_duration_since(Instant::now());
-        u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
+    fn left(&self) -> Duration {
+        self.ends.saturating_duration_since(Instant::now())
     }
 
     /// Records what came of it, and says what its guests are told.
