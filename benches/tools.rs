@@ -27,6 +27,9 @@ const BYTES: usize = 4_000;
 /// What a component may take in its cell, instantiation included, at the median.
 const GOAL: Duration = Duration::from_millis(1);
 
+/// Of whole calls, and in their cells.
+type Times = (Vec<Duration>, Vec<Duration>);
+
 const HEAD: &str = r#"version = 1
 name = "bench"
 description = "Copies, measured."
@@ -73,7 +76,7 @@ fn main() -> anyhow::Result<()> {
             call("native", json!({"program": "cat", "stdin": text})),
         ),
     ];
-    let mut times: Vec<(Vec<Duration>, Vec<Duration>)> = vec![Default::default(); calls.len() + 1];
+    let mut times: Vec<Times> = vec![Times::default(); calls.len() + 1];
     for round in 0..rounds + WARM {
         for (place, (_, call)) in calls.iter().enumerate() {
             let began = Instant::now();
@@ -89,17 +92,20 @@ fn main() -> anyhow::Result<()> {
             (began.elapsed(), Duration::ZERO),
         );
     }
+    let names = calls.iter().map(|(name, _)| *name);
+    tell(names.chain(["`cat`, a plain process"]), times);
+    Ok(())
+}
+
+/// Prints the table and whether the goal was held.
+fn tell<'a>(names: impl Iterator<Item = &'a str>, times: Vec<Times>) {
     println!("| 4 KB copied by | p50, ms | p90, ms | in the cell, p50, ms |");
     println!("|---|---:|---:|---:|");
-    let names = calls
-        .iter()
-        .map(|(name, _)| *name)
-        .chain(["`cat`, a plain process"]);
     let mut component = Duration::ZERO;
-    for (name, (whole, in_cell)) in names.zip(&mut times) {
+    for (name, (mut whole, mut in_cell)) in names.zip(times) {
         whole.sort_unstable();
         in_cell.sort_unstable();
-        let inside = percentile(in_cell, 50);
+        let inside = percentile(&in_cell, 50);
         if name == "component" {
             component = inside;
         }
@@ -107,18 +113,12 @@ fn main() -> anyhow::Result<()> {
             Duration::ZERO => String::new(),
             inside => format!("{:.3}", ms(inside)),
         };
-        println!(
-            "| {name} | {:.2} | {:.2} | {shown} |",
-            ms(percentile(whole, 50)),
-            ms(percentile(whole, 90))
-        );
+        let (middle, high) = (percentile(&whole, 50), percentile(&whole, 90));
+        println!("| {name} | {:.2} | {:.2} | {shown} |", ms(middle), ms(high));
     }
     let verdict = if component <= GOAL { "held" } else { "MISSED" };
-    println!(
-        "\ngoal for a component's instantiation and run: {:.0} ms; {verdict}",
-        ms(GOAL)
-    );
-    Ok(())
+    let goal = ms(GOAL);
+    println!("\ngoal for a component's instantiation and run: {goal:.0} ms; {verdict}");
 }
 
 fn rule(name: &str, kind: &str, file: &str) -> anyhow::Result<String> {
@@ -134,12 +134,7 @@ fn rule(name: &str, kind: &str, file: &str) -> anyhow::Result<String> {
     ))
 }
 
-fn keep(
-    times: &mut [(Vec<Duration>, Vec<Duration>)],
-    place: usize,
-    round: usize,
-    time: (Duration, Duration),
-) {
+fn keep(times: &mut [Times], place: usize, round: usize, time: (Duration, Duration)) {
     if let Some((whole, in_cell)) = times.get_mut(place).filter(|_| round >= WARM) {
         whole.push(time.0);
         in_cell.push(time.1);
@@ -150,16 +145,14 @@ fn keep(
 fn ask(client: &mut Client, request: &[u8]) -> anyhow::Result<Duration> {
     let answer = client.exchange(request)?;
     let body: Value = serde_json::from_slice(answer.body)?;
-    ensure!(body["exitCode"] == 0, "{body}");
+    let output = body.get("output").and_then(Value::as_str);
+    let fine = body.get("exitCode") == Some(&json!(0));
     ensure!(
-        body["output"]
-            .as_str()
-            .is_some_and(|text| text.len() >= BYTES),
+        fine && output.is_some_and(|text| text.len() >= BYTES),
         "{body}"
     );
-    Ok(Duration::from_micros(
-        body["usage"]["wallUs"].as_u64().unwrap_or(0),
-    ))
+    let wall_us = body.pointer("/usage/wallUs").and_then(Value::as_u64);
+    Ok(Duration::from_micros(wall_us.unwrap_or(0)))
 }
 
 fn plain(text: &str) -> anyhow::Result<()> {

@@ -335,7 +335,7 @@ impl Cell {
                 let (reader, input) = SentInput::start(id, self.events.clone());
                 (Descriptor::Reader(reader), Some(input))
             }
-            other => (stdin(other), None),
+            other @ (Stdin::Empty | Stdin::Bytes(_) | Stdin::Inherit) => (stdin(other), None),
         };
         let stdio = [
             stdin,

@@ -280,11 +280,10 @@ impl Starter {
         let mut terms = self.terms(plan, Vec::new());
         terms.memory_bytes = COMPILER_BYTES_MAX.min(self.walls.memory_bytes);
         let mut compiling = spare.seal(terms, Task::Compile(kind)).await?;
-        match next(&mut compiling.socket, COMPILE_WAIT).await? {
-            Event::Compiled(Ok(found)) => Ok(*found),
-            Event::Compiled(Err(reason)) => Err(StartError::Unsealed(reason)),
-            _ => Err(out_of_turn()),
-        }
+        let Event::Compiled(found) = next(&mut compiling.socket, COMPILE_WAIT).await? else {
+            return Err(out_of_turn());
+        };
+        found.map(|found| *found).map_err(StartError::Unsealed)
     }
 
     async fn start_with(&self, plan: Plan, purpose: Purpose<'_>) -> Result<Spare, StartError> {
@@ -305,7 +304,7 @@ impl Starter {
                 let bounds = Bounds {
                     memory_bytes: match purpose {
                         Purpose::Compile(_) => COMPILER_BYTES_MAX.min(most),
-                        _ => most,
+                        Purpose::Trial | Purpose::Attack | Purpose::Cell | Purpose::Tool(_) => most,
                     },
                     processes: THREADS_MAX,
                 };
@@ -322,11 +321,15 @@ impl Starter {
             socket,
             artefacts,
         };
-        match next(&mut spare.socket, START_WAIT).await? {
-            Event::Waiting => Ok(spare),
+        let said = next(&mut spare.socket, START_WAIT).await?;
+        if let Event::Unsealed(reason) = said {
             // The code of a tool may be none that can be mapped.
-            Event::Unsealed(reason) => Err(StartError::Unsealed(reason)),
-            _ => Err(out_of_turn()),
+            return Err(StartError::Unsealed(reason));
+        }
+        if matches!(said, Event::Waiting) {
+            Ok(spare)
+        } else {
+            Err(out_of_turn())
         }
     }
 

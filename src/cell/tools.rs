@@ -170,13 +170,7 @@ async fn compile(starter: &Starter, job: &Job) -> Result<ToolCode, String> {
     seal(&wasm).map_err(told)?;
     let artefact = memory_file("tool").map_err(told)?;
     let found = starter.compiled(job.kind, &wasm, &artefact).await;
-    let found = found.map_err(|error| match error {
-        StartError::Unsealed(reason) => reason,
-        StartError::Lost(_) => {
-            "could not be compiled within its limits of memory, time and size".to_owned()
-        }
-        error => format!("could not be compiled: {error}"),
-    })?;
+    let found = found.map_err(|error| told_of(&error, "could not be compiled"))?;
     ask_for_nothing_else(job.kind, &found)?;
     seal(&artefact).map_err(told)?;
     let length = artefact.metadata().map_err(told)?.len();
@@ -186,14 +180,24 @@ async fn compile(starter: &Starter, job: &Job) -> Result<ToolCode, String> {
         ));
     }
     let made = code(artefact, found);
-    starter.tried(&made).await.map_err(|error| match error {
-        StartError::Unsealed(reason) => reason,
-        error => format!("cannot be mapped: {error}"),
-    })?;
+    let tried = starter.tried(&made).await;
+    tried.map_err(|error| told_of(&error, "cannot be mapped"))?;
     if let Err(error) = store(cache, (&code_key, &found_key), &made) {
         tracing::warn!(%error, "a compiled tool cannot be cached");
     }
     Ok(made)
+}
+
+/// Why a process did not do with a tool what it was started for.
+fn told_of(error: &StartError, what: &str) -> String {
+    match error {
+        StartError::Unsealed(reason) => reason.clone(),
+        StartError::Lost(_) => format!("{what} within the limits of memory, time and size"),
+        StartError::Process(_)
+        | StartError::Launch(_)
+        | StartError::Group(_)
+        | StartError::Folder { .. } => format!("{what}: {error}"),
+    }
 }
 
 fn code_name(kind: ToolKind) -> &'static str {

@@ -81,30 +81,7 @@ fn own(
     policy: &Policy,
 ) -> Option<OwnTool> {
     check_name(checker, &at.key("name"), name, policy);
-    let mut missing = false;
-    for (key, given, remedy) in [
-        (
-            "description",
-            text.description.is_some(),
-            "say what it does, to agents",
-        ),
-        (
-            "kind",
-            text.kind.is_some(),
-            "write `kind = \"module\"` or \"component\"",
-        ),
-        ("file", text.file.is_some(), "name the WebAssembly file"),
-        (
-            "sha256",
-            text.sha256.is_some(),
-            "`hotcell tool check FILE` tells it",
-        ),
-    ] {
-        if !given {
-            checker.fault(&at.key(key), "the key is missing", remedy);
-            missing = true;
-        }
-    }
+    let missing = misses(checker, at, text);
     let (kind, file, sha256) = (text.kind?, text.file.as_ref()?, text.sha256.as_ref()?);
     let description = text.description.as_ref()?;
     if description.trim().is_empty() || description.len() > DESCRIPTION_BYTES_MAX {
@@ -152,6 +129,35 @@ fn own(
         ),
         start,
     })
+}
+
+/// Complains of keys that every tool of one's own has.
+fn misses(checker: &mut Checker<'_>, at: &At, text: &ToolText) -> bool {
+    let mut missing = false;
+    for (key, given, remedy) in [
+        (
+            "description",
+            text.description.is_some(),
+            "say what it does, to agents",
+        ),
+        (
+            "kind",
+            text.kind.is_some(),
+            "write `kind = \"module\"` or \"component\"",
+        ),
+        ("file", text.file.is_some(), "name the WebAssembly file"),
+        (
+            "sha256",
+            text.sha256.is_some(),
+            "`hotcell tool check FILE` tells it",
+        ),
+    ] {
+        if !given {
+            checker.fault(&at.key(key), "the key is missing", remedy);
+            missing = true;
+        }
+    }
+    missing
 }
 
 fn check_name(checker: &mut Checker<'_>, at: &At, name: &str, policy: &Policy) {

@@ -47,28 +47,36 @@ fn what_is_not_granted_does_not_load_and_is_named() {
     );
 }
 
+/// Holds each file to what its complaint must say, with the line it is in.
+fn each_is_refused(wrong: &[(String, &str)]) {
+    for (rules, part) in wrong {
+        let said = refused(rules).unwrap_or_else(|| panic!("loads: {rules}"));
+        assert!(
+            said.contains(part) && said.contains("line "),
+            "{part}: {said}"
+        );
+    }
+}
+
 #[test]
-fn every_wrong_key_is_named_with_its_line_and_a_way_out() {
+fn every_wrong_value_is_named_with_its_line_and_a_way_out() {
     let file = guest("copy.wasm");
     let good = rule("t", "module", &file, "");
+    assert_eq!(refused(&good), None);
     let swap = |from: &str, to: &str| good.replace(from, to);
-    let wrong = [
-        (swap("name = \"t\"", "name = \"A T\""), "cannot name a tool"),
-        (swap("name = \"t\"", "name = \"bash\""), "is there already"),
-        (swap("name = \"t\"", "name = \"grep\""), "is there already"),
-        (
-            swap("kind = \"module\"", "kind = \"modul\""),
-            "write \"module\"",
-        ),
-        (
-            swap("kind = \"module\"", "kind = \"component\""),
-            if COMPONENTS {
-                "is a module, not a component"
-            } else {
-                "built without"
-            },
-        ),
-        (swap("kind = \"module\"\n", ""), "kind"),
+    let name = |name: &str| swap("name = \"t\"", &format!("name = \"{name}\""));
+    let kind = |kind: &str| swap("kind = \"module\"\n", kind);
+    let not_it = match COMPONENTS {
+        true => "is a module, not a component",
+        false => "built without",
+    };
+    each_is_refused(&[
+        (name("A T"), "cannot name a tool"),
+        (name("bash"), "is there already"),
+        (name("grep"), "is there already"),
+        (kind("kind = \"modul\"\n"), "write \"module\""),
+        (kind("kind = \"component\"\n"), not_it),
+        (kind(""), "kind"),
         (
             swap("description = \"A tool for tests.\"\n", ""),
             "description",
@@ -82,63 +90,45 @@ fn every_wrong_key_is_named_with_its_line_and_a_way_out() {
             swap(&file.display().to_string(), "/nowhere/x.wasm"),
             "cannot be read",
         ),
-        (
-            good.clone() + "mounts = [{ guest = \"/absent\", access = \"read-only\" }]\n",
-            "calls have no folder",
-        ),
-        (
-            good.clone() + "mounts = [{ guest = \"/x\", host = \"/\", access = \"read-only\" }]\n",
-            "whole host",
-        ),
-        (
-            good.clone()
-                + "mounts = [{ guest = \"/bin\", host = \"/srv\", access = \"read-only\" }]\n",
-            "cannot be a mount",
-        ),
-        (
-            good.clone() + "environment = { \"A=B\" = \"x\" }\n",
-            "cannot be a variable",
-        ),
-        (good.clone() + "limits = { wall = \"soon\" }\n", "wall"),
-        (good.clone() + "colour = 1\n", "there is no such key"),
-        (
-            good.clone() + "names = [\"bash\"]\n",
-            "has `names` and `name`",
-        ),
-        (
-            good.clone() + "[tool.input]\ntype = \"objekt\"\n",
-            "tool[1].input",
-        ),
-        (
-            good.clone() + "[tool.input]\n\"$ref\" = \"http://example.org/schema\"\n",
-            "tool[1].input",
-        ),
-        (
-            good.clone()
-                + "allows = ['{\"a\": 1}']\n[tool.input]\nadditionalProperties = false\ntype = \"object\"\n",
-            "the schema refuses",
-        ),
-        (
-            good.clone() + "denies = ['{\"a\": 1}']\n",
-            "the schema takes",
-        ),
-        (
-            good.clone() + &rule("t", "module", &file, ""),
-            "defined twice",
-        ),
+        (good.clone() + &good, "defined twice"),
         (
             "[[tool]]\nnames = [\"grep\"]\nfile = \"x\"\nreason = \"r\"\n".to_owned(),
             "no such key",
         ),
-    ];
-    assert_eq!(refused(&good), None);
-    for (rules, part) in wrong {
-        let said = refused(&rules).unwrap_or_else(|| panic!("loads: {rules}"));
-        assert!(
-            said.contains(part) && said.contains("line "),
-            "{part}: {said}"
-        );
-    }
+    ]);
+}
+
+#[test]
+fn every_wrong_grant_and_schema_is_named_with_its_line_and_a_way_out() {
+    let good = rule("t", "module", &guest("copy.wasm"), "");
+    let more = |more: &str| format!("{good}{more}\n");
+    let mount = |words: &str| more(&format!("mounts = [{{ {words}, access = \"read-only\" }}]"));
+    let closed = "[tool.input]\nadditionalProperties = false\ntype = \"object\"";
+    each_is_refused(&[
+        (mount("guest = \"/absent\""), "calls have no folder"),
+        (mount("guest = \"/x\", host = \"/\""), "whole host"),
+        (
+            mount("guest = \"/bin\", host = \"/srv\""),
+            "cannot be a mount",
+        ),
+        (
+            more("environment = { \"A=B\" = \"x\" }"),
+            "cannot be a variable",
+        ),
+        (more("limits = { wall = \"soon\" }"), "wall"),
+        (more("colour = 1"), "there is no such key"),
+        (more("names = [\"bash\"]"), "has `names` and `name`"),
+        (more("[tool.input]\ntype = \"objekt\""), "tool[1].input"),
+        (
+            more("[tool.input]\n\"$ref\" = \"http://example.org/schema\""),
+            "tool[1].input",
+        ),
+        (
+            more(&format!("allows = ['{{\"a\": 1}}']\n{closed}")),
+            "the schema refuses",
+        ),
+        (more("denies = ['{\"a\": 1}']"), "the schema takes"),
+    ]);
 }
 
 #[test]

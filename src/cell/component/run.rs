@@ -196,7 +196,7 @@ async fn folders(guest: &Guest) -> Result<Vec<(String, File)>, Errno> {
             continue; // of our own making, as `/bin`
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = openat(&*fd, ".", flags, Mode::empty())?;
+        let folder = openat(fd, ".", flags, Mode::empty())?;
         open.push((
             String::from_utf8_lossy(name).into_owned(),
             File::from(folder),
