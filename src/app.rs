@@ -53,7 +53,7 @@ impl App {
     /// When a room cannot start; the error's chain says which and why.
     pub async fn start(config: &Config, executable: PathBuf) -> anyhow::Result<Self> {
         let state = State::open(&config.state)?;
-        let lock = state.lock()?;
+        let lock = state.lock_soon()?;
         let tokens = Arc::new(Tokens::open(state.path())?);
         tokens.first_start()?;
         let records = config.state.join("audit");

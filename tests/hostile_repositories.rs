@@ -177,6 +177,14 @@ fn report(probes: &[&Probe], met: &BTreeMap<&str, Met>, all: bool) -> ExitCode {
         );
     }
     println!("{} got out of the confinement", failures.len());
+    for (tool, (fired, _)) in &fired {
+        let tried = probes.iter().filter(|probe| probe.tool == *tool).count();
+        if fired * 2 < tried {
+            failures.push(format!(
+                "{tool:?}: only {fired} of {tried} fire plainly: this shows nothing"
+            ));
+        }
+    }
     for (tools, least) in FIRE_MIN.iter().filter(|_| all) {
         let count: usize = tools
             .iter()

@@ -57,13 +57,27 @@ impl Link {
     }
 }
 
+/// What a call's input comes from.
+#[derive(Debug)]
+pub struct Source {
+    pub pipe: OwnedFd,
+    /// Bytes that were taken out of the pipe, whatever became of them; final when the call has ended.
+    pub taken: Arc<AtomicU64>,
+}
+
 /// Input on its way. Dropped, it ends.
 #[derive(Debug)]
 pub(super) struct Feeding(JoinHandle<()>);
 
 impl Feeding {
-    pub(super) fn start(source: OwnedFd, to: (Arc<Link>, CallId), room: Arc<InputRoom>) -> Self {
+    pub(super) fn start(source: Source, to: (Arc<Link>, CallId), room: Arc<InputRoom>) -> Self {
         Self(tokio::spawn(feed(source, to, room)))
+    }
+
+    /// Takes nothing more from here on.
+    pub(super) async fn stop(mut self) {
+        self.0.abort();
+        let _aborted = (&mut self.0).await;
     }
 }
 
@@ -73,8 +87,9 @@ impl Drop for Feeding {
     }
 }
 
-async fn feed(source: OwnedFd, (link, id): (Arc<Link>, CallId), room: Arc<InputRoom>) {
-    let mut source = pipe::Receiver::from_owned_fd(source).ok();
+async fn feed(source: Source, (link, id): (Arc<Link>, CallId), room: Arc<InputRoom>) {
+    let Source { pipe, taken } = source;
+    let mut source = pipe::Receiver::from_owned_fd(pipe).ok();
     loop {
         let most = room.left.load(Ordering::SeqCst).saturating_sub(room_of(0));
         if most == 0 {
@@ -88,6 +103,7 @@ async fn feed(source: OwnedFd, (link, id): (Arc<Link>, CallId), room: Arc<InputR
             Some(source) => read(source, most).await,
             None => Vec::new(),
         };
+        taken.fetch_add(piece.len() as u64, Ordering::SeqCst);
         let ends = piece.is_empty();
         room.left.fetch_sub(room_of(piece.len()), Ordering::SeqCst);
         // A closed channel means that the cell is gone, and its calls with it.

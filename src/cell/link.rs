@@ -3,7 +3,6 @@
 
 use std::{
     collections::HashMap,
-    os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +18,7 @@ use tokio::sync::{
 
 use super::{
     error::CellError,
-    input::{Feeding, InputRoom},
+    input::{Feeding, InputRoom, Source},
     natives::{Above, Natives, Speaker},
     order::{CallId, Message, Order, STREAM_WINDOW_BYTES, Stream, room_of},
     wire::WireError,
@@ -374,7 +373,7 @@ impl RunningCall {
     }
 
     /// Sends what is read from `source` until its end, the call's, or the answer's drop.
-    pub(super) fn feed(&self, source: OwnedFd) -> Feeding {
+    pub(super) fn feed(&self, source: Source) -> Feeding {
         let (link, id, room) = (Arc::clone(&self.link), self.id, Arc::clone(&self.input));
         Feeding::start(source, (link, id), room)
     }

@@ -41,6 +41,7 @@ pub use attack::Attacked;
 pub use catalogue::program_names;
 pub use compile::{compile, warm};
 pub use error::{CellError, PoolError, StartError};
+pub use input::Source;
 pub use link::Chunk;
 pub use natives::{Above, Native};
 pub use order::{

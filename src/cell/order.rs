@@ -133,7 +133,10 @@ pub struct NativeEnd {
     pub status: NativeStatus,
     /// What its standard error says besides.
     pub said: String,
-    /// Bytes of input that it left.
+    /// Bytes of input that it read. What else was sent is for whoever reads next.
+    pub read: u64,
+    /// Bytes that it was handed through its pipe and did not read, as the floors above know.
+    #[serde(skip)]
     pub unread: u64,
     /// What the session holds more by its changes.
     pub grown: Held,

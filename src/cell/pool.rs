@@ -3,7 +3,6 @@
 
 use std::{
     future::Future,
-    os::fd::OwnedFd,
     path::PathBuf,
     pin::pin,
     sync::{
@@ -20,6 +19,7 @@ use super::{
     catalogue::Catalogue,
     error::{CellError, ORDER_BYTES_MAX, PoolError, StartError},
     guests::{Guests, State},
+    input::Source,
     link::{CellGone, Chunk, Link, RunningCall, cell_died},
     live,
     natives::Above,
@@ -68,7 +68,7 @@ pub struct Ties {
     /// Gets output as it comes.
     pub sink: Option<mpsc::UnboundedSender<Chunk>>,
     /// Is read for the first process, as far as that takes it; the order's `stdin` says [`Stdin::Sent`].
-    pub input: Option<OwnedFd>,
+    pub input: Option<Source>,
 }
 
 /// Whose cell a call runs in.
@@ -227,7 +227,7 @@ impl CellPool {
         };
         let overdue = wall.saturating_add(STALL_WAIT);
         let natives = running.natives();
-        let _feeding = input.map(|input| running.feed(input));
+        let feeding = input.map(|input| running.feed(input));
         let ended = tokio::time::timeout(overdue, async {
             tokio::select! {
                 outcome = running.outcome() => Some(outcome),
@@ -239,6 +239,9 @@ impl CellPool {
             Ok(None) => cancel(running).await,
             Err(_) => Ok(running.overdue()),
         };
+        if let Some(feeding) = feeding {
+            feeding.stop().await;
+        }
         // Their ends are recorded before the call's is, and nothing of them is left.
         natives.closed().await;
         outcome

@@ -399,7 +399,7 @@ impl Cell {
             changed_more: ending.changed_more,
             denied: ending.denied,
             held: ending.held,
-            unread_bytes: input.map_or(0, |input| input.unread()),
+            input_read_bytes: input.map_or(0, |input| input.read()),
         }
     }
 }
@@ -465,7 +465,8 @@ fn preopens(order: &Order) -> Vec<Preopen> {
 #[derive(Clone)]
 struct SentInput {
     pieces: mpsc::UnboundedSender<Vec<u8>>,
-    /// Bytes of pieces that are not in the pipe yet.
+    /// Bytes of all pieces so far, and of those that are not in the pipe yet.
+    taken: Arc<AtomicU64>,
     waiting: Arc<AtomicU64>,
     pipe: Gauge,
 }
@@ -480,6 +481,7 @@ impl SentInput {
         tokio::spawn(pass_sent((id, events), writer, queue, Arc::clone(&waiting)));
         let input = Self {
             pieces,
+            taken: Arc::default(),
             waiting,
             pipe,
         };
@@ -487,13 +489,15 @@ impl SentInput {
     }
 
     fn take(&self, piece: Vec<u8>) {
+        self.taken.fetch_add(piece.len() as u64, Ordering::SeqCst);
         self.waiting.fetch_add(piece.len() as u64, Ordering::SeqCst);
         // Nobody may read any more: then it stays unread.
         let _closed = self.pieces.send(piece);
     }
 
-    fn unread(&self) -> u64 {
-        self.waiting.load(Ordering::SeqCst) + self.pipe.left()
+    fn read(&self) -> u64 {
+        let unread = self.waiting.load(Ordering::SeqCst) + self.pipe.left();
+        self.taken.load(Ordering::SeqCst).saturating_sub(unread)
     }
 }
 

@@ -92,30 +92,24 @@ impl Spares {
     ) -> Result<Fresh, StartError> {
         let plan = self.starter.reached.plan;
         let terms = self.starter.terms(plan, folders.to_vec());
-        self.started.fetch_add(1, Ordering::Relaxed);
-        let spare = self.starter.start_tool(code).await?;
-        spare.seal(terms, Task::Serve).await
+        tried(|| async {
+            self.started.fetch_add(1, Ordering::Relaxed);
+            let spare = self.starter.start_tool(code).await?;
+            spare.seal(terms.clone(), Task::Serve).await
+        })
+        .await
     }
 
     /// A new process, sealed. What happens to one of them need not happen to the next, under a hand
     /// that kills; what the kernel refuses it refuses again.
     async fn start_sealed(&self, terms: &Terms) -> Result<Fresh, StartError> {
-        let mut tries = 1;
-        loop {
-            let sealed = async {
-                self.start_one()
-                    .await?
-                    .seal(terms.clone(), Task::Serve)
-                    .await
-            };
-            match sealed.await {
-                Err(error @ StartError::Lost(_)) if tries < CELL_TRIES => {
-                    tracing::warn!(%error, tries, "a new cell cannot be used");
-                    tries += 1;
-                }
-                sealed => return sealed,
-            }
-        }
+        let start = || async {
+            self.start_one()
+                .await?
+                .seal(terms.clone(), Task::Serve)
+                .await
+        };
+        tried(start).await
     }
 
     async fn start_one(&self) -> Result<Spare, StartError> {
@@ -164,6 +158,22 @@ impl Spares {
         }
         self.waiting.clear().await;
         drop(alive);
+    }
+}
+
+/// Starts again what was lost, some times.
+async fn tried<F: Future<Output = Result<Fresh, StartError>>>(
+    start: impl Fn() -> F,
+) -> Result<Fresh, StartError> {
+    let mut tries = 1;
+    loop {
+        match start().await {
+            Err(error @ StartError::Lost(_)) if tries < CELL_TRIES => {
+                tracing::warn!(%error, tries, "a new cell cannot be used");
+                tries += 1;
+            }
+            sealed => return sealed,
+        }
     }
 }
 

@@ -77,7 +77,9 @@ mod with_components {
                     for export in section {
                         let export = export?;
                         let name = export.name.name;
-                        if name.starts_with("wasi:cli/run@0.2.") {
+                        if name.starts_with("wasi:cli/run@0.2.")
+                            && export.kind == ComponentExternalKind::Instance
+                        {
                             world = Some(ToolWorld::Command);
                         } else if name == "run" && export.kind == ComponentExternalKind::Func {
                             world.get_or_insert(ToolWorld::Typed);

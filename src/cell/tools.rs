@@ -16,7 +16,7 @@ use super::{
     pool::CellOptions,
     starter::{Starter, StarterOptions},
 };
-use crate::policy::{Compiler, Found, ToolCode, ToolKind};
+use crate::policy::{Compiler, Found, ToolCode, ToolKind, quoted};
 
 /// Interfaces of WASI 0.2 that components may ask for, whatever is behind them: no network, no
 /// other processes.
@@ -31,6 +31,8 @@ const INTERFACES: [&str; 5] = [
 const WASI_VERSION: &str = "@0.2.";
 /// All that a module may ask for.
 const PREVIEW_1: &str = "wasi_snapshot_preview1::";
+/// Longest reason of a file that is no tool, in bytes.
+const REASON_BYTES_MAX: usize = 1_000;
 /// Most missing things that are named.
 const NAMED_MAX: usize = 10;
 
@@ -191,7 +193,11 @@ async fn compile(starter: &Starter, job: &Job) -> Result<ToolCode, String> {
 /// Why a process did not do with a tool what it was started for.
 fn told_of(error: &StartError, what: &str) -> String {
     match error {
-        StartError::Unsealed(reason) => reason.clone(),
+        // A process that read a hostile file says so, and may repeat what stands there.
+        StartError::Unsealed(reason) => {
+            let kept = reason.get(..reason.floor_char_boundary(REASON_BYTES_MAX));
+            kept.unwrap_or_default().escape_debug().to_string()
+        }
         StartError::Lost(_) => format!("{what} within the limits of memory, time and size"),
         StartError::Process(_)
         | StartError::Launch(_)
@@ -266,10 +272,7 @@ fn ask_for_nothing_else(kind: ToolKind, found: &Found) -> Result<(), String> {
     if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<_> = missing
-        .into_iter()
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let names: Vec<_> = missing.into_iter().map(|name| quoted(name)).collect();
     let instead = match kind {
         ToolKind::Module => "a module gets the functions of wasi_snapshot_preview1",
         ToolKind::Component => {

@@ -102,7 +102,7 @@ fn input(args: &Args) -> Result<Value, Usage> {
     let Some(tool) = known(&args.tool) else {
         let names: Vec<_> = TOOLS.iter().map(|tool| tool.name).collect();
         return Err(Usage(format!(
-            "Unknown tool: {}; there are {}",
+            "Unknown tool: {}; there are {}; one that the policy brings takes --input JSON",
             args.tool,
             names.join(", ")
         )));

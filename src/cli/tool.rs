@@ -71,7 +71,14 @@ fn report(file: &Path, code: &ToolCode, bytes: u64) -> String {
     };
     let list = |names: &[String]| match names.is_empty() {
         true => "none".to_owned(),
-        false => names.join("\n            "),
+        // What a file says of itself is nobody's word for what follows.
+        false => {
+            let names: Vec<_> = names
+                .iter()
+                .map(|name| name.escape_debug().to_string())
+                .collect();
+            names.join("\n            ")
+        }
     };
     let name = name_for(file);
     let needs = needs(found.imports.iter().map(String::as_str));
@@ -86,7 +93,7 @@ fn report(file: &Path, code: &ToolCode, bytes: u64) -> String {
         list(&found.imports),
         list(&found.exports),
         code.kind.name(),
-        file.display(),
+        file.display().to_string().escape_debug(),
         code.sha256,
         match needs.starts_with("files") {
             true => "mounts = [{ guest = \"/workspace\", access = \"read-only\" }]\n",

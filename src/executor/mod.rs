@@ -243,15 +243,17 @@ impl Executor {
         let ties = Ties { sink, input: None };
         let run = self.cells.run(grant, (order, home, above), ties, cancelled);
         let outcome = run.await;
+        let mut counts = writes != Some(true);
         if let Some(children) = children {
             children.gone().await;
+            counts &= !children.uncounted();
         }
         let outcome = outcome?;
         match writes {
+            // What the call's cell did not see is counted before the next call.
+            _ if !counts => drop(counting),
             None => counting.finish(outcome.held),
-            Some(false) => counting.unchanged(),
-            // What another cell changed is counted before the next call.
-            Some(true) => drop(counting),
+            Some(_) => counting.unchanged(),
         }
         Ok(outcome)
     }

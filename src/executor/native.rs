@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
@@ -50,19 +50,25 @@ pub(super) struct Children {
     started: AtomicU64,
     pub(super) left: Mutex<Left>,
     /// One program at a time changes the session's files.
-    writing: Arc<tokio::sync::Mutex<()>>,
+    pub(super) writing: Arc<tokio::sync::Mutex<()>>,
     /// Shared by all that have begun, until they are gone and their end is recorded.
     pub(super) begun: Arc<tokio::sync::RwLock<()>>,
+    /// The call is over: nothing more of it is started.
+    over: AtomicBool,
+    /// Something was changed that the cell was not there to count.
+    pub(super) uncounted: AtomicBool,
+    /// What the session may hold.
+    pub(super) most: Held,
 }
 
 /// Longest wait for programs of a call that is over. Chosen: the kernel takes milliseconds to end them.
-const GONE_WAIT: Duration = Duration::from_secs(10);
+const GONE_WAIT: Duration = Duration::from_secs(20);
 
 /// What programs of the call may still add.
 #[derive(Debug)]
 pub(super) struct Left {
     pub(super) room: Held,
-    written: u64,
+    pub(super) written: u64,
 }
 
 /// Held by the one program that changes a session's files.
@@ -75,6 +81,7 @@ type Holds = (Option<Alone>, Begun);
 pub(super) type Begun = tokio::sync::OwnedRwLockReadGuard<()>;
 
 /// A child that was decided and recorded.
+#[derive(Clone)]
 pub(super) struct Child {
     pub(super) id: String,
     /// The last part of its program's path.
@@ -117,17 +124,29 @@ impl Children {
             }),
             writing: session.writing(),
             begun: Arc::default(),
+            over: AtomicBool::new(false),
+            uncounted: AtomicBool::new(false),
+            most: Held {
+                bytes: most(limits.session_disk_bytes),
+                files: most(limits.session_files),
+            },
         })
     }
 
     /// Waits until all programs of a call that is over are gone, and their ends recorded: the call's
     /// answer says that nothing of it runs.
     pub(super) async fn gone(&self) {
+        self.over.store(true, Ordering::SeqCst);
         let all = tokio::time::timeout(GONE_WAIT, self.begun.write()).await;
         if all.is_err() {
             let id = &self.id;
             tracing::error!(request_id = id, "a native program of a call outlives it");
         }
+    }
+
+    /// Whether the session holds more, or less, than the call's cell could know.
+    pub(super) fn uncounted(&self) -> bool {
+        self.uncounted.load(Ordering::SeqCst)
     }
 
     async fn begin(self: Arc<Self>, ask: NativeAsk) -> Result<Native, String> {
@@ -184,6 +203,11 @@ impl Children {
             tracing::error!(%error, request_id = id, "a native program cannot be recorded");
             return Err(told(&"its start cannot be recorded, so it does not run"));
         }
+        if self.over.load(Ordering::SeqCst) {
+            let late = "its call was over before it could start";
+            self.record_end(&child, Err(late), Vec::new());
+            return Err(told(&late));
+        }
         let begun = self.run((grant, held), &ask, child).await;
         begun.map_err(|error| told(&chain(&error)))
     }
@@ -209,9 +233,12 @@ impl Children {
             let taken = running.finish(heard).await;
             drop(alone);
             let end = self.finish(&child, taken).await;
-            drop(shared);
+            let grown = end.grown != Held::default();
             // The call may be gone.
-            let _gone = answer.send(end);
+            if answer.send(end).is_err() && grown {
+                self.uncounted.store(true, Ordering::SeqCst);
+            }
+            drop(shared);
         });
         Ok(Native {
             stdin: joined.stdin,
@@ -298,9 +325,9 @@ impl Children {
         NativeEnd {
             status,
             said,
-            unread: 0,
             grown: taken.grown,
             written: taken.written,
+            ..NativeEnd::default()
         }
     }
 

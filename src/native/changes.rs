@@ -296,7 +296,7 @@ impl Layers {
         let refused = || Err(Refusal::Protected(shown(path)));
         let Some(own) = own else {
             return match protected.any(|name| name.cover(&names) >= least) {
-                true if !self.is_in_new_repository(recipe, &names)? => refused(),
+                true if !self.is_in_new_repository(allowed, &names)? => refused(),
                 _ => Ok(()),
             };
         };
@@ -320,10 +320,25 @@ impl Layers {
 
     /// Whether a path lies in a folder that is new and a repository: what is checked out there is what
     /// the repository holds, under whatever names. A folder that was there before stays as protected
-    /// as it was, whatever it has become.
-    fn is_in_new_repository(&self, recipe: &Recipe, names: &[&[u8]]) -> Result<bool, Refusal> {
+    /// as it was, whatever it has become; and one that is protected, or on the way to a protected name, is
+    /// none to be made anew.
+    fn is_in_new_repository(
+        &self,
+        allowed: &Allowed<'_>,
+        names: &[&[u8]],
+    ) -> Result<bool, Refusal> {
+        let Allowed {
+            protected, recipe, ..
+        } = allowed;
         for depth in 1..names.len() {
-            let folder = names.get(..depth).unwrap_or_default().join(&b'/');
+            let above = names.get(..depth).unwrap_or_default();
+            if protected
+                .iter()
+                .any(|name| name.cover(above) > Cover::Apart)
+            {
+                return Ok(false);
+            }
+            let folder = above.join(&b'/');
             let holds =
                 |own: &&str| open_folder(&self.above, &joined(&folder, own.as_bytes())).is_ok();
             if self.before(&folder)?.is_none() && recipe.may_change.iter().any(holds) {

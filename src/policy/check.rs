@@ -1,6 +1,7 @@
 //! From a file as written to a checked policy: what the types cannot say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::SystemTime;
 
 use toml::value::Datetime;
@@ -160,7 +161,7 @@ impl Checker<'_> {
         if !check_tool::is_plain(host) {
             let fault = format!("{} is no absolute path", quoted(host));
             self.fault(at, fault, "write one without `..`, as /srv/data");
-        } else if host.trim_matches('/').is_empty() {
+        } else if Path::new(host).parent().is_none() {
             let remedy = "name the folder that is meant";
             self.fault(at, "the whole host is too much", remedy);
         }

@@ -46,7 +46,7 @@ mod witness;
 pub mod words;
 
 pub use brief::brief;
-pub use complaint::{Complaint, PolicyError};
+pub use complaint::{Complaint, PolicyError, quoted};
 pub use decide::{Decision, Denial, decide, tool_path};
 pub use diff::{Asks, Witness, diff};
 pub use document::{Helper, NativeLimits, NativeStart, Place, Policy};

@@ -22,9 +22,7 @@ use crate::request::hexadecimal;
 pub const TOOL_BYTES_MAX: u64 = 16 << 20;
 /// Longest schema of an input, in bytes of JSON. Chosen, not measured.
 pub(super) const SCHEMA_BYTES_MAX: usize = 64 << 10;
-/// Most faults of an input that are told.
-const FAULTS_MAX: usize = 5;
-/// Longest text of one of them, in bytes.
+/// Longest part of what is said of an input that does not fit, in bytes.
 const FAULT_BYTES_MAX: usize = 300;
 /// Memory that a pattern of a schema may take, compiled.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
@@ -143,8 +141,13 @@ pub fn read_tool(path: &Path) -> Result<(Vec<u8>, String), String> {
     Ok((bytes, sha256))
 }
 
-/// A JSON Schema that inputs are held against, in time linear in the input for every pattern.
-pub struct InputSchema(Validator);
+/// A JSON Schema that inputs are held against, every pattern in time linear in the input.
+pub struct InputSchema {
+    validator: Validator,
+    /// It refers to parts of itself. To say where an input breaks such a schema may take time and memory
+    /// that double with every level of the input; whether it does, does not.
+    refers: bool,
+}
 
 impl fmt::Debug for InputSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -160,32 +163,50 @@ impl InputSchema {
             .size_limit(PATTERN_BYTES_MAX)
             .dfa_size_limit(PATTERN_BYTES_MAX);
         let options = jsonschema::options().with_pattern_options(patterns);
-        let built = options.build(schema);
-        built.map(Self).map_err(|error| shown(&error))
+        let built = options.build(schema).map_err(|error| shown(&error))?;
+        Ok(Self {
+            validator: built,
+            refers: refers(schema),
+        })
     }
 
     /// # Errors
-    /// Where the input does not fit and which part of the schema says so, some of them at once.
+    /// Where the input does not fit first, and which part of the schema says so; no values of it.
     pub fn check(&self, input: &Value) -> Result<(), String> {
-        if self.0.is_valid(input) {
+        if self.validator.is_valid(input) {
             return Ok(());
         }
-        let faults = self.0.iter_errors(input).take(FAULTS_MAX);
-        Err(faults
-            .map(|fault| shown(&fault))
-            .collect::<Vec<_>>()
-            .join("; "))
+        if self.refers {
+            let fault =
+                "it does not fit the schema, which refers to itself, so that no place is told";
+            return Err(fault.to_owned());
+        }
+        self.validator
+            .validate(input)
+            .map_err(|fault| shown(&fault))
+    }
+}
+
+fn refers(schema: &Value) -> bool {
+    match schema {
+        Value::Object(parts) => parts.iter().any(|(name, part)| {
+            matches!(&**name, "$ref" | "$dynamicRef" | "$recursiveRef") || refers(part)
+        }),
+        Value::Array(parts) => parts.iter().any(refers),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
 fn shown(error: &ValidationError<'_>) -> String {
-    let place = |pointer: String| match pointer.is_empty() {
-        true => "/".to_owned(),
-        false => pointer,
+    let cut = |mut text: String| {
+        if text.is_empty() {
+            text.push('/');
+        }
+        text.truncate(text.floor_char_boundary(FAULT_BYTES_MAX));
+        text
     };
-    let at = place(error.instance_path().to_string());
-    let schema = place(error.schema_path().to_string());
-    let mut text = error.to_string();
-    text.truncate(text.floor_char_boundary(FAULT_BYTES_MAX));
+    let at = cut(error.instance_path().to_string());
+    let schema = cut(error.schema_path().to_string());
+    let text = cut(error.masked().to_string());
     format!("{text} (at {at}, by {schema} of the schema)")
 }

@@ -240,12 +240,12 @@ pub const PROBES: &[Probe] = &[
     python(
         "pip.setup_calls",
         "calls; { python_runs_it; echo 'from setuptools import setup; setup(name=\"hostile\")'; } > setup.py",
-        "PYTHON -m pip install --no-build-isolation --no-deps --target=/tmp/hostile-target .",
+        "PYTHON -m pip install --no-build-isolation --no-deps --target=target .",
     ),
     python(
         "pip.index",
         "printf -- '--index-url http://127.0.0.1:%s/\\nleft-pad\\n' $PORT > requirements.txt",
-        "PYTHON -m pip install --retries=0 --target=/tmp/hostile-target -r requirements.txt",
+        "PYTHON -m pip install --retries=0 --target=target -r requirements.txt",
     ),
     pytest(
         "pytest.conftest_writes",

@@ -87,6 +87,17 @@ fn a_tool_in_a_shell_ends_with_its_limit_its_reader_and_its_call() {
         let said = place.asked(&request);
         assert_eq!(said.stopped_by.as_deref(), Some("wall"), "{tool} {said:?}");
         assert!(began.elapsed() < Duration::from_secs(2), "{tool}");
+        // The same while it still waits for its input.
+        let began = Instant::now();
+        let command = format!("sleep 100 | {tool}");
+        let said =
+            place.asked(&json!({"tool": "bash", "input": {"command": command}, "timeoutMs": 700}));
+        assert_eq!(said.stopped_by.as_deref(), Some("wall"), "{tool} {said:?}");
+        assert!(began.elapsed() < Duration::from_secs(4), "{tool}");
+        let said = place.bash(&format!(
+            "sleep 100 | {tool} & sleep 0.3; kill %1; wait %1; echo done"
+        ));
+        assert_eq!(said.output, "done\n", "{tool} {said:?}");
         // A signal.
         let said = place.bash(&format!(
             "{} & sleep 0.3; kill %1; wait %1; echo $?",
@@ -112,7 +123,7 @@ fn a_tool_in_a_shell_ends_with_its_limit_its_reader_and_its_call() {
             })
             .count()
     };
-    assert!(of("intent") >= 3, "{}", of("intent"));
+    assert!(of("intent") >= 4 * misbehaving().len(), "{}", of("intent"));
     // An outcome may wait in memory for the next intent, not for long.
     let began = Instant::now();
     while of("outcome") < of("intent") && began.elapsed() < Duration::from_secs(5) {

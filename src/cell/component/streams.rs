@@ -20,6 +20,9 @@ use crate::cell::kernel::{Call, Descriptor, Output};
 /// Bytes that one read hands over, and one write takes.
 const CHUNK_BYTES: usize = 64 << 10;
 
+/// Streams of one output that may write at once.
+const STREAMS_MAX: usize = 4;
+
 /// Standard input; every stream of it goes on where the others are.
 #[derive(Debug, Clone)]
 pub(super) struct Stdin(pub(super) Option<Descriptor>);
@@ -86,6 +89,8 @@ struct Written {
     output: Option<Arc<Output>>,
     /// Taken from the component and not handed on yet.
     waiting: Mutex<Vec<u8>>,
+    /// One stream at a time hands on.
+    draining: tokio::sync::Mutex<()>,
 }
 
 impl Stdout {
@@ -98,11 +103,13 @@ impl Stdout {
             call: Arc::clone(call),
             output,
             waiting: Mutex::default(),
+            draining: tokio::sync::Mutex::default(),
         }))
     }
 
     /// Hands on what waits. May be dropped and asked again.
     pub(super) async fn drain(&self) {
+        let _alone = self.0.draining.lock().await;
         let bytes = self.0.waiting.lock().clone();
         if bytes.is_empty() {
             return;
@@ -110,7 +117,7 @@ impl Stdout {
         if let Some(output) = &self.0.output {
             output.write(&bytes).await;
         }
-        self.0.waiting.lock().clear();
+        self.0.waiting.lock().drain(..bytes.len());
     }
 
     /// Takes and hands on.
@@ -155,7 +162,8 @@ impl Pollable for Stdout {
 impl OutputStream for Stdout {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         let waits = self.0.waiting.lock().len();
-        if waits + bytes.len() > CHUNK_BYTES {
+        // Several streams of one output may each have been told that there is room.
+        if waits + bytes.len() > STREAMS_MAX * CHUNK_BYTES {
             return Err(StreamError::trap("it writes more than it was told it may"));
         }
         self.take(&bytes);
