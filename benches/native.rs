@@ -89,12 +89,9 @@ fn main() -> anyhow::Result<()> {
         let all = [
             timed(|| plain("/usr/bin/true"))?,
             timed(|| ask(&mut client, &reads))?,
-            timed(|| {
-                if bubblewrap {
-                    wrapped("/usr/bin/true")
-                } else {
-                    Ok(())
-                }
+            timed(|| match bubblewrap {
+                true => wrapped("/usr/bin/true"),
+                false => Ok(()),
             })?,
             timed(|| plain("/usr/bin/id"))?,
             timed(|| ask(&mut client, &changes))?,

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::audit::{Audit, Keeping};
-use crate::cell::{CellOptions, CellPool, Walls, program_names};
+use crate::cell::{CellOptions, CellPool, LateCompiler, Walls, program_names};
 use crate::config::{Cells, Config, State, Tokens};
 use crate::executor::{Admission, Executor, TOOLS};
 use crate::http::{self, Connections, Door};
@@ -53,7 +53,7 @@ impl App {
     /// When a room cannot start; the error's chain says which and why.
     pub async fn start(config: &Config, executable: PathBuf) -> anyhow::Result<Self> {
         let state = State::open(&config.state)?;
-        let lock = state.lock()?;
+        let lock = state.lock_soon()?;
         let tokens = Arc::new(Tokens::open(state.path())?);
         tokens.first_start()?;
         let records = config.state.join("audit");
@@ -72,8 +72,8 @@ impl App {
         for open in &attacked.open {
             tracing::debug!(open, "not stopped at this level of confinement");
         }
-        let own = sources(config, tokens.policies());
-        executor.policies.keep_to(own)?;
+        let (own, on) = (sources(config, tokens.policies()), Arc::clone(&executor));
+        tokio::task::spawn_blocking(move || on.policies.keep_to(own)).await??;
         let connections = Arc::new(Connections::new(config.connections_max));
         let door = Door::new(
             executor.clone(),
@@ -217,11 +217,13 @@ pub async fn executor(
 ) -> anyhow::Result<Arc<Executor>> {
     let calls_max = cells.calls_max;
     let keeps_one = cells.spares > 0;
-    let policies = Policies::load(
-        sources(config, BTreeMap::new()),
-        signed_loader(config.policy_keys.as_deref())?,
-    )?;
+    let mut loader = signed_loader(config.policy_keys.as_deref())?;
     let cells = CellPool::start(cells).await.context("no cell started")?;
+    loader.compiler = Some(cells.tools());
+    let sources = sources(config, BTreeMap::new());
+    // It waits for processes that compile tools.
+    let loaded = tokio::task::spawn_blocking(move || Policies::load(sources, loader));
+    let policies = loaded.await??;
     let natives = NativeLane::new(cells.means()?, keeps_one);
     pin_programs(&natives, &policies);
     let confinement = cells.walls().to_string();
@@ -298,12 +300,22 @@ pub fn signed_loader(keys: Option<&Path>) -> anyhow::Result<Loader> {
     Ok(loader)
 }
 
+/// What compiles tools of the operator's own where no cells are started.
+///
+/// # Errors
+/// This program has no path.
+pub fn tool_compiler(config: &Config) -> anyhow::Result<Arc<LateCompiler>> {
+    let executable = std::env::current_exe().context("this program has no path")?;
+    Ok(LateCompiler::new(cells(config, executable)))
+}
+
 /// Loads the policy file of the configuration, or the embedded default.
 ///
 /// # Errors
 /// When it does not load.
 pub fn load_policy(config: &Config) -> anyhow::Result<Policy> {
-    let loader = signed_loader(config.policy_keys.as_deref())?;
+    let mut loader = signed_loader(config.policy_keys.as_deref())?;
+    loader.compiler = Some(tool_compiler(config)?);
     let loaded: Result<Policy, PolicyError> = match &config.policy {
         None => crate::policy::load_default(),
         Some(path) => loader.file(path),

@@ -29,6 +29,8 @@ pub struct Outcome {
     pub denied: Vec<String>,
     /// What the session's folders held when the call had ended, if its calls count that.
     pub held: Option<Held>,
+    /// Bytes of the input it was sent that the first process read.
+    pub input_read_bytes: u64,
 }
 
 impl Outcome {

@@ -1,5 +1,6 @@
 //! Each wall, left out of the real seal: what it stops gets through then, and nothing does when it
-//! stands again. And cells that run native code, in a server that goes on for everybody else.
+//! stands again. The same for native programs. And cells that run native code, in a server that goes
+//! on for everybody else.
 //!
 //! Needs the feature `test-without-walls`, which no build that is shipped can have, and root, to
 //! become somebody else. `HOTCELL_REQUIRE=full` fails where this machine cannot give every wall,
@@ -22,6 +23,8 @@ mod alone;
 mod bait;
 #[path = "without_walls/bombs.rs"]
 mod bombs;
+#[path = "without_walls/native.rs"]
+mod native;
 #[path = "without_walls/neighbour.rs"]
 mod neighbour;
 #[allow(dead_code, reason = "another suite's, of which this one needs a part")]
@@ -46,6 +49,14 @@ const TESTS: &[(&str, fn())] = &[
         alone::each_probe_is_stopped_by_each_of_its_walls_alone,
     ),
     (
+        "a_native_program_gets_through_none_of_its_walls_and_through_each_that_is_left_out",
+        native::gets_through_no_wall_but_those_left_out,
+    ),
+    (
+        "a_native_program_of_somebody_ordinary_gets_through_no_wall",
+        native::of_somebody_ordinary_gets_through_no_wall,
+    ),
+    (
         "bombs_are_stopped_by_groups_or_by_limits",
         bombs::are_stopped_by_groups_or_by_limits,
     ),
@@ -68,6 +79,8 @@ fn main() -> ExitCode {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--bait", folder] => return bait::lay(Path::new(folder)),
         ["--attacker", target] => return bait::attack(target),
+        [native::WORD, target] => return native::attack(target),
+        [native::ORDINARY_WORD, folder] => return native::as_somebody_ordinary(Path::new(folder)),
         _ => {}
     }
     if !rustix::process::geteuid().is_root() {
@@ -108,14 +121,17 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// Starts processes as the server does.
 async fn attackers() -> Attackers {
+    attackers_with(&process::shared_cache()).await
+}
+
+async fn attackers_with(cache: &Path) -> Attackers {
     let walls = Walls {
         least: Confinement::Basic,
         user: (ORDINARY, ORDINARY),
         memory_bytes: CELL_MEMORY,
     };
     let program = PathBuf::from(env!("CARGO_BIN_EXE_hotcell"));
-    let cache = process::shared_cache();
-    Attackers::new(program, &cache, walls).await.unwrap()
+    Attackers::new(program, cache, walls).await.unwrap()
 }
 
 /// This program again, as somebody ordinary or as who we are.

@@ -34,6 +34,7 @@ impl Server {
     }
 
     /// As [`Self::hotcell`], with this policy in force.
+    #[allow(dead_code, reason = "one bench of several has a policy of its own")]
     pub fn hotcell_ruled(policy: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hotcell"));
         command.env("HOTCELL_POLICY", policy);

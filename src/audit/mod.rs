@@ -15,6 +15,7 @@ mod log;
 mod notes;
 mod opening;
 pub mod proof;
+mod queue;
 mod reader;
 mod recent;
 mod record;
@@ -35,6 +36,7 @@ pub use checkpoint::{Checkpoint, Signer, Verifier};
 pub use export::{Format, plain};
 pub use follow::Follower;
 pub use log::{AuditError, Keeping};
+pub use queue::Durable;
 pub use reader::{ReadError, Reader, Stored};
 pub use recent::BegunKey;
 pub use record::{
@@ -42,7 +44,6 @@ pub use record::{
     PolicyInForce, Record, Verdict,
 };
 pub use segment::Names;
-pub use writer::Durable;
 
 use clock::Clock;
 use line::LINE_BYTES_MAX;

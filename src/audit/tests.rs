@@ -1,6 +1,7 @@
 //! The write path over a disk that fails, a program that dies, and files that fill up.
 
 mod faults;
+mod together;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,8 +11,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::audit::chain::Chain;
+use crate::audit::queue::Patience;
 use crate::audit::segment::{Identity, Storage};
-use crate::audit::writer::Patience;
 use crate::audit::*;
 
 /// A small log, with files of a few records.

@@ -1,16 +1,19 @@
-//! Takes records from many calls and commits what arrived during the previous commit together.
+//! Takes records from many calls and commits together what arrived until the first of them had to wait.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 use crate::audit::log::{AuditError, Log};
+use crate::audit::queue::{Durable, Patience, Shared};
 use crate::audit::record::Trouble;
 
+/// Longest time the record of a call stays in memory while nobody waits for it and more calls are under
+/// way than there are processors. Chosen: above what short calls take then, so that the first of them
+/// that ends asks for one sync for all.
+const LINGER_MAX: Duration = Duration::from_millis(3);
 /// Longest time an outcome stays in memory when no intent follows it, and time between two
 /// attempts to write after one has failed. Chosen, not measured.
 const OUTCOME_DELAY_MAX: Duration = Duration::from_millis(200);
@@ -20,96 +23,10 @@ const KEPT_BYTES_MAX: usize = 256 << 20;
 /// Longest time the end of the program waits for a disk that fails. Chosen, not measured.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(2);
 
-/// How long a disk that does not answer is waited for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
-    /// A record that waits longer makes the record unhealthy.
-    pub(super) stalled_after: Duration,
-    /// Longest time the end of the program waits for a disk that hangs.
-    pub(super) close_max: Duration,
-}
-
-impl Default for Patience {
-    /// Chosen, not measured.
-    fn default() -> Self {
-        Self {
-            stalled_after: Duration::from_secs(5),
-            close_max: Duration::from_secs(5),
-        }
-    }
-}
-
-/// Resolves once a record is durable.
-#[must_use]
-#[derive(Debug)]
-pub struct Durable {
-    written: Option<oneshot::Receiver<bool>>,
-    known: bool,
-}
-
-impl Durable {
-    /// What will not be written.
-    pub(super) fn refused() -> Self {
-        Self::known(false)
-    }
-
-    fn known(known: bool) -> Self {
-        let written = None;
-        Self { written, known }
-    }
-
-    /// Whether the record was not even taken: it is not on its way and never will be.
-    pub fn is_refused(&self) -> bool {
-        self.written.is_none() && !self.known
-    }
-
-    /// Waits until the record is on the disk. May be asked again.
-    ///
-    /// # Errors
-    /// When it could not be written.
-    pub async fn wait(&mut self) -> Result<(), AuditError> {
-        if let Some(written) = &mut self.written {
-            self.known = written.await == Ok(true);
-            self.written = None;
-        }
-        if self.known {
-            Ok(())
-        } else {
-            Err(AuditError::Write)
-        }
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Writer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    queue: Mutex<Queue>,
-    arrived: Condvar,
-    /// Signalled when the thread has ended.
-    left: Condvar,
-    patience: Patience,
-    healthy: AtomicBool,
-    /// Intents refused while the disk failed.
-    refused: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    /// Bodies of records, each with a line end behind it.
-    bodies: Vec<u8>,
-    waiting: Vec<oneshot::Sender<bool>>,
-    /// When the oldest of `bodies` came.
-    oldest: Option<Instant>,
-    /// When the oldest of those came that the thread has taken and not made durable.
-    writing: Option<Instant>,
-    closing: bool,
-    /// Nothing is written any more.
-    ended: bool,
 }
 
 impl Writer {
@@ -118,14 +35,7 @@ impl Writer {
     }
 
     pub(super) fn start_with(log: Log, patience: Patience) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            queue: Mutex::default(),
-            arrived: Condvar::new(),
-            left: Condvar::new(),
-            patience,
-            healthy: AtomicBool::new(true),
-            refused: AtomicU64::new(0),
-        });
+        let shared = Shared::new(patience);
         let for_thread = shared.clone();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
@@ -142,13 +52,13 @@ impl Writer {
         if cfg!(feature = "bench-without-record") {
             return;
         }
-        let mut queue = self.shared.queue();
+        let mut queue = self.shared.queue.lock();
         if queue.closing {
             tracing::error!("an outcome came after the audit record was closed");
             return;
         }
         queue.put(body);
-        // Not woken: an outcome goes with the next intent, with a flush, or at the end.
+        // Not woken: an outcome goes with the next intents, with a flush, or at the end.
     }
 
     /// Takes a record that must be durable; refuses it at once while the disk fails, since the
@@ -161,17 +71,17 @@ impl Writer {
             self.shared.refused.fetch_add(1, Ordering::Relaxed);
             return Durable::known(false);
         }
-        self.wait_for(|queue| queue.put(body))
+        self.shared.put(body)
     }
 
     /// Resolves once everything taken so far is durable.
     pub(super) fn flushed(&self) -> Durable {
-        self.wait_for(|_| {})
+        self.shared.flush(|_| {})
     }
 
     /// As [`Self::flushed`], with the record closed: nothing is taken afterwards.
     pub(super) fn close(&self) -> Durable {
-        self.wait_for(|queue| queue.closing = true)
+        self.shared.flush(|queue| queue.closing = true)
     }
 
     /// Waits for the end, and not for ever where the disk hangs.
@@ -184,27 +94,9 @@ impl Writer {
         waited.unwrap_or(Err(AuditError::Write))
     }
 
-    fn wait_for(&self, change: impl FnOnce(&mut Queue)) -> Durable {
-        let (sender, receiver) = oneshot::channel();
-        let mut queue = self.shared.queue();
-        if queue.closing {
-            return Durable::known(false);
-        }
-        change(&mut queue);
-        queue.waiting.push(sender);
-        drop(queue);
-        self.shared.arrived.notify_one();
-        Durable {
-            written: Some(receiver),
-            known: false,
-        }
-    }
-
     /// Age of the oldest record that is not durable.
     pub(super) fn lag(&self) -> Duration {
-        let queue = self.shared.queue();
-        let oldest = queue.writing.or(queue.oldest);
-        oldest.map_or(Duration::ZERO, |oldest| oldest.elapsed())
+        self.shared.queue.lock().lag()
     }
 
     pub(super) fn healthy(&self) -> bool {
@@ -218,27 +110,23 @@ struct Ended(Arc<Shared>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        self.0.healthy.store(false, Ordering::Relaxed);
-        let mut queue = self.0.queue();
-        (queue.closing, queue.ended) = (true, true);
-        // Who waits is told that it was not written.
-        queue.waiting.clear();
-        drop(queue);
-        self.0.left.notify_all();
+        self.0.end();
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let mut queue = self.shared.queue();
+        let Shared {
+            queue,
+            arrived,
+            left,
+            patience,
+            ..
+        } = &*self.shared;
+        let mut queue = queue.lock();
         queue.closing = true;
-        self.shared.arrived.notify_one();
-        let most = self.shared.patience.close_max;
-        let waited = self
-            .shared
-            .left
-            .wait_timeout_while(queue, most, |queue| !queue.ended);
-        let (queue, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        arrived.notify_one();
+        let waited = left.wait_while_for(&mut queue, |queue| !queue.ended, patience.close_max);
         drop(queue);
         if waited.timed_out() {
             tracing::error!("the disk hangs: the audit record's last lines may be lost");
@@ -248,20 +136,6 @@ impl Drop for Writer {
             // A writer that panicked has already failed every waiting call.
             let _panicked = thread.join();
         }
-    }
-}
-
-impl Queue {
-    fn put(&mut self, body: &[u8]) {
-        self.bodies.extend_from_slice(body);
-        self.bodies.push(b'\n');
-        self.oldest.get_or_insert_with(Instant::now);
-    }
-}
-
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -291,42 +165,33 @@ impl Thread {
 
     fn run(mut self) {
         loop {
-            let (waiting, closing) = self.take();
+            let closing = self.take();
             self.add();
             if closing {
-                self.close(waiting);
-                return;
+                return self.close();
             }
             let written = self.commit();
-            for sender in waiting {
-                // A caller that hung up does not wait any more.
-                let _gone = sender.send(written);
-            }
+            self.shared.settle(written);
         }
     }
 
-    /// Waits for something to do.
-    fn take(&mut self) -> (Vec<oneshot::Sender<bool>>, bool) {
-        let mut queue = self.shared.queue();
-        while queue.waiting.is_empty() && !queue.closing {
-            let (next, timeout) = self
-                .shared
-                .arrived
-                .wait_timeout(queue, OUTCOME_DELAY_MAX)
-                .unwrap_or_else(PoisonError::into_inner);
-            queue = next;
+    /// Waits for something to do; answers whether it is the last.
+    fn take(&mut self) -> bool {
+        let mut queue = self.shared.queue.lock();
+        while !queue.wanted && !queue.closing {
+            let more = queue.has_more();
+            let pause = if more { LINGER_MAX } else { OUTCOME_DELAY_MAX };
+            let waited = self.shared.arrived.wait_for(&mut queue, pause);
             // After a failure the disk is tried again without waiting for a call: a server that
             // says it is not ready gets none.
             let left = !queue.bodies.is_empty() || self.log.pending_bytes() > 0;
             let due = left || self.failing.is_some() || self.log.wants_checkpoint();
-            if timeout.timed_out() && due {
+            if waited.timed_out() && (more || due) {
                 break;
             }
         }
-        std::mem::swap(&mut self.bodies, &mut queue.bodies);
-        let oldest = queue.oldest.take();
-        queue.writing = queue.writing.or(oldest);
-        (std::mem::take(&mut queue.waiting), queue.closing)
+        queue.take(&mut self.bodies);
+        queue.closing
     }
 
     fn add(&mut self) {
@@ -378,9 +243,6 @@ impl Thread {
         }
         let healthy = self.failing.is_none();
         self.shared.healthy.store(healthy, Ordering::Relaxed);
-        if written.is_ok() {
-            self.shared.queue().writing = None;
-        }
         written.is_ok()
     }
 
@@ -395,7 +257,7 @@ impl Thread {
         self.log.add_trouble(&trouble);
     }
 
-    fn close(mut self, waiting: Vec<oneshot::Sender<bool>>) {
+    fn close(mut self) {
         let until = Instant::now() + CLOSE_TIME_MAX;
         let mut result = self.log.close();
         let written = loop {
@@ -411,9 +273,6 @@ impl Thread {
                 }
             }
         };
-        for sender in waiting {
-            // A caller that hung up does not wait any more.
-            let _gone = sender.send(written);
-        }
+        self.shared.settle(written);
     }
 }

@@ -83,7 +83,7 @@ impl Artefacts {
     /// The cache has none that fits; it is then to be compiled.
     pub fn take(&self, module: &'static ModuleEntry) -> Result<(), Unfit> {
         let artefact = memory_file(&module.name)?;
-        self.cache.read(module, &artefact)?;
+        self.cache.read(&self.cache.key_of(module), &artefact)?;
         seal(&artefact)?;
         self.held.lock().insert(&module.name, Arc::new(artefact));
         Ok(())
@@ -114,9 +114,14 @@ impl Artefacts {
             (1..=ARTEFACT_BYTES_MAX).contains(&length),
             "the artefact of {name:?} has {length} bytes; it must have 1 to {ARTEFACT_BYTES_MAX}"
         );
-        let stored = self.cache.write(module, &artefact);
+        let stored = self.cache.write(&self.cache.key_of(module), &artefact);
         self.held.lock().insert(&module.name, Arc::new(artefact));
         Ok(Stored(stored))
+    }
+
+    /// Where compiled code is kept.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// What a new cell gets: module names and a descriptor of its own for each.
@@ -174,7 +179,7 @@ pub fn memory_file(name: &str) -> io::Result<File> {
 }
 
 /// Makes what the file holds final, for every descriptor of it.
-fn seal(file: &File) -> io::Result<()> {
+pub fn seal(file: &File) -> io::Result<()> {
     let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
     Ok(fcntl_add_seals(file, seals)?)
 }
@@ -186,7 +191,7 @@ mod tests {
     use rustix::fs::fcntl_get_seals;
 
     use super::*;
-    use crate::cell::{engine, programs::Programs, wasi};
+    use crate::cell::{engine, kernel::Code, programs::Programs, wasi};
 
     fn file(content: &[u8]) -> File {
         let file = memory_file("test").unwrap();
@@ -289,7 +294,9 @@ mod tests {
         for (name, descriptor) in artefacts.for_cell().unwrap() {
             let loaded = programs.load(&name, descriptor.into());
             assert_eq!(loaded.is_ok(), name == "sh", "{name}: {loaded:?}");
-            let module = programs.find_first(&name).unwrap();
+            let Some(Code::Guest(module)) = programs.find_first(&name) else {
+                panic!("{name} is no guest");
+            };
             assert_eq!(module.ready_now().is_some(), name == "sh");
         }
     }

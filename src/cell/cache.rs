@@ -49,7 +49,19 @@ pub struct Cache {
     folder: PathBuf,
     /// Has taken the key and nothing else.
     keyed: Hmac<Sha256>,
-    engine: [u8; 32],
+    /// The engine of guests.
+    pub engine: [u8; 32],
+}
+
+/// What an artefact was made of, and for.
+#[derive(Debug, Clone, Copy)]
+pub struct Key<'a> {
+    /// What it is: a guest's name, or what a tool's file was made into.
+    pub name: &'a str,
+    /// Digest of the WebAssembly, in hexadecimal.
+    pub sha256: &'a str,
+    /// Identity of the engine that can map it.
+    pub engine: &'a [u8; 32],
 }
 
 impl std::fmt::Debug for Cache {
@@ -79,22 +91,31 @@ impl Cache {
         })
     }
 
-    /// Where the artefact of `module` belongs. Modules and engines that differ have different
-    /// files, so that two versions of this program do not take turns in compiling.
-    pub fn place(&self, module: &ModuleEntry) -> PathBuf {
-        let digest = module.sha256.get(..16).unwrap_or(&module.sha256);
-        let engine = hexadecimal(self.engine.get(..8).unwrap_or_default());
-        self.folder
-            .join(format!("{}-{digest}-{engine}.cwasm", module.name))
+    /// What the artefact of a guest is kept under.
+    pub fn key_of<'a>(&'a self, module: &'a ModuleEntry) -> Key<'a> {
+        Key {
+            name: &module.name,
+            sha256: &module.sha256,
+            engine: &self.engine,
+        }
     }
 
-    /// Copies the artefact of `module` into `artefact`. Until this answers `Ok`, what was copied
+    /// Where the artefact of `key` belongs. Modules and engines that differ have different
+    /// files, so that two versions of this program do not take turns in compiling.
+    pub fn place(&self, key: &Key<'_>) -> PathBuf {
+        let digest = key.sha256.get(..16).unwrap_or(key.sha256);
+        let engine = hexadecimal(key.engine.get(..8).unwrap_or_default());
+        self.folder
+            .join(format!("{}-{digest}-{engine}.cwasm", key.name))
+    }
+
+    /// Copies the artefact of `key` into `artefact`. Until this answers `Ok`, what was copied
     /// must not be used.
     ///
     /// # Errors
-    /// There is none, or it is not what [`Self::write`] wrote for this module, engine and key.
-    pub fn read(&self, module: &ModuleEntry, mut artefact: &File) -> Result<(), Unfit> {
-        let mut file = match File::open(self.place(module)) {
+    /// There is none, or it is not what [`Self::write`] wrote for this file, engine and secret.
+    pub fn read(&self, key: &Key<'_>, mut artefact: &File) -> Result<(), Unfit> {
+        let mut file = match File::open(self.place(key)) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(Unfit::Absent),
             Err(error) => return Err(error.into()),
@@ -114,7 +135,7 @@ impl Cache {
         if length > ARTEFACT_BYTES_MAX {
             return Err(Unfit::TooLarge);
         }
-        let mut computed = self.authentication(module, length);
+        let mut computed = self.authentication(key, length);
         let mut file = file.take(length);
         let mut buffer = vec![0; CHUNK_BYTES];
         loop {
@@ -129,19 +150,19 @@ impl Cache {
         computed.verify_slice(&tag).map_err(|_| Unfit::Tag)
     }
 
-    /// Writes `artefact` as the one of `module`, whole or not at all.
+    /// Writes `artefact` as the one of `key`, whole or not at all.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn write(&self, module: &ModuleEntry, artefact: &File) -> io::Result<()> {
+    pub fn write(&self, key: &Key<'_>, artefact: &File) -> io::Result<()> {
         let length = artefact.metadata()?.len();
-        let mut computed = self.authentication(module, length);
+        let mut computed = self.authentication(key, length);
         each_chunk(artefact, |chunk| {
             computed.update(chunk);
             Ok(())
         })?;
         let tag = computed.finalize().into_bytes();
-        let place = self.place(module);
+        let place = self.place(key);
         let unfinished = unfinished(&place)?;
         let written = private_file(&unfinished).and_then(|mut file| {
             file.write_all(FORMAT)?;
@@ -157,14 +178,14 @@ impl Cache {
 
     /// The tag's computation up to the artefact's bytes. Every part has a fixed or a stated length,
     /// so that no two readings of the same bytes fit.
-    fn authentication(&self, module: &ModuleEntry, length: u64) -> Hmac<Sha256> {
+    fn authentication(&self, key: &Key<'_>, length: u64) -> Hmac<Sha256> {
         let mut computed = self.keyed.clone();
         computed.update(FORMAT);
-        for text in [&module.name, &module.sha256] {
+        for text in [key.name, key.sha256] {
             computed.update(&(text.len() as u64).to_le_bytes());
             computed.update(text.as_bytes());
         }
-        computed.update(&self.engine);
+        computed.update(key.engine);
         computed.update(&length.to_le_bytes());
         computed
     }
@@ -289,7 +310,7 @@ mod tests {
     /// What the cache answers for `name`.
     fn read(cache: &Cache, name: &str) -> Result<Vec<u8>, Unfit> {
         let out = memory_file("test")?;
-        cache.read(module(name), &out)?;
+        cache.read(&cache.key_of(module(name)), &out)?;
         let mut content = Vec::new();
         each_chunk(&out, |chunk| {
             content.extend(chunk);
@@ -302,8 +323,12 @@ mod tests {
     fn filled(folder: &Path) -> (Cache, Vec<u8>) {
         let cache = Cache::open(folder).unwrap();
         let content: Vec<_> = (0..CHUNK_BYTES * 2 + 77).map(|i| (i % 251) as u8).collect();
-        cache.write(module("sh"), &file(&content)).unwrap();
-        cache.write(module("files"), &file(b"files")).unwrap();
+        cache
+            .write(&cache.key_of(module("sh")), &file(&content))
+            .unwrap();
+        cache
+            .write(&cache.key_of(module("files")), &file(b"files"))
+            .unwrap();
         (cache, content)
     }
 
@@ -311,7 +336,7 @@ mod tests {
     fn what_was_written_is_read_and_nothing_that_was_changed() {
         let folder = tempfile::tempdir().unwrap();
         let (cache, content) = filled(folder.path());
-        let place = cache.place(module("sh"));
+        let place = cache.place(&cache.key_of(module("sh")));
         let untouched = fs::read(&place).unwrap();
         let header = FORMAT.len() + TAG_BYTES;
         assert_eq!(untouched.len(), header + content.len());
@@ -331,7 +356,7 @@ mod tests {
             ("one byte more", longer),
             (
                 "another guest's",
-                fs::read(cache.place(module("files"))).unwrap(),
+                fs::read(cache.place(&cache.key_of(module("files")))).unwrap(),
             ),
         ];
         for (case, bytes) in changed {
@@ -369,8 +394,8 @@ mod tests {
         let mut of_other_engine = Cache::open(folder.path()).unwrap();
         of_other_engine.engine[31] ^= 1;
         assert_eq!(
-            cache.place(module("sh")),
-            of_other_engine.place(module("sh"))
+            cache.place(&cache.key_of(module("sh"))),
+            of_other_engine.place(&of_other_engine.key_of(module("sh")))
         );
         assert!(matches!(read(&of_other_engine, "sh"), Err(Unfit::Tag)));
         of_other_engine.engine[0] ^= 1;
@@ -379,7 +404,9 @@ mod tests {
         fs::remove_file(folder.path().join(KEY_NAME)).unwrap();
         let of_other_key = Cache::open(folder.path()).unwrap();
         assert!(matches!(read(&of_other_key, "sh"), Err(Unfit::Tag)));
-        of_other_key.write(module("sh"), &file(b"again")).unwrap();
+        of_other_key
+            .write(&of_other_key.key_of(module("sh")), &file(b"again"))
+            .unwrap();
         assert_eq!(read(&of_other_key, "sh").unwrap(), b"again");
     }
 

@@ -31,7 +31,7 @@ const MEMORY_GUARD_BYTES: u64 = 32 << 20;
 /// Largest function table. Chosen: three times the largest shipped guest's.
 pub const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// What Wasmtime itself holds for one instance, in bytes. Its default.
-const INSTANCE_BYTES_MAX: usize = 1 << 20;
+pub const INSTANCE_BYTES_MAX: usize = 1 << 20;
 /// A guest's slice of a worker thread, in milliseconds (DESIGN: at most 5; the less, the sooner a
 /// neighbour's short call gets through; a switch costs a few microseconds).
 pub const SLICE_MS: u64 = 1;
@@ -47,7 +47,7 @@ pub const FUEL_INTERVAL: u64 = 10_000_000;
 
 /// What guests may use of WebAssembly: what LLVM makes of Rust for `wasm32-wasip1`. Everything else
 /// is off by name, also what a later Wasmtime would switch on by itself.
-const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+pub const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
     .union(WasmFeatures::SIGN_EXTENSION)
     .union(WasmFeatures::FLOATS)
@@ -64,7 +64,7 @@ const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
 /// # Errors
 /// The host lacks what the configuration needs (64-bit address space, a supported CPU).
 pub fn engine() -> wasmtime::Result<Engine> {
-    let mut config = config();
+    let mut config = config(FEATURES);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     Engine::new(&config)
 }
@@ -74,7 +74,7 @@ pub fn engine() -> wasmtime::Result<Engine> {
 /// # Errors
 /// As [`engine`].
 pub fn compiler() -> wasmtime::Result<Engine> {
-    Engine::new(&config())
+    Engine::new(&config(FEATURES))
 }
 
 /// What an artefact must have been made with to be mapped by `engine`: Wasmtime's version to the
@@ -102,12 +102,12 @@ impl Hasher for Digesting {
 
 /// Everything but where instances live. What is Wasmtime's default is named all the same where
 /// safety rests on it.
-fn config() -> Config {
+pub fn config(features: WasmFeatures) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
-        .wasm_features(!FEATURES, false)
-        .wasm_features(FEATURES, true)
+        .wasm_features(!features, false)
+        .wasm_features(features, true)
         .gc_support(false)
         .shared_memory(false)
         .concurrency_support(false)
@@ -141,7 +141,9 @@ fn pool() -> PoolingAllocationConfig {
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_core_instance_size(INSTANCE_BYTES_MAX)
         .max_memory_size(MEMORY_BYTES_MAX)
-        .linear_memory_keep_resident(128 << 10)
+        // Of a memory none is kept: the lowest addresses are the far end of a guest's stack, which
+        // hardly any call comes to, and clearing them would cost each call its caches.
+        .linear_memory_keep_resident(0)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(32 << 10)
         .max_unused_warm_slots(64);
@@ -269,7 +271,7 @@ mod tests {
         assert_eq!(pool.get_max_memories_per_module(), 1);
         assert_eq!(pool.get_max_tables_per_module(), 1);
         assert_eq!(pool.get_max_core_instance_size(), 1 << 20);
-        assert!(pool.get_memory_keep_resident() <= 128 << 10);
+        assert_eq!(pool.get_memory_keep_resident(), 0);
     }
 
     #[test]
@@ -277,7 +279,7 @@ mod tests {
         let compiles = compiler().unwrap();
         assert_eq!(identity(&compiles), identity(&engine().unwrap()));
         assert!(compiles.get_pooling_config().is_none());
-        let mut unmetered = config();
+        let mut unmetered = config(FEATURES);
         unmetered.consume_fuel(false);
         let unmetered = Engine::new(&unmetered).unwrap();
         assert_ne!(identity(&compiles), identity(&unmetered));

@@ -121,9 +121,14 @@ async fn take(link: &Arc<Link>, frames: &mut FrameReader<Receiver>) -> Result<()
         match event {
             Event::Output(id, stream, bytes) => link.output(id, stream, bytes)?,
             Event::Native(id, number, said) => link.native(id, number, said)?,
+            Event::Wants(id, room) => link.wants(id, room)?,
             Event::Ended(id, outcome) => link.ended(id, *outcome)?,
             Event::Failed(id, reason) => link.failed(id, reason),
-            Event::Waiting | Event::Sealed { .. } | Event::Unsealed(_) | Event::Attacked(_) => {
+            Event::Waiting
+            | Event::Sealed { .. }
+            | Event::Unsealed(_)
+            | Event::Attacked(_)
+            | Event::Compiled(_) => {
                 return Err(WireError::Broken("it says again that it has begun"));
             }
         }

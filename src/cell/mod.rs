@@ -9,10 +9,13 @@ mod cache;
 mod catalogue;
 mod compile;
 mod complaints;
+#[cfg(feature = "components")]
+mod component;
 mod deadline;
 mod engine;
 mod error;
 mod guests;
+mod input;
 mod kernel;
 mod link;
 mod live;
@@ -27,6 +30,8 @@ mod socket;
 mod spares;
 mod starter;
 mod threads;
+mod tool_file;
+mod tools;
 mod wasi;
 mod wire;
 #[cfg(feature = "test-without-walls")]
@@ -36,11 +41,13 @@ pub use attack::Attacked;
 pub use catalogue::program_names;
 pub use compile::{compile, warm};
 pub use error::{CellError, PoolError, StartError};
+pub use input::Source;
 pub use link::Chunk;
 pub use natives::{Above, Native};
 pub use order::{
     Mount, NATIVE_WORDS_MAX, NativeAsk, NativeEnd, NativeStatus, Order, SessionHolds, Stdin, Stream,
 };
-pub use pool::{CellOptions, CellPool, Home};
+pub use pool::{CellOptions, CellPool, Home, Ties};
 pub use run::{CellArguments, cell_main};
 pub use starter::Walls;
+pub use tools::{LateCompiler, check_file};

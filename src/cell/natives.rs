@@ -266,6 +266,8 @@ struct Inlet {
     /// The reading end, to ask what is left in it.
     far: Option<OwnedFd>,
     queue: VecDeque<Vec<u8>>,
+    /// Bytes of all pieces so far.
+    received: u64,
     /// Bytes of the first piece that were written.
     written: usize,
     ends: bool,
@@ -332,6 +334,7 @@ impl Pumping {
                 pipe: near.map(pipe::Sender::from_owned_fd).transpose()?,
                 far,
                 queue: VecDeque::new(),
+                received: 0,
                 written: 0,
                 ends: false,
             },
@@ -351,7 +354,8 @@ impl Pumping {
             let [out, err] = &mut self.outlets;
             if let Some(end) = end.take_if(|_| out.pipe.is_none() && err.pipe.is_none()) {
                 let mut end: NativeEnd = end;
-                end.unread = self.inlet.unread();
+                let unread = end.unread.saturating_add(self.inlet.unread());
+                end.read = self.inlet.received.saturating_sub(unread);
                 return end;
             }
             tokio::select! {
@@ -374,7 +378,10 @@ impl Pumping {
 
     fn take(&mut self, said: Option<Said>) {
         match said {
-            Some(Said::Input(bytes)) => self.inlet.queue.push_back(bytes),
+            Some(Said::Input(bytes)) => {
+                self.inlet.received += bytes.len() as u64;
+                self.inlet.queue.push_back(bytes);
+            }
             Some(Said::InputEnd) => {
                 self.inlet.ends = true;
                 self.inlet.end_if_empty();
@@ -390,6 +397,8 @@ impl Pumping {
             // Its process in the cell is gone, or the call is: so is it.
             Some(Said::Gone | Said::Start(_)) | None => {
                 self.signals = None;
+                // What still waits for input sees its end.
+                self.inlet.pipe = None;
                 for outlet in &mut self.outlets {
                     outlet.pipe = None;
                 }

@@ -12,7 +12,7 @@ use crate::outcome::{
     CHANGED_MAX, CHANGED_PATH_BYTES_MAX, DENIED_BYTES_MAX, DENIED_MAX, Held, Outcome, as_bytes,
     at_most,
 };
-use crate::policy::{ProgramTable, Protected};
+use crate::policy::{Found, ProgramTable, Protected, ToolKind};
 
 /// Names one call on one cell's socket.
 pub type CallId = u64;
@@ -34,8 +34,18 @@ pub fn room_of(bytes: usize) -> u64 {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Assignment {
     pub terms: Terms,
-    /// Not to become a cell, but to try to get out, and to tell what came of it.
-    pub attack: Option<Box<Target>>,
+    pub task: Task,
+}
+
+/// What a process is sealed for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Task {
+    /// To be a cell.
+    Serve,
+    /// To try to get out, and to tell what came of it.
+    Attack(Box<Target>),
+    /// To compile the tool it was started with.
+    Compile(ToolKind),
 }
 
 /// Largest assignment, in bytes. Chosen: some thousand paths.
@@ -59,6 +69,8 @@ pub const FINDINGS_MAX: usize = 4_096;
 pub enum Message {
     Run(CallId, Box<Order>),
     Cancel(CallId),
+    /// Standard input of a call whose order says [`Stdin::Sent`]; no bytes are its end.
+    Input(CallId, #[serde(with = "as_bytes")] Vec<u8>),
     /// Streamed output that took so much room has left the broker.
     Taken(CallId, u64),
     /// About a native program of a call.
@@ -121,7 +133,10 @@ pub struct NativeEnd {
     pub status: NativeStatus,
     /// What its standard error says besides.
     pub said: String,
-    /// Bytes of input that it left.
+    /// Bytes of input that it read. What else was sent is for whoever reads next.
+    pub read: u64,
+    /// Bytes that it was handed through its pipe and did not read, as the floors above know.
+    #[serde(skip)]
     pub unread: u64,
     /// What the session holds more by its changes.
     pub grown: Held,
@@ -165,6 +180,9 @@ pub struct Order {
     pub state: Vec<u8>,
     /// Whether the first process may offer a new state.
     pub keep_state: bool,
+    /// Its folders are open under the first free descriptors, as programs expect that were not
+    /// built for us.
+    pub preopens: bool,
     /// Sends output as it comes instead of keeping head and tail for the end.
     pub stream: bool,
     /// The session whose calls share what its limits leave; `None` where nothing is counted.
@@ -189,7 +207,12 @@ pub enum Stdin {
     Bytes(#[serde(with = "as_bytes")] Vec<u8>),
     /// The cell's own standard input (`hotcell run`).
     Inherit,
+    /// What the broker sends, piece by piece.
+    Sent,
 }
+
+/// Bytes of a call's input that may be on their way, each piece with what [`room_of`] adds.
+pub const INPUT_WINDOW_BYTES: u64 = 64 << 10;
 
 /// A host folder a call sees.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -219,6 +242,10 @@ pub enum Event {
     Unsealed(String),
     /// What it came to when it tried to get out.
     Attacked(#[serde(deserialize_with = "at_most::<_, _, FINDINGS_MAX>")] Vec<Finding>),
+    /// What was found in the tool that was compiled, or why it is none.
+    Compiled(Result<Box<Found>, String>),
+    /// So much room of the call's input has been read.
+    Wants(CallId, u64),
     Output(CallId, Stream, #[serde(with = "as_bytes")] Vec<u8>),
     /// About a native program of a call.
     Native(CallId, u32, Said),

@@ -48,6 +48,12 @@ impl Places {
         self.cells.lock().len()
     }
 
+    /// What the key's cell sees.
+    pub(super) fn folders(&self, key: &str) -> Option<Vec<Folder>> {
+        let cells = self.cells.lock();
+        cells.get(key).map(|cell| cell.folders.clone())
+    }
+
     /// Ends them all, whatever runs in them.
     pub(super) fn drain(&self) {
         for (_, cell) in self.cells.lock().drain() {

@@ -19,6 +19,7 @@ use super::{
     catalogue::Catalogue,
     error::{CellError, ORDER_BYTES_MAX, PoolError, StartError},
     guests::{Guests, State},
+    input::Source,
     link::{CellGone, Chunk, Link, RunningCall, cell_died},
     live,
     natives::Above,
@@ -26,10 +27,11 @@ use super::{
     places::{Held, Places},
     spares::Spares,
     starter::{Starter, StarterOptions, Walls},
+    tools::ToolCompiler,
 };
 use crate::confinement::{Means, Reached, seal::Folder};
 use crate::outcome::{Outcome, StoppedBy};
-use crate::policy::{Grant, Run};
+use crate::policy::{Grant, Run, ToolCode};
 
 /// Longest wait of a call for a cell that is starting, first compilation included.
 const READY_WAIT: Duration = Duration::from_secs(60);
@@ -60,6 +62,15 @@ pub struct CellOptions {
     pub walls: Walls,
 }
 
+/// What a call's standard streams are tied to, where they are not kept and sent as a whole.
+#[derive(Debug, Default)]
+pub struct Ties {
+    /// Gets output as it comes.
+    pub sink: Option<mpsc::UnboundedSender<Chunk>>,
+    /// Is read for the first process, as far as that takes it; the order's `stdin` says [`Stdin::Sent`].
+    pub input: Option<Source>,
+}
+
 /// Whose cell a call runs in.
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -67,11 +78,14 @@ pub struct Home {
     pub key: String,
     /// A folder that holds the workspaces of all of them, where they are several sessions.
     pub shared: Option<PathBuf>,
+    /// The one tool of the operator's own that is run there; none for the shell and the guests.
+    pub tool: Option<Arc<ToolCode>>,
 }
 
 /// Starts and feeds the cells of a broker.
 #[derive(Debug)]
 pub struct CellPool {
+    tools: Arc<ToolCompiler>,
     programs: Vec<String>,
     guests: Arc<Guests>,
     spares: Arc<Spares>,
@@ -102,8 +116,11 @@ impl CellPool {
             inherits_stdin: options.inherits_stdin,
             walls: options.walls,
         });
-        let spares = Spares::new(starter.await?, Arc::clone(&guests), options.spares);
+        let starter = Arc::new(starter.await?);
+        let tools = ToolCompiler::new(Arc::clone(&starter)).map_err(StartError::Process)?;
+        let spares = Spares::new(starter, Arc::clone(&guests), options.spares);
         let pool = Arc::new(Self {
+            tools,
             programs,
             guests,
             spares: Arc::new(spares),
@@ -128,6 +145,11 @@ impl CellPool {
             true => Ok(attacked),
             false => Err(PoolError::Holes(attacked.holes)),
         }
+    }
+
+    /// What compiles tools of the operator's own for these cells.
+    pub fn tools(&self) -> Arc<ToolCompiler> {
+        Arc::clone(&self.tools)
     }
 
     /// Names in `/bin`, sorted.
@@ -178,7 +200,7 @@ impl CellPool {
         &self,
         grant: Grant,
         (mut order, home, above): (Order, Home, Option<Arc<dyn Above>>),
-        sink: Option<mpsc::UnboundedSender<Chunk>>,
+        streams: Ties,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Outcome, CellError> {
         let Run::Call(terms) = grant.into_run() else {
@@ -195,6 +217,7 @@ impl CellPool {
         }
         let wall = Duration::from_millis(order.limits.wall_ms);
         let mut cancelled = pin!(cancelled);
+        let Ties { sink, input } = streams;
         let (_held, mut running) = tokio::select! {
             begun = self.begin(&home, order, sink, above) => match begun? {
                 Some(begun) => begun,
@@ -204,6 +227,7 @@ impl CellPool {
         };
         let overdue = wall.saturating_add(STALL_WAIT);
         let natives = running.natives();
+        let feeding = input.map(|input| running.feed(input));
         let ended = tokio::time::timeout(overdue, async {
             tokio::select! {
                 outcome = running.outcome() => Some(outcome),
@@ -215,6 +239,9 @@ impl CellPool {
             Ok(None) => cancel(running).await,
             Err(_) => Ok(running.overdue()),
         };
+        if let Some(feeding) = feeding {
+            feeding.stop().await;
+        }
         // Their ends are recorded before the call's is, and nothing of them is left.
         natives.closed().await;
         outcome
@@ -262,14 +289,20 @@ impl CellPool {
         home: &Home,
         order: &Order,
     ) -> Result<(Held<'_>, Arc<Link>), CellError> {
-        self.guests.usable().await?;
-        let folders = folders(home, order)?;
-        let generation = self.guests.progress().generation;
+        let generation = match &home.tool {
+            // No guest runs there.
+            Some(_) => 0,
+            None => {
+                self.guests.usable().await?;
+                self.guests.progress().generation
+            }
+        };
+        let folders = self.folders(home, order)?;
         let held = self.places.hold(&home.key, folders, generation);
         let link = held
             .cell
             .link
-            .get_or_try_init(|| self.assign(&held.cell.folders));
+            .get_or_try_init(|| self.assign(home, &held.cell.folders));
         match link.await {
             Ok(link) => {
                 let link = Arc::clone(link);
@@ -282,14 +315,39 @@ impl CellPool {
         }
     }
 
+    /// What the cell of an order must see. Where its last cell saw the same, that is looked at once
+    /// more and not opened.
+    fn folders(&self, home: &Home, order: &Order) -> Result<Vec<Folder>, StartError> {
+        let wanted = wanted(home, order);
+        let known = self.places.folders(&home.key).filter(|known| {
+            let same = |(folder, (path, writable)): (&Folder, &(&PathBuf, bool))| {
+                folder.path == **path && folder.writable == *writable && folder.stays()
+            };
+            known.len() == wanted.len() && known.iter().zip(&wanted).all(same)
+        });
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let folder = |(path, writable): (&PathBuf, bool)| {
+            Folder::at(path, writable).map_err(|source| StartError::Folder {
+                path: path.clone(),
+                source,
+            })
+        };
+        wanted.into_iter().map(folder).collect()
+    }
+
     /// A sealed process whose events are taken.
-    async fn assign(&self, folders: &[Folder]) -> Result<Arc<Link>, CellError> {
+    async fn assign(&self, home: &Home, folders: &[Folder]) -> Result<Arc<Link>, CellError> {
         if *self.stop.borrow() {
             return Err(CellError::NotReady("the cells are being stopped"));
         }
         // From before it is started, so that a stop waits for it.
         let alive = self.alive.subscribe();
-        let fresh = self.spares.sealed(folders).await?;
+        let fresh = match &home.tool {
+            Some(code) => self.spares.sealed_tool(code, folders).await?,
+            None => self.spares.sealed(folders).await?,
+        };
         Ok(live::attend(fresh, alive, Arc::clone(&self.died)))
     }
 }
@@ -303,22 +361,19 @@ async fn cancel(mut running: RunningCall) -> Result<Outcome, CellError> {
     }
 }
 
-/// What the cell of an order must see.
-fn folders(home: &Home, order: &Order) -> Result<Vec<Folder>, StartError> {
+/// The host folders of an order, and which of them may be written.
+fn wanted<'a>(home: &'a Home, order: &'a Order) -> Vec<(&'a PathBuf, bool)> {
     let shared = home.shared.as_ref();
     let mounts = order
         .mounts
         .iter()
         .map(|mount| (&mount.host, mount.writable));
     let own = mounts.filter(|(path, _)| shared.is_none_or(|shared| !path.starts_with(shared)));
-    let all = shared.map(|path| (path, true)).into_iter().chain(own);
-    let folder = |(path, writable): (&PathBuf, bool)| {
-        Folder::at(path, writable).map_err(|source| StartError::Folder {
-            path: path.clone(),
-            source,
-        })
-    };
-    all.map(folder).collect()
+    shared
+        .map(|path| (path, true))
+        .into_iter()
+        .chain(own)
+        .collect()
 }
 
 /// The bytes of an order's long fields, which callers choose.
@@ -326,7 +381,7 @@ fn weight(order: &Order) -> usize {
     let strings = order.arguments.iter().chain(&order.environment);
     let stdin = match &order.stdin {
         Stdin::Bytes(bytes) => bytes.len(),
-        Stdin::Empty | Stdin::Inherit => 0,
+        Stdin::Empty | Stdin::Inherit | Stdin::Sent => 0,
     };
     let lists: usize = strings.map(|string| string.len() + 5).sum();
     lists + stdin + order.state.len() + order.cwd.len()

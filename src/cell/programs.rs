@@ -10,7 +10,12 @@ use std::{
 use tokio::sync::watch;
 use wasmtime::{InstancePre, Linker};
 
-use super::{catalogue::Catalogue, kernel::Guest};
+#[cfg(feature = "components")]
+use super::component::{self, ComponentTool};
+use super::{
+    catalogue::Catalogue,
+    kernel::{Code, Guest},
+};
 
 /// A guest module and, once compiled and mapped, what instances are made from.
 pub struct Module {
@@ -31,6 +36,14 @@ impl fmt::Debug for Module {
 pub struct NotLoaded;
 
 impl Module {
+    fn unloaded(name: &str) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            pre: OnceLock::new(),
+            tried: watch::channel(false).0,
+        })
+    }
+
     /// Waits until the module is compiled; the wait ends with the call's wall limit.
     ///
     /// # Errors
@@ -59,6 +72,8 @@ pub struct Programs {
     by_program: HashMap<String, Arc<Module>>,
     /// The names in `/bin`, sorted.
     names: Vec<String>,
+    /// The one tool there is, whatever it is called, in a cell for one.
+    tool: Option<Code>,
 }
 
 impl fmt::Debug for Programs {
@@ -73,20 +88,10 @@ impl Programs {
     /// # Errors
     /// The guests' manifest cannot be read.
     pub fn new(linker: Linker<Guest>) -> anyhow::Result<Self> {
-        let mut programs = Self {
-            linker,
-            modules: BTreeMap::new(),
-            by_program: HashMap::new(),
-            names: Vec::new(),
-        };
+        let mut programs = Self::empty(linker);
         for entry in &Catalogue::shipped()?.modules {
-            let (tried, _) = watch::channel(false);
             let name = entry.name.clone();
-            let module = Arc::new(Module {
-                name: name.clone(),
-                pre: OnceLock::new(),
-                tried,
-            });
+            let module = Module::unloaded(&name);
             for program in &entry.programs {
                 programs
                     .by_program
@@ -99,14 +104,60 @@ impl Programs {
         Ok(programs)
     }
 
+    fn empty(linker: Linker<Guest>) -> Self {
+        Self {
+            linker,
+            modules: BTreeMap::new(),
+            by_program: HashMap::new(),
+            names: Vec::new(),
+            tool: None,
+        }
+    }
+
+    /// One tool of the operator's own, not loaded yet, and no guests.
+    pub fn of_tool(linker: Linker<Guest>, name: &str) -> Self {
+        let mut programs = Self::empty(linker);
+        let module = Module::unloaded(name);
+        programs.tool = Some(Code::Guest(Arc::clone(&module)));
+        programs.modules.insert(name.to_owned(), module);
+        programs
+    }
+
+    /// One component, from its code, with the engine it needs.
+    ///
+    /// # Errors
+    /// The code cannot be mapped, or asks for what no tool is given.
+    #[cfg(feature = "components")]
+    pub fn of_component(artefact: File) -> anyhow::Result<(wasmtime::Engine, Self)> {
+        let engine = component::engine().map_err(anyhow::Error::msg)?;
+        let tool = ComponentTool::load(&engine, artefact)?;
+        let mut programs = Self::empty(Linker::new(&engine));
+        programs.tool = Some(Code::Component(Arc::new(tool)));
+        Ok((engine, programs))
+    }
+
+    /// As with the feature `components`: there are none.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "components"))]
+    pub fn of_component(_: File) -> anyhow::Result<(wasmtime::Engine, Self)> {
+        anyhow::bail!(super::tool_file::NO_COMPONENTS)
+    }
+
     /// The module that runs `program`: a name of `/bin`.
     pub fn find(&self, program: &str) -> Option<Arc<Module>> {
         self.by_program.get(program).cloned()
     }
 
-    /// The module for an order's first process: a program, or an internal module by its name.
-    pub fn find_first(&self, name: &str) -> Option<Arc<Module>> {
-        self.find(name).or_else(|| self.modules.get(name).cloned())
+    /// The code for an order's first process: a program, an internal module by its name, or the
+    /// tool that the cell is for.
+    pub fn find_first(&self, name: &str) -> Option<Code> {
+        if let Some(tool) = &self.tool {
+            return Some(tool.clone());
+        }
+        let found = self.find(name).or_else(|| self.modules.get(name).cloned());
+        found.map(Code::Guest)
     }
 
     /// The names in `/bin`, sorted.

@@ -2,12 +2,16 @@
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
     io::Write as _,
     os::{
         fd::{FromRawFd, OwnedFd, RawFd},
         unix::net::UnixStream as StdStream,
     },
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use anyhow::Context as _;
@@ -21,19 +25,24 @@ use super::{
     catalogue::Catalogue,
     deadline::Deadlines,
     kernel::{
-        Call, Code, Descriptor, Descriptors, Device, Image, Input, Output, PipeWriter, Strings,
-        Window, pipe, start_first,
+        Call, Code, Descriptor, Descriptors, Device, Gauge, Image, Input, Output, PipeReader,
+        PipeWriter, Preopen, Strings, Window, pipe, start_first,
     },
-    order::{ASSIGNMENT_BYTES_MAX, Assignment, CallId, Event, Message, Order, Stdin, Stream},
+    order::{
+        ASSIGNMENT_BYTES_MAX, Assignment, CallId, Event, Message, Order, Stdin, Stream, Task,
+        room_of,
+    },
     programs::Programs,
     runtime::Runtime,
     socket::halves,
     threads::Threads,
+    tool_file,
     wasi::{Errno, Granted, Mounts, World},
     wire::{FrameReader, push_frame, read_frame, write_frames},
 };
 use crate::confinement::seal::{limit_descriptors, seal};
 use crate::outcome::{Captured, Outcome, StoppedBy};
+use crate::policy::ToolKind;
 
 /// Events that may wait for the socket before guests that stream output wait too.
 const EVENTS_MAX: usize = 1_024;
@@ -50,6 +59,10 @@ pub struct CellArguments {
     pub modules: Vec<String>,
     /// Calls the broker will have running at once, at most.
     pub calls_max: usize,
+    /// It is for one tool of the operator's own, whose code is the one inherited artefact.
+    pub tool: Option<ToolKind>,
+    /// It inherits a tool's file, and another for what it compiles that to.
+    pub compiles: bool,
     /// The broker gave a user namespace to show root's files as another's.
     pub has_owner_map: bool,
 }
@@ -68,6 +81,8 @@ struct Running {
     call: Arc<Call>,
     /// Room for its streamed output.
     window: Window,
+    /// Takes what the broker sends as its standard input.
+    input: Option<SentInput>,
 }
 
 /// Waits as a spare until it is told what it is for, seals itself, and runs the cell until the
@@ -78,6 +93,9 @@ struct Running {
 /// # Errors
 /// The engine cannot be built, or the broker breaks the protocol.
 pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
+    if arguments.compiles {
+        limit_processor().context("its processor time cannot be limited")?;
+    }
     // One that only tries its walls gets the limit with the others.
     if !arguments.modules.is_empty() {
         limit_descriptors().context("there is no limit of open files to be had")?;
@@ -90,9 +108,17 @@ pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
     let map = arguments
         .has_owner_map
         .then(|| owned(super::starter::OWNER_MAP_NUMBER));
-    let mapped = match arguments.modules.is_empty() {
-        true => None,
-        false => Some(map_guests(&arguments.modules)?),
+    let files = arguments.compiles.then(|| {
+        let number = super::artefact::FIRST_NUMBER;
+        [number, number + 1].map(|number| std::fs::File::from(owned(number)))
+    });
+    let mapped = match (arguments.modules.is_empty(), arguments.tool) {
+        (true, _) => None,
+        (false, None) => Some(map_guests(&arguments.modules)?),
+        (false, Some(kind)) => match map_tool(kind, &arguments.modules) {
+            Ok(mapped) => Some(mapped),
+            Err(error) => return tell(&mut socket, &Event::Unsealed(format!("{error:#}"))),
+        },
     };
     tell(&mut socket, &Event::Waiting)?;
     let Some(assignment) = read_frame::<Assignment>(&mut socket, ASSIGNMENT_BYTES_MAX)? else {
@@ -110,9 +136,17 @@ pub fn cell_main(arguments: CellArguments) -> anyhow::Result<()> {
     };
     let stays_root = sealed.stays_root;
     tell(&mut socket, &Event::Sealed { stays_root })?;
-    if let Some(target) = assignment.attack {
-        let findings = try_everything(*target, &sealed);
-        return tell(&mut socket, &Event::Attacked(findings));
+    match (assignment.task, files) {
+        (Task::Attack(target), _) => {
+            let findings = try_everything(*target, &sealed);
+            return tell(&mut socket, &Event::Attacked(findings));
+        }
+        (Task::Compile(kind), Some([wasm, artefact])) => {
+            let found = tool_file::compile(kind, &wasm, &artefact);
+            let found = found.map(Box::new).map_err(|error| format!("{error:#}"));
+            return tell(&mut socket, &Event::Compiled(found));
+        }
+        (Task::Serve | Task::Compile(_), _) => {}
     }
     let Some((engine, programs)) = mapped else {
         return Ok(());
@@ -143,6 +177,31 @@ fn map_guests(names: &[String]) -> anyhow::Result<(Engine, Programs)> {
         programs.give_up(&module.name);
     }
     Ok((engine, programs))
+}
+
+/// Maps the code of the one tool that this process is for.
+fn map_tool(kind: ToolKind, names: &[String]) -> anyhow::Result<(Engine, Programs)> {
+    let artefact = inherited(names).next();
+    let (name, artefact) = artefact.context("a tool without code")?;
+    match kind {
+        ToolKind::Module => {
+            let (engine, programs) = Runtime::tool(&name)?;
+            let loaded = programs.load(&name, artefact);
+            loaded.context("asks for something that no tool is given")?;
+            Ok((engine, programs))
+        }
+        ToolKind::Component => Programs::of_component(artefact),
+    }
+}
+
+/// Ends this process when it has computed for so long.
+fn limit_processor() -> rustix::io::Result<()> {
+    let most = Some(tool_file::CPU_SECONDS_MAX);
+    let limit = rustix::process::Rlimit {
+        current: most,
+        maximum: most,
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Cpu, limit)
 }
 
 fn tell(socket: &mut StdStream, event: &Event) -> anyhow::Result<()> {
@@ -203,6 +262,13 @@ impl Cell {
                     call.end(Some(StoppedBy::Cancelled));
                 }
             }
+            Message::Input(id, bytes) => {
+                if let Some(running) = self.calls.lock().get(&id)
+                    && let Some(input) = &running.input
+                {
+                    input.take(bytes);
+                }
+            }
             Message::Native(id, number, told) => {
                 if let Some(running) = self.calls.lock().get(&id) {
                     running.call.natives.take(number, told);
@@ -242,12 +308,10 @@ impl Cell {
         let native = order.natives.get(&order.program);
         let code = match native.filter(|_| order.program.starts_with('/')) {
             Some(path) => Code::Native(path.clone()),
-            None => Code::Guest(
-                self.runtime
-                    .programs
-                    .find_first(&order.program)
-                    .ok_or(Unstarted::Absent)?,
-            ),
+            None => {
+                let found = self.runtime.programs.find_first(&order.program);
+                found.ok_or(Unstarted::Absent)?
+            }
         };
         let seen = (&self.granted, &order.mounts[..]);
         let mounts = Mounts::new(&self.world, seen, order.session, &order.natives).map_err(
@@ -266,8 +330,15 @@ impl Cell {
         };
         let (stdout, stderr) = (output(Stream::Stdout), output(Stream::Stderr));
         let mut descriptors = Descriptors::new(&call);
+        let (stdin, input) = match std::mem::take(&mut order.stdin) {
+            Stdin::Sent => {
+                let (reader, input) = SentInput::start(id, self.events.clone());
+                (Descriptor::Reader(reader), Some(input))
+            }
+            other @ (Stdin::Empty | Stdin::Bytes(_) | Stdin::Inherit) => (stdin(other), None),
+        };
         let stdio = [
-            stdin(std::mem::take(&mut order.stdin)),
+            stdin,
             Descriptor::Output(Arc::clone(&stdout)),
             Descriptor::Output(Arc::clone(&stderr)),
         ];
@@ -277,6 +348,10 @@ impl Cell {
                 .map_err(|_| Unstarted::Stopped(StoppedBy::Descriptors))?;
         }
         let image = Image {
+            preopens: match order.preopens {
+                true => preopens(order),
+                false => Vec::new(),
+            },
             code,
             arguments: Strings::from_list(&order.arguments),
             environment: Strings::from_list(&order.environment),
@@ -286,6 +361,7 @@ impl Cell {
         let running = Running {
             call: Arc::clone(&call),
             window,
+            input: input.clone(),
         };
         self.calls.lock().insert(id, running);
         start_first(&self.runtime, &call, image, descriptors).map_err(|errno| match errno {
@@ -296,6 +372,7 @@ impl Cell {
             call,
             stdout,
             stderr,
+            input,
         })
     }
 
@@ -304,6 +381,7 @@ impl Cell {
             call,
             stdout,
             stderr,
+            input,
         } = started;
         let watched = self.deadlines.watch(&call);
         call.all_gone().await;
@@ -321,6 +399,7 @@ impl Cell {
             changed_more: ending.changed_more,
             denied: ending.denied,
             held: ending.held,
+            input_read_bytes: input.map_or(0, |input| input.read()),
         }
     }
 }
@@ -329,6 +408,7 @@ struct Started {
     call: Arc<Call>,
     stdout: Arc<Output>,
     stderr: Arc<Output>,
+    input: Option<SentInput>,
 }
 
 enum Unstarted {
@@ -359,13 +439,88 @@ fn stopped(by: StoppedBy) -> Outcome {
 
 fn stdin(stdin: Stdin) -> Descriptor {
     match stdin {
-        Stdin::Empty => Descriptor::Device(Device::Null),
+        Stdin::Empty | Stdin::Sent => Descriptor::Device(Device::Null),
         Stdin::Bytes(bytes) => Descriptor::Input(Input::new(bytes)),
         Stdin::Inherit => {
             let (reader, writer) = pipe();
             tokio::spawn(pass_stdin(writer));
             Descriptor::Reader(reader)
         }
+    }
+}
+
+/// The call's folders, and the working folder as `.`.
+fn preopens(order: &Order) -> Vec<Preopen> {
+    let mounts = order.mounts.iter();
+    let folders = mounts.map(|mount| (&*mount.guest, &*mount.guest));
+    let folders = folders.chain([(".", &*order.cwd)]);
+    let preopen = |(name, path): (&str, &str)| Preopen {
+        name: name.as_bytes().to_vec(),
+        path: path.as_bytes().to_vec(),
+    };
+    folders.map(preopen).collect()
+}
+
+/// Input that the broker sends, on its way to the first process.
+#[derive(Clone)]
+struct SentInput {
+    pieces: mpsc::UnboundedSender<Vec<u8>>,
+    /// Bytes of all pieces so far, and of those that are not in the pipe yet.
+    taken: Arc<AtomicU64>,
+    waiting: Arc<AtomicU64>,
+    pipe: Gauge,
+}
+
+impl SentInput {
+    fn start(id: CallId, events: mpsc::Sender<Event>) -> (Arc<PipeReader>, Self) {
+        let (reader, writer) = pipe();
+        // Bounded: the broker sends no more than fits the window.
+        let (pieces, queue) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicU64::new(0));
+        let pipe = writer.gauge();
+        tokio::spawn(pass_sent((id, events), writer, queue, Arc::clone(&waiting)));
+        let input = Self {
+            pieces,
+            taken: Arc::default(),
+            waiting,
+            pipe,
+        };
+        (reader, input)
+    }
+
+    fn take(&self, piece: Vec<u8>) {
+        self.taken.fetch_add(piece.len() as u64, Ordering::SeqCst);
+        self.waiting.fetch_add(piece.len() as u64, Ordering::SeqCst);
+        // Nobody may read any more: then it stays unread.
+        let _closed = self.pieces.send(piece);
+    }
+
+    fn read(&self) -> u64 {
+        let unread = self.waiting.load(Ordering::SeqCst) + self.pipe.left();
+        self.taken.load(Ordering::SeqCst).saturating_sub(unread)
+    }
+}
+
+/// Moves pieces into the pipe; more is asked for when they have been read, so that little is taken
+/// that nobody reads.
+async fn pass_sent(
+    (id, events): (CallId, mpsc::Sender<Event>),
+    writer: Arc<PipeWriter>,
+    mut pieces: mpsc::UnboundedReceiver<Vec<u8>>,
+    waiting: Arc<AtomicU64>,
+) {
+    while let Some(piece) = pieces.recv().await.filter(|piece| !piece.is_empty()) {
+        let mut rest = &*piece;
+        while !rest.is_empty() {
+            let Ok(wrote) = poll_fn(|cx| writer.poll_write(cx, rest)).await else {
+                return;
+            };
+            waiting.fetch_sub(wrote as u64, Ordering::SeqCst);
+            rest = rest.get(wrote..).unwrap_or_default();
+        }
+        poll_fn(|cx| writer.poll_emptied(cx)).await;
+        // A closed channel means that the broker is gone, and this cell with it.
+        let _sent = events.send(Event::Wants(id, room_of(piece.len()))).await;
     }
 }
 
@@ -376,7 +531,7 @@ async fn pass_stdin(writer: Arc<PipeWriter>) {
     while let Ok(count @ 1..) = stdin.read(&mut buffer).await {
         let mut bytes = buffer.get(..count).unwrap_or_default();
         while !bytes.is_empty() {
-            match std::future::poll_fn(|cx| writer.poll_write(cx, bytes)).await {
+            match poll_fn(|cx| writer.poll_write(cx, bytes)).await {
                 Ok(wrote) => bytes = bytes.get(wrote..).unwrap_or_default(),
                 Err(_) => return,
             }

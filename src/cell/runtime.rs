@@ -42,6 +42,16 @@ impl Runtime {
         Ok((engine, programs))
     }
 
+    /// The engine and the place of one module of the operator's own.
+    ///
+    /// # Errors
+    /// As [`Self::programs`].
+    pub fn tool(name: &str) -> anyhow::Result<(Engine, Programs)> {
+        let engine = engine::engine().map_err(anyhow::Error::msg)?;
+        let linker = wasi::tool_linker(&engine).map_err(anyhow::Error::msg)?;
+        Ok((engine, Programs::of_tool(linker, name)))
+    }
+
     /// Starts the thread that ticks; the caller's, which takes orders, is `threads`' front one.
     ///
     /// # Errors

@@ -56,6 +56,7 @@ impl AsyncRead for Receiver {
             // SAFETY: the bytes are only written, by the kernel. Zeroing them first would cost every
             // message its buffer's size.
             let room = unsafe { buffer.unfilled_mut() };
+            let most = room.len();
             let read = ready.try_io(|socket| {
                 let received = recv(socket.as_fd(), &mut *room, RecvFlags::empty());
                 received.map(|(_, count)| count).map_err(io::Error::from)
@@ -64,6 +65,11 @@ impl AsyncRead for Receiver {
                 Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(read) => {
                     let count = read?;
+                    // Less than there was room for: the socket is empty, and asking it again would
+                    // only say so. The loop is told of what comes next, also of the end.
+                    if (1..most).contains(&count) {
+                        ready.clear_ready();
+                    }
                     // SAFETY: the kernel has written so many.
                     unsafe { buffer.assume_init(count) };
                     buffer.advance(count);

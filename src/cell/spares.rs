@@ -16,9 +16,11 @@ use tokio::sync::{Notify, watch};
 use super::{
     error::StartError,
     guests::Guests,
+    order::Task,
     starter::{Fresh, Spare, Starter},
 };
 use crate::confinement::seal::{Folder, Terms};
+use crate::policy::ToolCode;
 
 /// Pause before a spare that could not be started is tried again; it doubles while that fails.
 const RESTART_PAUSE: Duration = Duration::from_millis(200);
@@ -34,7 +36,7 @@ const CELL_TRIES: u32 = 8;
 /// Starts processes and has some of them wait.
 #[derive(Debug)]
 pub(super) struct Spares {
-    pub(super) starter: Starter,
+    pub(super) starter: Arc<Starter>,
     guests: Arc<Guests>,
     most: usize,
     waiting: Waiting,
@@ -50,7 +52,7 @@ struct Waiting {
 }
 
 impl Spares {
-    pub(super) fn new(starter: Starter, guests: Arc<Guests>, most: usize) -> Self {
+    pub(super) fn new(starter: Arc<Starter>, guests: Arc<Guests>, most: usize) -> Self {
         Self {
             starter,
             guests,
@@ -82,20 +84,32 @@ impl Spares {
         }
     }
 
+    /// A process for one tool of the operator's own, sealed over these folders.
+    pub(super) async fn sealed_tool(
+        &self,
+        code: &ToolCode,
+        folders: &[Folder],
+    ) -> Result<Fresh, StartError> {
+        let plan = self.starter.reached.plan;
+        let terms = self.starter.terms(plan, folders.to_vec());
+        tried(|| async {
+            self.started.fetch_add(1, Ordering::Relaxed);
+            let spare = self.starter.start_tool(code).await?;
+            spare.seal(terms.clone(), Task::Serve).await
+        })
+        .await
+    }
+
     /// A new process, sealed. What happens to one of them need not happen to the next, under a hand
     /// that kills; what the kernel refuses it refuses again.
     async fn start_sealed(&self, terms: &Terms) -> Result<Fresh, StartError> {
-        let mut tries = 1;
-        loop {
-            let sealed = async { self.start_one().await?.seal(terms.clone()).await };
-            match sealed.await {
-                Err(error @ StartError::Lost(_)) if tries < CELL_TRIES => {
-                    tracing::warn!(%error, tries, "a new cell cannot be used");
-                    tries += 1;
-                }
-                sealed => return sealed,
-            }
-        }
+        let start = || async {
+            self.start_one()
+                .await?
+                .seal(terms.clone(), Task::Serve)
+                .await
+        };
+        tried(start).await
     }
 
     async fn start_one(&self) -> Result<Spare, StartError> {
@@ -147,6 +161,22 @@ impl Spares {
     }
 }
 
+/// Starts again what was lost, some times.
+async fn tried<F: Future<Output = Result<Fresh, StartError>>>(
+    start: impl Fn() -> F,
+) -> Result<Fresh, StartError> {
+    let mut tries = 1;
+    loop {
+        match start().await {
+            Err(error @ StartError::Lost(_)) if tries < CELL_TRIES => {
+                tracing::warn!(%error, tries, "a new cell cannot be used");
+                tries += 1;
+            }
+            sealed => return sealed,
+        }
+    }
+}
+
 /// Whether spares can be started, as far as the last of them says.
 #[derive(Debug, Default)]
 struct Starts {
@@ -195,7 +225,7 @@ impl Waiting {
     /// costs one of them.
     async fn sealed(&self, generation: u64, terms: &Terms) -> Result<Option<Fresh>, StartError> {
         while let Some(spare) = self.take(generation) {
-            match spare.seal(terms.clone()).await {
+            match spare.seal(terms.clone(), Task::Serve).await {
                 // It died while it waited.
                 Err(error @ StartError::Lost(_)) => {
                     tracing::warn!(%error, "a spare cannot be used");

@@ -19,7 +19,8 @@ use super::{
     artefact::{Artefacts, FIRST_NUMBER},
     complaints,
     error::{PoolError, StartError},
-    order::{Assignment, Event},
+    order::{Assignment, Event, Task},
+    tool_file::CPU_SECONDS_MAX,
     wire::{WireError, push_frame, read_one},
 };
 use crate::confinement::{
@@ -30,6 +31,7 @@ use crate::confinement::{
     seal::{Folder, Terms, may_mount},
 };
 use crate::limits::Confinement;
+use crate::policy::{Found, ToolCode, ToolKind};
 
 /// The number under which a cell finds its socket.
 pub const SOCKET_NUMBER: RawFd = 3;
@@ -40,6 +42,10 @@ const START_WAIT: Duration = Duration::from_secs(20);
 /// Longest wait for it to be sealed, or to tell what came of an attack; a call waits for the first.
 /// Chosen: it takes milliseconds.
 const SEAL_WAIT: Duration = Duration::from_secs(2);
+/// Memory of a process that compiles a tool. Chosen: several times what the largest tools take.
+const COMPILER_BYTES_MAX: u64 = 1 << 30;
+/// Longest wait for it. Chosen: its own limit of processor time, twice.
+const COMPILE_WAIT: Duration = Duration::from_secs(2 * CPU_SECONDS_MAX);
 /// Most threads of a cell. Chosen: it has two for each processor and a few.
 const THREADS_MAX: u64 = 512;
 
@@ -58,7 +64,7 @@ pub struct Walls {
 #[derive(Debug)]
 pub struct Starter {
     executable: File,
-    artefacts: Arc<Artefacts>,
+    pub artefacts: Arc<Artefacts>,
     calls_max: usize,
     inherits_stdin: bool,
     walls: Walls,
@@ -81,13 +87,31 @@ pub struct StarterOptions {
 
 /// What a process is started for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+enum Purpose<'a> {
     /// To be sealed and no more.
     Trial,
     /// To be attacked by itself: all that a cell has.
     Attack,
     Cell,
+    /// To be a cell for one tool of the operator's own, with nothing else mapped.
+    Tool(&'a ToolCode),
+    Compile(&'a Compiling<'a>),
 }
+
+/// A tool's file and where its code is to go.
+#[derive(Debug)]
+struct Compiling<'a> {
+    wasm: &'a File,
+    artefact: &'a File,
+}
+
+impl PartialEq for Compiling<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Compiling<'_> {}
 
 /// A process that is up, has every guest mapped, and waits to be told what it is for.
 #[derive(Debug)]
@@ -212,7 +236,7 @@ impl Starter {
             source,
         })?;
         let terms = self.terms(plan, vec![folder]);
-        spare.seal(terms).await.map(drop)
+        spare.seal(terms, Task::Serve).await.map(drop)
     }
 
     /// Starts a process and waits until it is up.
@@ -223,7 +247,46 @@ impl Starter {
         self.start_with(self.reached.plan, Purpose::Cell).await
     }
 
-    async fn start_with(&self, plan: Plan, purpose: Purpose) -> Result<Spare, StartError> {
+    /// Starts a process that has the code of one tool mapped, and no guests.
+    ///
+    /// # Errors
+    /// It cannot be started; the code cannot be mapped.
+    pub async fn start_tool(&self, code: &ToolCode) -> Result<Spare, StartError> {
+        self.start_with(self.reached.plan, Purpose::Tool(code))
+            .await
+    }
+
+    /// Whether a tool's code can be mapped, with all that it asks for.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn tried(&self, code: &ToolCode) -> Result<(), StartError> {
+        self.start_tool(code).await.map(drop)
+    }
+
+    /// Has a sealed process compile a tool's file into `artefact`.
+    ///
+    /// # Errors
+    /// It is no tool, which is said in whole words; or its limits ended the process.
+    pub async fn compiled(
+        &self,
+        kind: ToolKind,
+        wasm: &File,
+        artefact: &File,
+    ) -> Result<Found, StartError> {
+        let plan = self.reached.plan;
+        let files = Compiling { wasm, artefact };
+        let spare = self.start_with(plan, Purpose::Compile(&files)).await?;
+        let mut terms = self.terms(plan, Vec::new());
+        terms.memory_bytes = COMPILER_BYTES_MAX.min(self.walls.memory_bytes);
+        let mut compiling = spare.seal(terms, Task::Compile(kind)).await?;
+        let Event::Compiled(found) = next(&mut compiling.socket, COMPILE_WAIT).await? else {
+            return Err(out_of_turn());
+        };
+        found.map(|found| *found).map_err(StartError::Unsealed)
+    }
+
+    async fn start_with(&self, plan: Plan, purpose: Purpose<'_>) -> Result<Spare, StartError> {
         let (ours, theirs) = StdStream::pair().map_err(StartError::Process)?;
         ours.set_nonblocking(true).map_err(StartError::Process)?;
         let (complaints, stderr) = io::pipe().map_err(StartError::Process)?;
@@ -237,8 +300,12 @@ impl Starter {
         complaints::log(complaints.into(), number).map_err(StartError::Process)?;
         let group = match &self.groups {
             Some(groups) if plan.groups => {
+                let most = self.walls.memory_bytes;
                 let bounds = Bounds {
-                    memory_bytes: self.walls.memory_bytes,
+                    memory_bytes: match purpose {
+                        Purpose::Compile(_) => COMPILER_BYTES_MAX.min(most),
+                        Purpose::Trial | Purpose::Attack | Purpose::Cell | Purpose::Tool(_) => most,
+                    },
                     processes: THREADS_MAX,
                 };
                 let group = groups.make(bounds).map_err(StartError::Group)?;
@@ -254,7 +321,12 @@ impl Starter {
             socket,
             artefacts,
         };
-        if matches!(spare.next(START_WAIT).await?, Event::Waiting) {
+        let said = next(&mut spare.socket, START_WAIT).await?;
+        if let Event::Unsealed(reason) = said {
+            // The code of a tool may be none that can be mapped.
+            return Err(StartError::Unsealed(reason));
+        }
+        if matches!(said, Event::Waiting) {
             Ok(spare)
         } else {
             Err(out_of_turn())
@@ -264,7 +336,7 @@ impl Starter {
     fn program(
         &self,
         plan: Plan,
-        purpose: Purpose,
+        purpose: Purpose<'_>,
         (theirs, stderr): (StdStream, OwnedFd),
     ) -> io::Result<Program> {
         let mut words = vec!["hotcell".to_owned(), "cell".to_owned()];
@@ -285,6 +357,17 @@ impl Starter {
         }
         let artefacts = match purpose {
             Purpose::Trial => Vec::new(),
+            Purpose::Tool(code) => {
+                words.push(format!("--tool={}", code.kind.name()));
+                vec![("tool".to_owned(), code.artefact.try_clone()?.into())]
+            }
+            Purpose::Compile(files) => {
+                words.push("--compiles".to_owned());
+                for (file, number) in [files.wasm, files.artefact].into_iter().zip(FIRST_NUMBER..) {
+                    descriptors.push((file.try_clone()?.into(), number));
+                }
+                Vec::new()
+            }
             // The guests of a test have names that only a process told of them knows.
             Purpose::Attack if crate::config::debug_variables().is_some() => Vec::new(),
             Purpose::Attack | Purpose::Cell => self.artefacts.for_cell()?,
@@ -326,10 +409,10 @@ impl Starter {
         target.descriptors = artefacts.map(|&number| Expected { number, kind }).collect();
         let assignment = Assignment {
             terms: self.terms(plan, vec![inside]),
-            attack: Some(Box::new(target)),
+            task: Task::Attack(Box::new(target)),
         };
         spare.assign(&assignment).await?;
-        let Event::Attacked(findings) = spare.next(START_WAIT).await? else {
+        let Event::Attacked(findings) = next(&mut spare.socket, START_WAIT).await? else {
             return Err(out_of_turn());
         };
         Ok(findings)
@@ -358,9 +441,8 @@ impl Spare {
     ///
     /// # Errors
     /// A step failed; the process is gone then.
-    pub async fn seal(mut self, terms: Terms) -> Result<Fresh, StartError> {
-        let attack = None;
-        self.assign(&Assignment { terms, attack }).await?;
+    pub async fn seal(mut self, terms: Terms, task: Task) -> Result<Fresh, StartError> {
+        self.assign(&Assignment { terms, task }).await?;
         Ok(Fresh {
             child: self.child,
             group: self.group,
@@ -374,7 +456,7 @@ impl Spare {
         push_frame(&mut frame, assignment).map_err(fault)?;
         let sent = self.socket.write_all(&frame).await;
         sent.map_err(|_| ENDED)?;
-        match self.next(SEAL_WAIT).await? {
+        match next(&mut self.socket, SEAL_WAIT).await? {
             Event::Sealed { stays_root } => {
                 if stays_root {
                     tracing::debug!("a cell stays root: its file system cannot map owners");
@@ -383,6 +465,8 @@ impl Spare {
             Event::Unsealed(reason) => return Err(StartError::Unsealed(reason)),
             Event::Waiting
             | Event::Attacked(_)
+            | Event::Compiled(_)
+            | Event::Wants(..)
             | Event::Output(..)
             | Event::Native(..)
             | Event::Ended(..)
@@ -390,17 +474,18 @@ impl Spare {
         }
         Ok(())
     }
+}
 
-    async fn next(&mut self, most: Duration) -> Result<Event, StartError> {
-        // What comes next may be for another reader.
-        let event = tokio::time::timeout(most, read_one(&mut self.socket)).await;
-        let event = event.map_err(|_| StartError::Lost("did not answer"))?;
-        match event {
-            Ok(event) => event.ok_or(ENDED),
-            // So ends a socket with bytes of ours that nobody read.
-            Err(WireError::Io(_)) => Err(ENDED),
-            Err(error) => Err(StartError::Unsealed(chain(&error))),
-        }
+/// What a process says next.
+async fn next(socket: &mut UnixStream, most: Duration) -> Result<Event, StartError> {
+    // What comes after it may be for another reader.
+    let event = tokio::time::timeout(most, read_one(socket)).await;
+    let event = event.map_err(|_| StartError::Lost("did not answer"))?;
+    match event {
+        Ok(event) => event.ok_or(ENDED),
+        // So ends a socket with bytes of ours that nobody read.
+        Err(WireError::Io(_)) => Err(ENDED),
+        Err(error) => Err(StartError::Unsealed(chain(&error))),
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     starter::{Starter, StarterOptions, Walls},
 };
 use crate::confinement::{
-    LeftOut, Plan, Reached,
+    LeftOut, Means, Plan, Reached,
     probe::{Expected, Finding, Kind, Target, Wall, attack_each},
     seal::Folder,
 };
@@ -50,6 +50,18 @@ impl Attackers {
     /// The walls this machine gives.
     pub fn reached(&self) -> &Reached {
         &self.starter.reached
+    }
+
+    /// What native programs are started with, behind all walls but these.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn means(&self, left_out: &[Wall]) -> std::io::Result<Means> {
+        let mut means = self.starter.means()?;
+        let plan = &mut means.reached.plan;
+        plan.left_out = LeftOut::these(left_out);
+        plan.groups &= !left_out.contains(&Wall::Groups);
+        Ok(means)
     }
 
     /// Has a process behind all walls but these make its attempts.

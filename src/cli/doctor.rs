@@ -37,10 +37,6 @@ pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
     if looked.is_err() {
         report.check("cells", looked, |()| String::new());
     }
-    report.good(
-        "native programs",
-        "none: this version runs WebAssembly only",
-    );
     say(&report.text)?;
     Ok(u8::from(report.failed))
 }

@@ -6,6 +6,7 @@ mod policy;
 mod run;
 mod serve;
 mod token;
+mod tool;
 mod warm;
 
 use std::io::Write as _;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 use crate::cell::{self, CellArguments};
 use crate::config::Flags;
 use crate::native;
+use crate::policy::ToolKind;
 use crate::telemetry;
 
 /// Exit code for a wrong command line or configuration (sysexits.h, EX_USAGE).
@@ -57,6 +59,8 @@ enum Command {
     Token(token::Args),
     /// Shows, checks and exports the record of calls
     Audit(audit::Args),
+    /// Looks into a tool of your own: what it is, what it needs, and what a policy must say
+    Tool(tool::ToolArgs),
     /// Says what works on this machine
     Doctor(Common),
     /// Compiles the guests into the cache
@@ -69,6 +73,12 @@ enum Command {
         modules: Vec<String>,
         #[arg(long, default_value_t = 0)]
         calls: usize,
+        /// It is for one tool of this kind
+        #[arg(long, value_parser = tool::kind)]
+        tool: Option<ToolKind>,
+        /// It compiles a tool
+        #[arg(long)]
+        compiles: bool,
         #[arg(long)]
         owner_map: bool,
     },
@@ -129,12 +139,15 @@ pub fn main() -> ExitCode {
         Some(Command::Run(args)) => return run::main(args).into(),
         Some(Command::Policy(args)) => policy::main(&args),
         Some(Command::Token(args)) => token::main(&args),
+        Some(Command::Tool(args)) => tool::main(&args),
         Some(Command::Audit(args)) => audit::main(&args),
         Some(Command::Doctor(args)) => doctor::main(&args),
         Some(Command::Warm(args)) => warm::main(&args),
         Some(Command::Cell {
             modules,
             calls,
+            tool,
+            compiles,
             owner_map,
         }) => {
             let started = telemetry::start("warn", telemetry::LogFormat::Text)
@@ -142,6 +155,8 @@ pub fn main() -> ExitCode {
             let arguments = CellArguments {
                 modules,
                 calls_max: calls,
+                tool,
+                compiles,
                 has_owner_map: owner_map,
             };
             started

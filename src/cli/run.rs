@@ -93,10 +93,16 @@ fn prepare(args: Args) -> anyhow::Result<Prepared> {
 }
 
 fn input(args: &Args) -> Result<Value, Usage> {
-    let Some(tool) = TOOLS.iter().find(|tool| tool.name == args.tool) else {
+    if let (None, Some(text)) = (known(&args.tool), &args.input)
+        && args.words.is_empty()
+    {
+        // Perhaps a tool of the policy's; the pipeline knows.
+        return serde_json::from_str(text).map_err(|e| Usage(format!("--input is not JSON: {e}")));
+    }
+    let Some(tool) = known(&args.tool) else {
         let names: Vec<_> = TOOLS.iter().map(|tool| tool.name).collect();
         return Err(Usage(format!(
-            "Unknown tool: {}; there are {}",
+            "Unknown tool: {}; there are {}; one that the policy brings takes --input JSON",
             args.tool,
             names.join(", ")
         )));
@@ -131,6 +137,11 @@ fn input(args: &Args) -> Result<Value, Usage> {
             words.join(" ")
         ))),
     }
+}
+
+/// The built-in tool of that name.
+fn known(name: &str) -> Option<&'static crate::executor::Tool> {
+    TOOLS.iter().find(|tool| tool.name == name)
 }
 
 #[expect(

@@ -3,8 +3,13 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+
+/// How long a start waits for another server to be gone. Chosen: above what the kernel takes to end one.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why the state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +66,23 @@ impl State {
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// As [`Self::lock`], with patience: what a server that was killed had just begun to start holds its
+    /// lock for a moment longer.
+    ///
+    /// # Errors
+    /// As [`Self::lock`].
+    pub fn lock_soon(&self) -> Result<File, StateError> {
+        let until = Instant::now() + LOCK_WAIT;
+        loop {
+            match self.lock() {
+                Err(StateError::InUse { .. }) if Instant::now() < until => {
+                    std::thread::sleep(LOCK_PAUSE);
+                }
+                taken => return taken,
+            }
+        }
     }
 
     /// Takes the lock that one server holds for as long as it runs.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use rustix::process::Resource;
 use serde::{Deserialize, Serialize};
 
+use crate::confinement::probe::Wall;
 use crate::confinement::seal::{self, Rights, SealError, step};
 use crate::confinement::tree::{self, Place};
 use crate::confinement::{Plan, landlock, root, seccomp};
@@ -53,11 +54,17 @@ pub struct Limits {
 /// # Errors
 /// A step failed; the process is then half enclosed and must end.
 pub fn enclose(terms: &Terms, owner_map: Option<OwnedFd>) -> Result<(), SealError> {
+    // Only tests of the walls leave one out.
+    let keeps = |wall| terms.plan.left_out.keeps(wall);
     let processes = File::open("/proc").map_err(step("/proc cannot be opened"))?;
     root::part().map_err(step("it cannot have mounts of its own"))?;
-    seal::name_host(b"native")?;
+    if keeps(Wall::UtsNamespace) {
+        seal::name_host(b"native")?;
+    }
     let map = owner_map.filter(|_| terms.privileged && terms.maps_root);
-    tree::make(&terms.places, map.as_ref())?;
+    if keeps(Wall::Root) {
+        tree::make(&terms.places, map.as_ref())?;
+    }
     seal::become_other(
         &Rights {
             privileged: terms.privileged,
@@ -68,8 +75,12 @@ pub fn enclose(terms: &Terms, owner_map: Option<OwnedFd>) -> Result<(), SealErro
     )?;
     drop(processes);
     seal::give_up_rights(terms.plan)?;
-    limit(terms)?;
-    seal::hide()?;
+    if keeps(Wall::Limits) {
+        limit(terms)?;
+    }
+    if keeps(Wall::Hidden) {
+        seal::hide()?;
+    }
     // Changing users took this back.
     seal::die_with_the_broker()
 }
@@ -80,6 +91,17 @@ pub fn enclose(terms: &Terms, owner_map: Option<OwnedFd>) -> Result<(), SealErro
 /// # Errors
 /// The kernel lacks Landlock or system call filters.
 pub fn last_walls(terms: &Terms) -> Result<(), SealError> {
+    let keeps = |wall| terms.plan.left_out.keeps(wall);
+    if keeps(Wall::Landlock) {
+        restrict(terms)?;
+    }
+    if keeps(Wall::Seccomp) {
+        seccomp::allow_native()?;
+    }
+    Ok(())
+}
+
+fn restrict(terms: &Terms) -> Result<(), SealError> {
     let open = |path: &str| root::open_any(path.as_ref()).map_err(step("a place of the tree"));
     let top = open("/")?;
     let writable = terms.writable.iter().map(|path| open(path));
@@ -89,9 +111,7 @@ pub fn last_walls(terms: &Terms) -> Result<(), SealError> {
         opened.collect::<io::Result<Vec<_>>>()
     });
     let starts = starts.transpose().map_err(step("a program it may start"))?;
-    landlock::restrict_native(&top, &writable, starts.as_deref()).map_err(SealError::Landlock)?;
-    seccomp::allow_native()?;
-    Ok(())
+    landlock::restrict_native(&top, &writable, starts.as_deref()).map_err(SealError::Landlock)
 }
 
 fn limit(terms: &Terms) -> Result<(), SealError> {

@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, fstat, openat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, statat};
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, getrlimit, set_dumpable_behavior,
     set_parent_process_death_signal, setrlimit,
@@ -81,6 +81,12 @@ impl Folder {
             true => Ok(found),
             false => Err(io::Error::other("another folder has its name now")),
         }
+    }
+
+    /// Whether it still has its name. Only looks, and does not open: for what was opened before.
+    pub fn stays(&self) -> bool {
+        let found = statat(CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW);
+        found.is_ok_and(|about| (about.st_dev, about.st_ino) == self.identity)
     }
 
     /// Whether this is what was opened under its name.

@@ -10,7 +10,11 @@ use crate::session::SessionError;
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
     #[error("Unknown tool: {name}")]
-    UnknownTool { name: String },
+    UnknownTool {
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     #[error("{0}")]
     Invalid(String),
     #[error("the policy denies this call: {0}")]

@@ -4,24 +4,41 @@ use serde_json::Value;
 
 use crate::executor::answer::Encoding;
 use crate::executor::error::ExecuteError;
-use crate::executor::tools::{self, Tool};
+use crate::executor::tools::{self, TOOLS, Tool};
 use crate::outcome::Outcome;
+use crate::policy::{OwnTool, Policy};
 use crate::request::ToolRequest;
 use crate::session::Session;
+
+/// What metrics call every tool of the operator's own.
+pub(super) const OWN_LABEL: &str = "own";
 
 /// A request whose tool exists and whose fields have the right types.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) tool: &'static Tool,
+    pub(super) tool: Which,
     encoding: Encoding,
+}
+
+/// Who does what is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Which {
+    BuiltIn(&'static Tool),
+    /// A tool of the operator's own.
+    Own,
 }
 
 impl Call {
     /// Checks the request and takes out of its input what concerns the call, not the tool.
-    pub(super) fn read(request: &mut ToolRequest) -> Result<Self, ExecuteError> {
+    pub(super) fn read(request: &mut ToolRequest, policy: &Policy) -> Result<Self, ExecuteError> {
+        if let Some(own) = policy.own_tools.get(&request.tool) {
+            return Self::read_own(request, own);
+        }
         let Some(tool) = tools::find(&request.tool) else {
             let name = request.tool.chars().take(100).collect();
-            return Err(ExecuteError::UnknownTool { name });
+            let known = TOOLS.iter().map(|tool| tool.name.to_owned());
+            let known = known.chain(policy.own_tools.keys().cloned()).collect();
+            return Err(ExecuteError::UnknownTool { name, known });
         };
         let encoding = Encoding::asked(&request.input);
         let Value::Object(input) = &mut request.input else {
@@ -38,7 +55,10 @@ impl Call {
         {
             request.timeout_ms = Some(request.timeout_ms.map_or(asked_ms, |ms| ms.min(asked_ms)));
         }
-        let call = Self { tool, encoding };
+        let call = Self {
+            tool: Which::BuiltIn(tool),
+            encoding,
+        };
         if call.is_bash() {
             match input.get("command").and_then(Value::as_str) {
                 Some(command) if command.contains('\0') => {
@@ -57,12 +77,35 @@ impl Call {
         Ok(call)
     }
 
+    /// All of the input is the tool's; its schema says what it may be.
+    fn read_own(request: &ToolRequest, own: &OwnTool) -> Result<Self, ExecuteError> {
+        if !request.input.is_object() {
+            let fault = "`input` must be an object".to_owned();
+            return Err(ExecuteError::Invalid(fault));
+        }
+        let fits = own.input.check(&request.input);
+        fits.map_err(|fault| ExecuteError::Invalid(format!("{}: input: {fault}", own.name)))?;
+        Ok(Self {
+            tool: Which::Own,
+            encoding: Encoding::Text,
+        })
+    }
+
+    /// What metrics and logs call the tool: tools of the operator's own are one of them, so that
+    /// their number is known.
+    pub(super) fn label(&self) -> &'static str {
+        match self.tool {
+            Which::BuiltIn(tool) => tool.name,
+            Which::Own => OWN_LABEL,
+        }
+    }
+
     pub(super) fn is_bash(&self) -> bool {
-        self.tool.name == "bash"
+        self.label() == "bash"
     }
 
     pub(super) fn is_native(&self) -> bool {
-        self.tool.name == "native"
+        self.label() == "native"
     }
 
     /// Whether calls of this kind run one after the other in their session.
@@ -101,6 +144,7 @@ impl Call {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::load_default;
     use crate::request::RequestId;
     use serde_json::json;
 
@@ -119,7 +163,7 @@ mod tests {
 
     #[track_caller]
     fn refused(tool: &str, input: Value, part: &str) {
-        let error = Call::read(&mut request(tool, input))
+        let error = Call::read(&mut request(tool, input), &load_default().unwrap())
             .expect_err("accepted")
             .to_string();
         assert!(error.contains(part), "{error}");
@@ -216,7 +260,8 @@ mod tests {
         let read = |tool: &str, input: Value| {
             let mut request = request(tool, input);
             request.timeout_ms = Some(500);
-            Call::read(&mut request).map(|call| (call.encoding(), request.timeout_ms))
+            Call::read(&mut request, &load_default().unwrap())
+                .map(|call| (call.encoding(), request.timeout_ms))
         };
         assert_eq!(
             read("bash", json!({"restart": true})).unwrap(),

@@ -8,6 +8,7 @@ mod error;
 mod input;
 mod native;
 mod order;
+mod own_tool;
 mod record;
 mod tools;
 
@@ -18,10 +19,10 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::audit::{Audit, AuditError, Durable};
-use crate::cell::{Above, CellPool, Home, Order};
+use crate::cell::{Above, CellPool, Home, Order, Ties};
 use crate::native::NativeLane;
 use crate::outcome::{Outcome, StoppedBy};
-use crate::policy::{self, Decision, Grant, Policies, ToolCall};
+use crate::policy::{self, Decision, Grant, Policies, ToolCall, ToolStart};
 use crate::request::ToolRequest;
 use crate::session::{Counted, Sessions};
 use crate::telemetry::Telemetry;
@@ -90,13 +91,13 @@ impl Executor {
         mut request: ToolRequest,
         streams: Streams,
     ) -> Result<Answer, ExecuteError> {
-        let call = Call::read(&mut request)?; // a known tool with known fields
+        let policy = self.policies.of(&request.agent); // the call keeps it, whatever is loaded meanwhile
+        let call = Call::read(&mut request, &policy)?; // a known tool with known fields
         let session = self
             .sessions
             .enter(&request.agent, request.session.as_ref())?;
         let place = self.admission.enter(&session, call.in_order()).await?; // bounded, in order
-        let policy = self.policies.of(&request.agent); // the call keeps it, whatever is loaded meanwhile
-        let asks = policy::Request::Tool(ToolCall::of(&request));
+        let asks = policy::Request::Tool(ToolCall::of(&request, call.is_bash()));
         let decision = policy::decide(&policy, &asks, SystemTime::now()); // pure
         let told = Deciding {
             request: &request,
@@ -105,7 +106,7 @@ impl Executor {
             decision: &decision,
             door: streams.door,
         };
-        let intent = self.record_intent(call.tool.name, &told); // on its way to the disk
+        let intent = self.record_intent(call.label(), &told); // on its way to the disk
         let asked = Asked {
             request,
             call,
@@ -179,7 +180,7 @@ impl Executor {
             started,
         };
         self.record_outcome(&request.id, end);
-        self.tell_outcome(call.tool.name, &request, &result, started);
+        self.tell_outcome(call.label(), &request, &result, started);
         drop((place, session)); // the next call need not wait for our record to reach the disk
         intent.wait().await?;
         let (id, encoding) = (request.id, call.encoding());
@@ -206,19 +207,9 @@ impl Executor {
             let _gone = output.send(Chunk::new(Stream::Stdout, Vec::new()));
         }
         let outcome = match prepared {
-            Prepared::Run(mut order) => {
-                let mut cancelled = pin!(self.told_to_end(hung_up));
-                let counting = tokio::select! {
-                    counting = asked.session.counting() => counting?,
-                    () = &mut cancelled => return Ok(Outcome::stopped(StoppedBy::Cancelled, "")),
-                };
-                order.session = Some(holds(counting.known()));
-                let above = self.children((&grant, &order), asked, counting.known());
-                let order = (*order, self.home(asked), above);
-                let run = self.cells.run(grant, order, output.clone(), cancelled);
-                let outcome = run.await?;
-                counting.finish(outcome.held);
-                outcome
+            Prepared::Run(order) => {
+                let ties = (output.clone(), hung_up);
+                self.run_order(grant, *order, asked, ties).await?
             }
             Prepared::Answered(outcome) => *outcome,
         };
@@ -230,13 +221,50 @@ impl Executor {
         Ok(outcome)
     }
 
+    /// Has a cell run an order, and waits until nothing that it started elsewhere is left.
+    async fn run_order(
+        self: &Arc<Self>,
+        grant: Grant,
+        mut order: Order,
+        asked: &Asked,
+        (sink, hung_up): (Option<mpsc::UnboundedSender<Chunk>>, oneshot::Receiver<()>),
+    ) -> Result<Outcome, ExecuteError> {
+        let mut cancelled = pin!(self.told_to_end(hung_up));
+        let counting = tokio::select! {
+            counting = asked.session.counting() => counting?,
+            () = &mut cancelled => return Ok(Outcome::stopped(StoppedBy::Cancelled, "")),
+        };
+        order.session = Some(holds(counting.known()));
+        let children = self.children((&grant, &order), asked, counting.known());
+        let above = children.clone().map(|children| children as Arc<dyn Above>);
+        let tool = grant.call().and_then(|terms| terms.own.as_ref());
+        let home = self.home(asked, tool)?;
+        let writes = grant.call().and_then(own_tool::writes);
+        let ties = Ties { sink, input: None };
+        let run = self.cells.run(grant, (order, home, above), ties, cancelled);
+        let outcome = run.await;
+        let mut counts = writes != Some(true);
+        if let Some(children) = children {
+            children.gone().await;
+            counts &= !children.uncounted();
+        }
+        let outcome = outcome?;
+        match writes {
+            // What the call's cell did not see is counted before the next call.
+            _ if !counts => drop(counting),
+            None => counting.finish(outcome.held),
+            Some(_) => counting.unchanged(),
+        }
+        Ok(outcome)
+    }
+
     /// What the call's processes may ask of us.
     fn children(
         self: &Arc<Self>,
         (grant, order): (&Grant, &Order),
         asked: &Asked,
         known: Counted,
-    ) -> Option<Arc<dyn Above>> {
+    ) -> Option<Arc<Children>> {
         let terms = grant.call()?;
         if terms.natives.is_empty() && order.natives.is_empty() {
             return None;
@@ -244,19 +272,27 @@ impl Executor {
         Some(Children::of(self, asked, terms, known))
     }
 
-    /// Whose cell a call runs in.
-    fn home(&self, asked: &Asked) -> Home {
+    /// Whose cell a call runs in; a tool of the operator's own has one for itself.
+    fn home(&self, asked: &Asked, tool: Option<&ToolStart>) -> Result<Home, ExecuteError> {
         let (agent, session) = (&asked.request.agent, &asked.session);
-        match session.folder_of_agent().filter(|_| self.cells_shared) {
-            Some(folder) => Home {
-                key: agent.clone(),
-                shared: Some(folder.to_owned()),
-            },
-            None => Home {
-                key: format!("{agent}/{}", session.name()),
-                shared: None,
-            },
+        if let Some(tool) = tool {
+            let name = &asked.request.tool;
+            return own_tool::home((agent, session.name()), name, tool);
         }
+        Ok(
+            match session.folder_of_agent().filter(|_| self.cells_shared) {
+                Some(folder) => Home {
+                    key: agent.clone(),
+                    shared: Some(folder.to_owned()),
+                    tool: None,
+                },
+                None => Home {
+                    key: format!("{agent}/{}", session.name()),
+                    shared: None,
+                    tool: None,
+                },
+            },
+        )
     }
 
     async fn told_to_end(&self, hung_up: oneshot::Receiver<()>) {

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
@@ -22,7 +22,7 @@ use crate::audit::{
 use crate::cell::{Above, Native, NativeAsk, NativeEnd, NativeStatus};
 use crate::executor::order::Asked;
 use crate::executor::record::{TEXT_BYTES_MAX, cut, rule_and_line};
-use crate::executor::{Executor, changed};
+use crate::executor::{Executor, changed, own_tool};
 use crate::native::{NativeError, NativeOrder, Running, Status, Taken};
 use crate::outcome::{CHANGED_MAX, Held, StoppedBy, Usage};
 use crate::policy::{self, Access, CallTerms, Decision, Grant, NativeCall, Policy, Protected};
@@ -32,43 +32,61 @@ use crate::session::Counted;
 /// What native programs of one call share.
 #[derive(Debug)]
 pub(super) struct Children {
-    executor: Arc<Executor>,
+    pub(super) executor: Arc<Executor>,
     /// The call's own id; a child's has a number behind it.
     id: String,
-    agent: String,
-    session: String,
-    door: &'static str,
-    policy: Arc<Policy>,
-    workspace: PathBuf,
-    tmp: PathBuf,
+    pub(super) agent: String,
+    pub(super) session: String,
+    pub(super) door: &'static str,
+    pub(super) policy: Arc<Policy>,
+    pub(super) workspace: PathBuf,
+    pub(super) tmp: PathBuf,
     /// Where folders with changes are made.
     beside: PathBuf,
     access: Access,
     protected: Vec<Protected>,
     mounts: Vec<(String, PathBuf)>,
-    ends: Instant,
+    pub(super) ends: Instant,
     started: AtomicU64,
-    left: Mutex<Left>,
+    pub(super) left: Mutex<Left>,
     /// One program at a time changes the session's files.
-    writing: Arc<tokio::sync::Mutex<()>>,
+    pub(super) writing: Arc<tokio::sync::Mutex<()>>,
+    /// Shared by all that have begun, until they are gone and their end is recorded.
+    pub(super) begun: Arc<tokio::sync::RwLock<()>>,
+    /// The call is over: nothing more of it is started.
+    over: AtomicBool,
+    /// Something was changed that the cell was not there to count.
+    pub(super) uncounted: AtomicBool,
+    /// What the session may hold.
+    pub(super) most: Held,
 }
+
+/// Longest wait for programs of a call that is over. Chosen: the kernel takes milliseconds to end them.
+const GONE_WAIT: Duration = Duration::from_secs(20);
 
 /// What programs of the call may still add.
 #[derive(Debug)]
-struct Left {
-    room: Held,
-    written: u64,
+pub(super) struct Left {
+    pub(super) room: Held,
+    pub(super) written: u64,
 }
 
 /// Held by the one program that changes a session's files.
 type Alone = tokio::sync::OwnedMutexGuard<()>;
 
+/// What a program holds until its end: the session's files, if it changes some, and its call's answer.
+type Holds = (Option<Alone>, Begun);
+
+/// Held by what was begun for a call, which is not answered before that is gone.
+pub(super) type Begun = tokio::sync::OwnedRwLockReadGuard<()>;
+
 /// A child that was decided and recorded.
-struct Child {
-    id: String,
+#[derive(Clone)]
+pub(super) struct Child {
+    pub(super) id: String,
     /// The last part of its program's path.
-    name: String,
-    began: Instant,
+    pub(super) name: String,
+    pub(super) began: Instant,
 }
 
 impl Children {
@@ -105,10 +123,37 @@ impl Children {
                 written: limits.written_bytes,
             }),
             writing: session.writing(),
+            begun: Arc::default(),
+            over: AtomicBool::new(false),
+            uncounted: AtomicBool::new(false),
+            most: Held {
+                bytes: most(limits.session_disk_bytes),
+                files: most(limits.session_files),
+            },
         })
     }
 
+    /// Waits until all programs of a call that is over are gone, and their ends recorded: the call's
+    /// answer says that nothing of it runs.
+    pub(super) async fn gone(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        let all = tokio::time::timeout(GONE_WAIT, self.begun.write()).await;
+        if all.is_err() {
+            let id = &self.id;
+            tracing::error!(request_id = id, "a native program of a call outlives it");
+        }
+    }
+
+    /// Whether the session holds more, or less, than the call's cell could know.
+    pub(super) fn uncounted(&self) -> bool {
+        self.uncounted.load(Ordering::SeqCst)
+    }
+
     async fn begin(self: Arc<Self>, ask: NativeAsk) -> Result<Native, String> {
+        if let Some(tool) = own_tool::named(&self.policy, &ask.program) {
+            let name = tool.name.clone();
+            return self.begin_tool(name, ask).await;
+        }
         let call = NativeCall {
             agent: &self.agent,
             program: &ask.program,
@@ -128,8 +173,9 @@ impl Children {
             true => Some(Arc::clone(&self.writing).lock_owned().await),
             false => None,
         };
+        let shared = Arc::clone(&self.begun).read_owned().await;
         // From here on it is recorded, whoever goes away.
-        let begun = tokio::spawn(self.begin_recorded(ask, decision, alone));
+        let begun = tokio::spawn(self.begin_recorded(ask, decision, (alone, shared)));
         begun
             .await
             .unwrap_or_else(|error| Err(format!("hotcell: {error}\n")))
@@ -139,7 +185,7 @@ impl Children {
         self: Arc<Self>,
         ask: NativeAsk,
         decision: Decision,
-        alone: Option<Alone>,
+        held: Holds,
     ) -> Result<Native, String> {
         let (child, mut intent) = self.record(&ask, &decision);
         let name = child.name.clone();
@@ -157,13 +203,18 @@ impl Children {
             tracing::error!(%error, request_id = id, "a native program cannot be recorded");
             return Err(told(&"its start cannot be recorded, so it does not run"));
         }
-        let begun = self.run((grant, alone), &ask, child).await;
+        if self.over.load(Ordering::SeqCst) {
+            let late = "its call was over before it could start";
+            self.record_end(&child, Err(late), Vec::new());
+            return Err(told(&late));
+        }
+        let begun = self.run((grant, held), &ask, child).await;
         begun.map_err(|error| told(&chain(&error)))
     }
 
     async fn run(
         self: Arc<Self>,
-        (grant, alone): (Grant, Option<Alone>),
+        (grant, held): (Grant, Holds),
         ask: &NativeAsk,
         child: Child,
     ) -> Result<Native, NativeError> {
@@ -178,11 +229,16 @@ impl Children {
         let (answer, ended) = oneshot::channel();
         // Whoever waits may go away; the program is ended then, and its end recorded all the same.
         tokio::spawn(async move {
+            let (alone, shared) = held;
             let taken = running.finish(heard).await;
             drop(alone);
             let end = self.finish(&child, taken).await;
+            let grown = end.grown != Held::default();
             // The call may be gone.
-            let _gone = answer.send(end);
+            if answer.send(end).is_err() && grown {
+                self.uncounted.store(true, Ordering::SeqCst);
+            }
+            drop(shared);
         });
         Ok(Native {
             stdin: joined.stdin,
@@ -269,19 +325,24 @@ impl Children {
         NativeEnd {
             status,
             said,
-            unread: 0,
             grown: taken.grown,
             written: taken.written,
+            ..NativeEnd::default()
+        }
+    }
+
+    /// A child of the call, with an id of its own.
+    pub(super) fn next_child(&self, name: &str) -> Child {
+        let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
+        Child {
+            id: format!("{}.{number}", self.id),
+            name: name.to_owned(),
+            began: Instant::now(),
         }
     }
 
     fn record(&self, ask: &NativeAsk, decision: &Decision) -> (Child, Durable) {
-        let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
-        let child = Child {
-            id: format!("{}.{number}", self.id),
-            name: name_of(&ask.program).to_owned(),
-            began: Instant::now(),
-        };
+        let child = self.next_child(name_of(&ask.program));
         let (verdict, (rule, line), reason) = match decision {
             Decision::Allow(grant) => (Verdict::Allow, rule_and_line(grant.rule()), None),
             Decision::Deny(denial) => (
@@ -392,14 +453,14 @@ const TOOL: &str = "native";
 const KILL: u32 = 9;
 
 /// The broker's ends of a program's standard streams.
-struct Joined {
-    stdin: Option<(OwnedFd, OwnedFd)>,
-    stdout: OwnedFd,
-    stderr: Option<OwnedFd>,
+pub(super) struct Joined {
+    pub(super) stdin: Option<(OwnedFd, OwnedFd)>,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: Option<OwnedFd>,
 }
 
 /// Makes the pipes of a program; answers our ends and its own.
-fn pipes(ask: &NativeAsk) -> io::Result<(Joined, [OwnedFd; 3])> {
+pub(super) fn pipes(ask: &NativeAsk) -> io::Result<(Joined, [OwnedFd; 3])> {
     let pipe = || pipe_with(PipeFlags::CLOEXEC);
     let (stdin, input) = match ask.stdin {
         true => {

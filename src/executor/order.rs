@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::cell::{Mount, Order, SessionHolds, Stdin};
 use crate::executor::Streams;
 use crate::executor::error::ExecuteError;
-use crate::executor::input::Call;
+use crate::executor::input::{Call, Which};
+use crate::executor::own_tool;
 use crate::executor::tools::{Kind, Tool};
 use crate::outcome::{Captured, Outcome};
 use crate::policy::{Access, CallTerms, Grant, Place, Policy};
@@ -60,21 +61,31 @@ impl Asked {
             stream: streams.output.is_some(),
             ..Order::default()
         };
+        if let Some(own) = &terms.own {
+            let input = serde_json::to_vec(&request.input).unwrap_or_default();
+            let order = own_tool::order(order, (&request.tool, own), (session, terms));
+            return Ok(Prepared::Run(Box::new(Order {
+                stdin: Stdin::Bytes(input),
+                ..order
+            })));
+        }
+        let Which::BuiltIn(tool) = call.tool else {
+            let other = "the permission is for a built-in tool";
+            return Err(ExecuteError::Invalid(other.to_owned()));
+        };
         if call.is_native() {
             return Ok(Prepared::Run(Box::new(native_order(order, request, terms))));
         }
         if !call.is_bash() {
-            return Ok(
-                match files_input(call.tool, &request.input, session, terms) {
-                    Ok(input) => {
-                        order.program = "files".to_owned();
-                        order.arguments = vec![b"files".to_vec(), call.tool.name.into()];
-                        order.stdin = Stdin::Bytes(input);
-                        Prepared::Run(Box::new(order))
-                    }
-                    Err(text) => Prepared::Answered(Box::new(failed(&text))),
-                },
-            );
+            return Ok(match files_input(tool, &request.input, session, terms) {
+                Ok(input) => {
+                    order.program = "files".to_owned();
+                    order.arguments = vec![b"files".to_vec(), tool.name.into()];
+                    order.stdin = Stdin::Bytes(input);
+                    Prepared::Run(Box::new(order))
+                }
+                Err(text) => Prepared::Answered(Box::new(failed(&text))),
+            });
         }
         if request.input.get("restart") == Some(&Value::Bool(true)) {
             session.commit_state(Vec::new()).await.map_err(|source| {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::cell::NATIVE_WORDS_MAX;
+use crate::policy::Policy;
 
 /// One tool: what it takes and which guest does it.
 #[derive(Debug)]
@@ -270,8 +271,9 @@ fn names_variable(name: &str) -> bool {
             .all(|byte| letter(byte) || byte.is_ascii_digit())
 }
 
-/// Every tool with its name, description and the JSON Schema of its input.
-pub fn schemas() -> Value {
+/// Every tool with its name, description and the JSON Schema of its input: the built-in ones, and
+/// those of the operator's own that a policy brings.
+pub fn schemas(policy: &Policy) -> Value {
     let tools = TOOLS.iter().map(|tool| {
         let properties: Map<String, Value> = tool
             .fields
@@ -301,5 +303,12 @@ pub fn schemas() -> Value {
             },
         })
     });
-    json!({ "tools": tools.collect::<Vec<_>>() })
+    let own = policy.own_tools.values().map(|tool| {
+        json!({
+            "name": tool.name,
+            "description": tool.description,
+            "input_schema": *tool.start.input,
+        })
+    });
+    json!({ "tools": tools.chain(own).collect::<Vec<_>>() })
 }

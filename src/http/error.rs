@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use crate::executor::{CellError, ExecuteError, Full, TOOLS};
+use crate::executor::{CellError, ExecuteError, Full};
 use crate::request::RequestId;
 use crate::session::SessionError;
 
@@ -98,9 +98,8 @@ impl From<ExecuteError> for Refusal {
     fn from(error: ExecuteError) -> Self {
         let message = error.to_string();
         match error {
-            ExecuteError::UnknownTool { .. } => {
-                let names: Vec<_> = TOOLS.iter().map(|tool| tool.name).collect();
-                Self::new(StatusCode::BAD_REQUEST, "unknown_tool", message).with("tools", names)
+            ExecuteError::UnknownTool { known, .. } => {
+                Self::new(StatusCode::BAD_REQUEST, "unknown_tool", message).with("tools", known)
             }
             ExecuteError::Invalid(_) => bad(message),
             ExecuteError::Denied(denial) => Self::new(StatusCode::FORBIDDEN, "denied", message)

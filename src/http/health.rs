@@ -43,7 +43,10 @@ pub(super) async fn readyz(State(door): State<Arc<Door>>) -> Response {
 /// Lists the tools with the schemas of their inputs.
 pub(super) async fn tools(State(door): State<Arc<Door>>, headers: HeaderMap) -> Response {
     match auth::agent(&door, &headers) {
-        Ok(_) => json_response(StatusCode::OK, schemas().to_string()),
+        Ok(agent) => {
+            let policy = door.executor.policies.of(&agent);
+            json_response(StatusCode::OK, schemas(&policy).to_string())
+        }
         Err(refusal) => refusal.told(&door.ids.next()).into_response(),
     }
 }

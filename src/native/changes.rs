@@ -208,13 +208,17 @@ impl Layers {
                 Kind::Link
             }
             FileType::CharacterDevice if about.st_rdev == 0 => Kind::Removed,
-            _ => return Err(Refusal::Special(shown(path))),
+            FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => return Err(Refusal::Special(shown(path))),
         };
         if !matches!(kind, FileType::Directory) {
             self.allow(allowed, path, Cover::Above)?;
         }
         if let Some(before) = before {
-            let gone = self.held_by(path, before)?;
+            let gone = self.gone_with(path, before, allowed)?;
             found.grown.bytes -= gone.bytes;
             found.grown.files -= gone.files;
         }
@@ -239,8 +243,9 @@ impl Layers {
         }
     }
 
-    /// What goes when this path goes.
-    fn held_by(&self, path: &[u8], about: &Stat) -> Result<Held, Refusal> {
+    /// What the session holds less when this path goes. With a folder goes all that is in it, and none
+    /// of that may be protected.
+    fn gone_with(&self, path: &[u8], about: &Stat, allowed: &Allowed<'_>) -> Result<Held, Refusal> {
         if !is_folder(about) {
             return Ok(match about.st_nlink {
                 0 | 1 => Held::name_and_bytes(about.st_size.unsigned_abs()),
@@ -261,10 +266,12 @@ impl Layers {
                 if seen > ENTRIES_MAX {
                     return Err(Refusal::TooMany);
                 }
+                let inside = joined(&folder, name);
+                self.allow(allowed, &inside, Cover::Above)?;
                 let about = statat(&open, name, AtFlags::SYMLINK_NOFOLLOW)?;
                 let one = match is_folder(&about) {
                     true => {
-                        left.push(joined(&folder, name));
+                        left.push(inside);
                         Held::folder()
                     }
                     false if about.st_nlink > 1 => Held::NAME,
@@ -289,8 +296,8 @@ impl Layers {
         let refused = || Err(Refusal::Protected(shown(path)));
         let Some(own) = own else {
             return match protected.any(|name| name.cover(&names) >= least) {
-                true => refused(),
-                false => Ok(()),
+                true if !self.is_in_new_repository(allowed, &names)? => refused(),
+                _ => Ok(()),
             };
         };
         let inside = names.get(own + 1..).unwrap_or_default();
@@ -298,17 +305,47 @@ impl Layers {
             let known: Vec<_> = known.split('/').map(str::as_bytes).collect();
             inside.starts_with(&known)
         };
-        if recipe.never.iter().any(|known| begins(&known)) {
+        if recipe.never.iter().any(begins) {
             return refused();
         }
         let folder: Vec<u8> = names.get(..=own).unwrap_or_default().join(&b'/');
         let was_there = self.before(&folder)?.is_some();
         // The repository itself as a file or link stands for another one.
         let itself = inside.is_empty() && least == Cover::Above;
-        if itself || (was_there && recipe.keeps.iter().any(|known| begins(&known))) {
+        if itself || (was_there && recipe.keeps.iter().any(begins)) {
             return refused();
         }
         Ok(())
+    }
+
+    /// Whether a path lies in a folder that is new and a repository: what is checked out there is what
+    /// the repository holds, under whatever names. A folder that was there before stays as protected
+    /// as it was, whatever it has become; and one that is protected, or on the way to a protected name, is
+    /// none to be made anew.
+    fn is_in_new_repository(
+        &self,
+        allowed: &Allowed<'_>,
+        names: &[&[u8]],
+    ) -> Result<bool, Refusal> {
+        let Allowed {
+            protected, recipe, ..
+        } = allowed;
+        for depth in 1..names.len() {
+            let above = names.get(..depth).unwrap_or_default();
+            if protected
+                .iter()
+                .any(|name| name.cover(above) > Cover::Apart)
+            {
+                return Ok(false);
+            }
+            let folder = above.join(&b'/');
+            let holds =
+                |own: &&str| open_folder(&self.above, &joined(&folder, own.as_bytes())).is_ok();
+            if self.before(&folder)?.is_none() && recipe.may_change.iter().any(holds) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Takes the changes over. Files become `owner`'s where that is said.

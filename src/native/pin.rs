@@ -80,6 +80,10 @@ impl Pins {
             path: path.to_owned(),
             reason,
         };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "what is opened then is held against what was pinned"
+        )]
         let found = std::fs::canonicalize(path)
             .and_then(|real| File::open(&real).map(|file| (real, file)))
             .map_err(|error| unusable(format!("it cannot be opened ({error})")))?;

@@ -55,8 +55,8 @@ impl Running {
         let until = tokio::time::Instant::now() + self.wall;
         let report = loop {
             tokio::select! {
-                report = read_one::<Report>(&mut self.socket) => break Some(report),
-                () = tokio::time::sleep_until(until) => break None,
+                biased;
+                // First: whose caller is gone has changed nothing, however quickly it ended.
                 signal = signals.recv() => match signal {
                     Some(number) => {
                         let mut frame = Vec::new();
@@ -70,6 +70,8 @@ impl Running {
                         return Ok(None);
                     }
                 },
+                report = read_one::<Report>(&mut self.socket) => break Some(report),
+                () = tokio::time::sleep_until(until) => break None,
             }
         };
         self.gone().await;

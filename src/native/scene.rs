@@ -92,6 +92,10 @@ pub(super) fn places(
         places.push(Place { at, shows });
     };
     for tree in &terms.start.trees {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a folder that only the machine's administrator changes"
+        )]
         let path = std::fs::canonicalize(tree).map_err(|source| NativeError::Changes {
             path: tree.into(),
             source,
@@ -102,6 +106,10 @@ pub(super) fn places(
     if !recipe.starts_all {
         let helpers = terms.start.helpers.iter().map(|helper| &helper.path);
         for path in std::iter::once(&terms.start.program).chain(helpers) {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "what stands there is held against the pin before it starts"
+            )]
             let Ok(path) = std::fs::canonicalize(path) else {
                 continue; // said by its pin
             };

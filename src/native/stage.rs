@@ -19,6 +19,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
 use crate::confinement::enclose::{Terms, enclose, last_walls};
+use crate::confinement::probe::Wall;
 use crate::frame::{push_frame, read_frame};
 use crate::native::order::{
     ASSIGNMENT_BYTES_MAX, Assignment, Ended, REPORT_BYTES_MAX, Report, Start, Status, Word,
@@ -29,6 +30,9 @@ use crate::native::pin;
 pub(super) const SOCKET_NUMBER: RawFd = 3;
 /// The number under which it finds the user namespace that maps root.
 pub(super) const OWNER_MAP_NUMBER: RawFd = 4;
+
+/// Bytes of a set of signals, as the kernel has it (rt_sigaction(2)).
+const SIGNAL_SET_BYTES: usize = 8;
 
 /// Starts one native program as the broker says, and reports how it ended.
 ///
@@ -97,7 +101,10 @@ fn begin(
     stdio: [OwnedFd; 3],
 ) -> anyhow::Result<(Pid, OwnedFd)> {
     enclose(&assignment.terms, map)?;
-    for folder in &assignment.start.folders {
+    let keeps = |wall| assignment.terms.plan.left_out.keeps(wall);
+    let folders = assignment.start.folders.iter();
+    // Where a test leaves the root out, they would be the host's.
+    for folder in folders.filter(|_| keeps(Wall::Root)) {
         std::fs::create_dir(folder)?;
     }
     let words = Words::of(&assignment.start)?;
@@ -197,8 +204,9 @@ fn prepare(terms: &Terms, start: &Start, stdio: &[OwnedFd; 3]) -> anyhow::Result
         }
     }
     let flags = libc::CLOSE_RANGE_CLOEXEC;
+    let closes = terms.plan.left_out.keeps(Wall::Inheritance);
     // SAFETY: no memory is involved.
-    if unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, flags) } < 0 {
+    if closes && unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, flags) } < 0 {
         return Err(io::Error::last_os_error().into());
     }
     Ok(program)
@@ -206,9 +214,21 @@ fn prepare(terms: &Terms, start: &Start, stdio: &[OwnedFd; 3]) -> anyhow::Result
 
 /// The program starts with every signal as the kernel has it, and none held back.
 fn default_signals() {
+    // As the kernel has it: `SIG_DFL`, no flags, no mask. The C library keeps two signals to itself and
+    // refuses to name them, and whoever started the broker may have had them ignored.
+    let default = [0_usize; 4];
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: the default action runs no code of ours; numbers that take none are refused.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the kernel's structure is no longer than this; the default action runs no code of
+        // ours, and numbers that take none are refused.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null::<usize>(),
+                SIGNAL_SET_BYTES,
+            )
+        };
     }
     let none = no_signals();
     // SAFETY: the set lives until the call returns; what was held back is not asked for.

@@ -1,12 +1,14 @@
 //! From a file as written to a checked policy: what the types cannot say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::SystemTime;
 
 use toml::value::Datetime;
 
 use crate::limits::Limits;
 use crate::policy::check_rules;
+use crate::policy::check_tool;
 use crate::policy::complaint::{Complaint, quoted};
 use crate::policy::document::{Place, Policy, Standing};
 use crate::policy::pattern::Pattern;
@@ -154,6 +156,17 @@ impl Checker<'_> {
         }
     }
 
+    /// Complains of a host folder that cannot be mounted.
+    pub(super) fn host_folder(&mut self, at: &At, host: &str) {
+        if !check_tool::is_plain(host) {
+            let fault = format!("{} is no absolute path", quoted(host));
+            self.fault(at, fault, "write one without `..`, as /srv/data");
+        } else if Path::new(host).parent().is_none() {
+            let remedy = "name the folder that is meant";
+            self.fault(at, "the whole host is too much", remedy);
+        }
+    }
+
     /// Whether `guest` is a name directly under `/` that a mount may take.
     pub(super) fn guest_name(&mut self, at: &At, guest: &str) {
         let name = guest.strip_prefix('/').unwrap_or_default();
@@ -189,7 +202,7 @@ pub(super) fn policy(checker: &mut Checker<'_>, text: PolicyText, digest: String
         }
     }
     let expires = checker.time(&top.key("expires"), text.expires.as_ref());
-    let limits = limits(checker, &text.limits);
+    let limits = limits(checker, &top.key("limits"), &text.limits, Limits::default());
     let environment = environment(checker, text.environment.as_ref());
     let place = text.workspace.as_ref().map(|workspace| {
         let at = top.key("workspace");
@@ -219,6 +232,7 @@ pub(super) fn policy(checker: &mut Checker<'_>, text: PolicyText, digest: String
         environment_agent: text.environment.as_ref().is_some_and(|env| env.agent),
         variables: Vec::new(),
         tools: Vec::new(),
+        own_tools: BTreeMap::new(),
         programs: Vec::new(),
         natives: Vec::new(),
         egress: Vec::new(),
@@ -259,9 +273,13 @@ pub(super) fn is_variable(name: &str) -> bool {
     !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.bytes().all(plain)
 }
 
-fn limits(checker: &mut Checker<'_>, text: &LimitsText) -> Limits {
-    let mut limits = Limits::default();
-    let at = At::default().key("limits");
+/// The limits a table names; those it does not name are `limits`.
+pub(super) fn limits(
+    checker: &mut Checker<'_>,
+    at: &At,
+    text: &LimitsText,
+    mut limits: Limits,
+) -> Limits {
     for (key, written, field) in [
         ("memory", &text.memory, &mut limits.memory_bytes),
         (

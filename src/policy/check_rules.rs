@@ -1,11 +1,12 @@
 //! The rules of a file, checked one kind after the other.
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::policy::aliases;
 use crate::policy::check::{Checker, is_variable};
 use crate::policy::check_native;
+use crate::policy::check_tool;
 use crate::policy::complaint::{nearest, quoted};
 use crate::policy::document::{
     Denied, DenyRule, EgressRule, MountRule, NamesRule, Policy, VariableRule,
@@ -23,15 +24,6 @@ const PORT: u16 = 443;
 /// Fills the policy's rules and their index.
 pub(super) fn rules(checker: &mut Checker<'_>, text: &PolicyText, policy: &mut Policy) {
     let at = |kind: &str, index: usize| At::default().key(kind).index(index);
-    for (index, rule) in text.tool.iter().enumerate() {
-        let at = at("tool", index);
-        if let Some(every) = rule.names.iter().position(|name| name == "*") {
-            let remedy = "name the tools, as `bash`: only programs are allowed by `*`";
-            let at = at.key("names").index(every);
-            checker.fault(&at, "`*` names no tool", remedy);
-        }
-        policy.tools.extend(names(checker, &at, rule));
-    }
     for (index, rule) in text.program.iter().enumerate() {
         let rule = names(checker, &at("program", index), rule);
         policy.programs.extend(rule);
@@ -53,6 +45,10 @@ pub(super) fn rules(checker: &mut Checker<'_>, text: &PolicyText, policy: &mut P
     for (index, rule) in text.native.iter().enumerate() {
         let rule = check_native::native(checker, &at("native", index), rule);
         policy.natives.extend(rule);
+    }
+    // After the mounts and native programs, which they are held against.
+    for (index, rule) in text.tool.iter().enumerate() {
+        check_tool::tool(checker, &at("tool", index), rule, policy);
     }
     for (index, rule) in text.secret.iter().enumerate() {
         let at = at("secret", index);
@@ -80,19 +76,7 @@ fn names(checker: &mut Checker<'_>, at: &At, rule: &NamesText) -> Option<NamesRu
 }
 
 fn mount(checker: &mut Checker<'_>, at: &At, rule: &MountText) -> MountRule {
-    let host = Path::new(&rule.host);
-    let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
-    if !host.is_absolute() || !host.components().all(plain) || rule.host.contains('\0') {
-        let fault = format!("{} is no absolute path", quoted(&rule.host));
-        checker.fault(
-            &at.key("host"),
-            fault,
-            "write one without `..`, as /srv/data",
-        );
-    } else if host.parent().is_none() {
-        let remedy = "name the folder that is meant";
-        checker.fault(&at.key("host"), "the whole host is too much", remedy);
-    }
+    checker.host_folder(&at.key("host"), &rule.host);
     checker.guest_name(&at.key("guest"), &rule.guest);
     MountRule {
         standing: checker.standing(at, &rule.reason, rule.expires.as_ref()),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
+use crate::limits::Limits;
 use crate::policy::document::{Denied, DenyRule, NamesRule, Policy, Standing};
 use crate::policy::egress::Target;
 use crate::policy::extends;
@@ -20,6 +21,10 @@ const LISTED_MAX: usize = 12;
 /// What the policy says. Only the allowing arm carries a [`Grant`].
 #[must_use]
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a request, taken apart where it is made"
+)]
 pub enum Decision {
     Allow(Grant),
     Deny(Denial),
@@ -125,14 +130,28 @@ fn tool(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> Result<Allowed
         no_rule(policy, reason, listed())
     })?;
     variables(policy, call, now)?;
+    let own = policy.own_tools.get(call.tool);
+    let limits = own.map_or(&policy.limits, |own| &own.limits);
+    let mut terms = call_terms(policy, call, limits.clone(), now);
+    if let Some(own) = own {
+        // It starts nothing, and gets no variables but its own.
+        terms.environment = own.start.environment.clone();
+        terms.programs = ProgramTable::default();
+        terms.natives = BTreeMap::new();
+        terms.own = Some(own.start.clone());
+    }
     Ok(Allowed {
         rule: format!("tool:{}", standing.line),
-        run: Run::Call(call_terms(policy, call, now)),
+        run: Run::Call(terms),
     })
 }
 
-fn call_terms(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> CallTerms {
-    let mut limits = policy.limits.clone();
+fn call_terms(
+    policy: &Policy,
+    call: &ToolCall<'_>,
+    mut limits: Limits,
+    now: SystemTime,
+) -> CallTerms {
     let asked_ms = call.timeout_ms.unwrap_or(limits.wall_ms);
     let wall_clamped = asked_ms > limits.wall_ms;
     limits.wall_ms = limits.wall_ms.min(asked_ms);
@@ -152,14 +171,17 @@ fn call_terms(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> CallTerm
         environment: policy.environment.clone(),
         programs: ProgramTable::of_layer(policy, call.agent, now),
         natives: native_names(policy, now),
+        own: None,
     }
 }
 
-/// What a shell may call native programs. Which of their starts are allowed is decided at each.
+/// What a shell may call native programs and tools of the operator's own. Which of their starts are
+/// allowed is decided at each.
 fn native_names(policy: &Policy, now: SystemTime) -> BTreeMap<String, String> {
     let rules = policy.natives.iter();
     let rules = rules.filter(|rule| rule.standing.in_force(now));
-    let mut names = BTreeMap::new();
+    let tools = policy.own_tools.keys();
+    let mut names: BTreeMap<_, _> = tools.map(|name| (name.clone(), tool_path(name))).collect();
     for path in rules.map(|rule| &rule.start.program) {
         let name = path.rsplit('/').next().unwrap_or(path);
         // Of two programs with one name the first is meant; both have their paths.
@@ -167,6 +189,11 @@ fn native_names(policy: &Policy, now: SystemTime) -> BTreeMap<String, String> {
         names.insert(path.clone(), path.clone());
     }
     names
+}
+
+/// The path of a tool of the operator's own as a program.
+pub fn tool_path(name: &str) -> String {
+    format!("/bin/{name}")
 }
 
 fn variables(policy: &Policy, call: &ToolCall<'_>, now: SystemTime) -> Result<(), Denial> {

@@ -9,6 +9,7 @@ use crate::policy::document::{Denied, NativeStart, Place, Policy};
 use crate::policy::egress::{HostPattern, Target};
 use crate::policy::grant::{CallTerms, EgressTerms, NativeTerms, Run};
 use crate::policy::load::Vocabulary;
+use crate::policy::own_tool::ToolStart;
 use crate::policy::request::{EgressCall, NativeCall, Request, ToolCall};
 use crate::policy::text::Access;
 use crate::policy::{witness, words};
@@ -432,6 +433,7 @@ fn wider_call(old: &CallTerms, new: &CallTerms) -> Vec<String> {
         // Asked one by one.
         programs: _,
         natives: _,
+        own,
     } = new;
     let mut wider = Vec::new();
     let (before, after) = (limits(old), limits(new));
@@ -451,6 +453,47 @@ fn wider_call(old: &CallTerms, new: &CallTerms) -> Vec<String> {
         }
     }
     wider.extend(variables(&old.environment, environment));
+    if let (Some(own), old) = (own, &old.own) {
+        wider.extend(wider_tool(old.as_ref(), own));
+    }
+    wider
+}
+
+fn wider_tool(old: Option<&ToolStart>, new: &ToolStart) -> Vec<String> {
+    // Every field by name: a new one must be thought of here.
+    let ToolStart {
+        kind,
+        sha256,
+        mounts,
+        // Compared with the call's.
+        environment: _,
+        input,
+        // Made of what the digest names.
+        code: _,
+    } = new;
+    let Some(old) = old else {
+        return vec!["another tool of this name".to_owned()];
+    };
+    let mut wider = Vec::new();
+    if (*kind, sha256) != (old.kind, &old.sha256) {
+        wider.push("another version of the tool's file".to_owned());
+    }
+    if *input != old.input {
+        wider.push("another schema for its input".to_owned());
+    }
+    for mount in mounts {
+        let known = old
+            .mounts
+            .iter()
+            .find(|known| known.guest == mount.guest && known.host == mount.host);
+        if known.is_none_or(|known| known.access < mount.access) {
+            wider.push(format!(
+                "the tool sees {}, {}",
+                mount.guest,
+                access(mount.access)
+            ));
+        }
+    }
     wider
 }
 

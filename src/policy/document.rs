@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use crate::limits::Limits;
 use crate::policy::egress::Requests;
 use crate::policy::grammar::Grammar;
+use crate::policy::own_tool::OwnTool;
 use crate::policy::pattern::Pattern;
 use crate::policy::protected::Protected;
 use crate::policy::request::NativeCall;
@@ -37,6 +38,8 @@ pub struct Policy {
     pub environment_agent: bool,
     pub variables: Vec<VariableRule>,
     pub tools: Vec<NamesRule>,
+    /// Tools of the operator's own, by name; each is in `tools` as well.
+    pub own_tools: BTreeMap<String, OwnTool>,
     pub programs: Vec<NamesRule>,
     pub natives: Vec<NativeRule>,
     pub egress: Vec<EgressRule>,
@@ -62,6 +65,11 @@ pub(super) struct Index {
 }
 
 impl Policy {
+    /// Native programs that rules name.
+    pub(super) fn text_natives(&self) -> impl Iterator<Item = &str> {
+        self.natives.iter().map(|rule| &*rule.start.program)
+    }
+
     /// The policy and everything it extends, itself first.
     pub fn layers(&self) -> Vec<&Self> {
         let mut layers = vec![self];

@@ -6,6 +6,7 @@ use crate::policy::decide::{Decision, decide, is_named};
 use crate::policy::document::{Denied, Policy};
 use crate::policy::egress::Target;
 use crate::policy::grammar::lies_in;
+use crate::policy::own_tool::OwnTool;
 use crate::policy::places::At;
 use crate::policy::request::{EgressCall, NativeCall, Request, ToolCall};
 use crate::policy::text::PolicyText;
@@ -142,6 +143,11 @@ fn example(policy: &Policy, rule: Rule, written: &str, allow: bool) -> Result<()
     };
     let agents = deny_rule.map(|rule| &*rule.agents).unwrap_or_default();
     let agent = agents.first().map_or(AGENT, String::as_str);
+    if let Rule::Tool(at) = rule
+        && let Some(own) = own_tool(policy, at)
+    {
+        return tool_input(policy, (rule, own), written, allow);
+    }
     let words = words::split(written)?;
     match rule {
         Rule::Workspace | Rule::Mount(_) => {
@@ -189,6 +195,32 @@ fn example(policy: &Policy, rule: Rule, written: &str, allow: bool) -> Result<()
             Some(Denied::Requests(_)) => egress(policy, rule, written, agent, allow),
             None => Ok(()),
         },
+    }
+}
+
+/// The tool of the operator's own that a rule brings.
+fn own_tool(policy: &Policy, at: usize) -> Option<&OwnTool> {
+    let name = policy.text.tool.get(at)?.name.as_ref()?;
+    policy.own_tools.get(name)
+}
+
+/// An example of such a tool is an input: the schema decides, and the policy must allow the call.
+fn tool_input(
+    policy: &Policy,
+    (rule, own): (Rule, &OwnTool),
+    written: &str,
+    allow: bool,
+) -> Result<(), String> {
+    let input: serde_json::Value = serde_json::from_str(written)
+        .map_err(|error| format!("an example here is an input as JSON: {error}"))?;
+    if !input.is_object() && !allow {
+        return Ok(()); // no tool takes it
+    }
+    match (own.input.check(&input), allow) {
+        (Ok(()), true) => settle(policy, rule, &tool(AGENT, &own.name, None), true),
+        (Err(_), false) => Ok(()),
+        (Ok(()), false) => Err("the schema takes this input, which it must refuse".to_owned()),
+        (Err(fault), true) => Err(format!("the schema refuses this input: {fault}")),
     }
 }
 

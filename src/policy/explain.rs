@@ -95,6 +95,25 @@ fn call_terms(lines: &mut Vec<String>, terms: &CallTerms) {
         limits.session_disk_bytes >> 20,
         limits.session_files
     ));
+    if let Some(own) = &terms.own {
+        lines.push(format!(
+            "  runs: a {} of your own, sha256 {}",
+            own.kind.name(),
+            own.sha256
+        ));
+        for mount in &own.mounts {
+            let access = serde_json::to_string(&mount.access).unwrap_or_default();
+            lines.push(format!(
+                "  sees {}: at most {}",
+                mount.guest,
+                access.trim_matches('"')
+            ));
+        }
+        if own.mounts.is_empty() {
+            lines.push("  sees no folder".to_owned());
+        }
+        return;
+    }
     let place = |guest: &str, place: &crate::policy::document::Place| {
         let access = serde_json::to_string(&place.access).unwrap_or_default();
         let names = place.protected.len();

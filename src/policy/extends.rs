@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::policy::decide::{Allowed, Denial, decide_alone, may_set, no_rule};
 use crate::policy::document::{NativeStart, Place, Policy};
 use crate::policy::grant::{CallTerms, EgressTerms, MountTerms, NativeTerms, Run};
+use crate::policy::own_tool::{ToolMount, ToolStart};
 use crate::policy::request::{NativeCall, Request};
 
 /// An ancestor, and for whom and when it is asked.
@@ -93,7 +94,41 @@ fn calls(above: Above<'_>, own: CallTerms, theirs: CallTerms) -> Result<CallTerm
             .into_iter()
             .filter(|(name, path)| theirs.natives.get(name) == Some(path))
             .collect(),
+        own: own_tools(above, own.own, theirs.own)?,
     })
+}
+
+/// What both bind a tool of the operator's own to. Its variables stand in the call's terms.
+fn own_tools(
+    above: Above<'_>,
+    own: Option<ToolStart>,
+    theirs: Option<ToolStart>,
+) -> Result<Option<ToolStart>, Denial> {
+    let (mut own, theirs) = match (own, theirs) {
+        (None, None) => return Ok(None),
+        (Some(own), Some(theirs)) => (own, theirs),
+        _ => return Err(above.denies("it knows no tool of its own by this name")),
+    };
+    if (own.kind, &own.sha256) != (theirs.kind, &theirs.sha256) {
+        return Err(above.denies("it pins another version of this tool"));
+    }
+    if own.input != theirs.input {
+        return Err(above.denies("it has another schema for this tool's input"));
+    }
+    let theirs = |mount: &ToolMount| {
+        let mut known = theirs.mounts.iter();
+        known
+            .find(|known| known.guest == mount.guest && known.host == mount.host)
+            .map(|k| k.access)
+    };
+    own.mounts.retain_mut(|mount| match theirs(mount) {
+        Some(access) => {
+            mount.access = mount.access.min(access);
+            true
+        }
+        None => false,
+    });
+    Ok(Some(own))
 }
 
 /// The smaller of every limit.

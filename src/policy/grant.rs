@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::limits::Limits;
 use crate::policy::document::{NativeStart, Place};
+use crate::policy::own_tool::ToolStart;
 use crate::policy::programs::ProgramTable;
 
 /// Permission for one run. Made only by [`decide`](super::decide), cannot be copied, and is
@@ -40,6 +41,8 @@ pub struct CallTerms {
     pub programs: ProgramTable,
     /// Native programs that rules name, by their paths and by the last part of them.
     pub natives: BTreeMap<String, String>,
+    /// The tool is the operator's own: what its run is bound to.
+    pub own: Option<ToolStart>,
 }
 
 /// A host folder a call sees.

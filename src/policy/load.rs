@@ -12,6 +12,7 @@ use crate::policy::check::{self, Checker};
 use crate::policy::complaint::{Complaint, PolicyError, nearest, quoted};
 use crate::policy::document::Policy;
 use crate::policy::examples;
+use crate::policy::own_tool::{Compiler, read_tool};
 use crate::policy::places::{At, Places};
 use crate::policy::schema::schema;
 use crate::policy::shape;
@@ -36,6 +37,8 @@ pub struct Loader {
     /// Names that rules may be about; none: every name.
     pub vocabulary: Option<Arc<Vocabulary>>,
     pub trust: Trust,
+    /// What compiles tools of the operator's own; none: they are read and cannot run.
+    pub compiler: Option<Arc<dyn Compiler>>,
     /// Loads a file although examples fail, for the command that shows which.
     pub examples_may_fail: bool,
 }
@@ -86,7 +89,7 @@ impl Loader {
     /// # Errors
     /// When it says anything that is not understood.
     pub fn text(&self, file: &str, text: &str) -> Result<Policy, PolicyError> {
-        self.checked(file, text, |_, _| None)
+        self.checked((file, Path::new(".")), text, |_, _| None)
     }
 
     fn file_below(
@@ -100,8 +103,8 @@ impl Loader {
         let signed = sign::verify(path, &bytes, &self.trust);
         let text = String::from_utf8(bytes)
             .map_err(|_| refused(&file, "the file is not UTF-8", "save it as UTF-8 text"))?;
-        let policy = self.checked(&file, &text, |checker, extends| {
-            let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let policy = self.checked((&file, folder), &text, |checker, extends| {
             let mut ancestors = Vec::new();
             for (index, name) in extends.iter().enumerate() {
                 *files += 1;
@@ -138,7 +141,7 @@ impl Loader {
 
     fn checked(
         &self,
-        file: &str,
+        (file, folder): (&str, &Path),
         text: &str,
         ancestors: impl FnOnce(&mut Checker<'_>, &[String]) -> Option<Vec<Arc<Policy>>>,
     ) -> Result<Policy, PolicyError> {
@@ -194,6 +197,11 @@ impl Loader {
             None => {}
         }
         policy.digest = whole_digest(&policy);
+        if checker.complaints.is_empty()
+            && let Some(compiler) = &self.compiler
+        {
+            compile_tools(&mut checker, &mut policy, folder, &**compiler);
+        }
         if checker.complaints.is_empty() && !self.examples_may_fail {
             for failed in examples::run(&policy).into_iter().filter(|e| !e.holds()) {
                 checker.fault(&failed.at, failed.fault(), failed.remedy());
@@ -202,6 +210,45 @@ impl Loader {
         match checker.complaints.is_empty() {
             true => Ok(policy),
             false => Err(PolicyError::Refused(checker.complaints)),
+        }
+    }
+}
+
+/// Reads and compiles the tools of the operator's own; their files may change afterwards.
+fn compile_tools(
+    checker: &mut Checker<'_>,
+    policy: &mut Policy,
+    folder: &Path,
+    compiler: &dyn Compiler,
+) {
+    for (index, text) in policy.text.tool.iter().enumerate() {
+        let own = text.name.as_ref();
+        let Some(own) = own.and_then(|name| policy.own_tools.get_mut(name)) else {
+            continue;
+        };
+        let at = At::default().key("tool").index(index);
+        let path = folder.join(&own.file);
+        let (bytes, sha256) = match read_tool(&path) {
+            Ok(read) => read,
+            Err(fault) => {
+                let remedy = "name the tool's file, relative to this policy";
+                let fault = format!("{} {fault}", quoted(&path.display().to_string()));
+                checker.fault(&at.key("file"), fault, remedy);
+                continue;
+            }
+        };
+        if sha256 != own.start.sha256 {
+            let fault = format!("the file has the digest {sha256}, not {}", own.start.sha256);
+            let remedy = "look at what changed in the file, then name its new digest";
+            checker.fault(&at.key("sha256"), fault, remedy);
+            continue;
+        }
+        match compiler.compile(own.start.kind, &bytes, &sha256) {
+            Ok(code) => own.start.code = Some(Arc::new(code)),
+            Err(fault) => {
+                let remedy = "`hotcell tool check FILE` says what the file is and needs";
+                checker.fault(&at.key("file"), fault, remedy);
+            }
         }
     }
 }
@@ -262,10 +309,12 @@ fn check_names(checker: &mut Checker<'_>, text: &PolicyText, vocabulary: &Vocabu
         }
     };
     let top = At::default();
-    let (tools, programs) = (&vocabulary.tools, &vocabulary.programs);
+    let programs = &vocabulary.programs;
+    let own = text.tool.iter().filter_map(|rule| rule.name.clone());
+    let tools: &Vec<String> = &own.chain(vocabulary.tools.iter().cloned()).collect();
     for (index, rule) in text.tool.iter().enumerate() {
         let at = top.key("tool").index(index).key("names");
-        check(&at, &rule.names, tools, "tool");
+        check(&at, &rule.names, &vocabulary.tools, "tool");
     }
     for (index, rule) in text.program.iter().enumerate() {
         let at = top.key("program").index(index).key("names");
@@ -275,5 +324,16 @@ fn check_names(checker: &mut Checker<'_>, text: &PolicyText, vocabulary: &Vocabu
         let at = top.key("deny").index(index);
         check(&at.key("tools"), &rule.tools, tools, "tool");
         check(&at.key("programs"), &rule.programs, programs, "program");
+    }
+    for (index, rule) in text.tool.iter().enumerate() {
+        let name = rule.name.as_ref();
+        let Some(name) = name
+            .filter(|name| vocabulary.tools.contains(name) || vocabulary.programs.contains(name))
+        else {
+            continue;
+        };
+        let fault = format!("{} is there already", quoted(name));
+        let at = top.key("tool").index(index).key("name");
+        checker.fault(&at, fault, "give the tool another name");
     }
 }

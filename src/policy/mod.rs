@@ -10,6 +10,7 @@ mod broken;
 mod check;
 mod check_native;
 mod check_rules;
+mod check_tool;
 mod complaint;
 mod decide;
 mod diff;
@@ -23,6 +24,7 @@ mod grammar;
 mod grant;
 mod lint;
 mod load;
+mod own_tool;
 mod pattern;
 mod places;
 mod programs;
@@ -39,12 +41,13 @@ mod tests;
 #[cfg(test)]
 mod tests_narrow;
 pub mod text;
+mod tool_text;
 mod witness;
 pub mod words;
 
 pub use brief::brief;
-pub use complaint::{Complaint, PolicyError};
-pub use decide::{Decision, Denial, decide};
+pub use complaint::{Complaint, PolicyError, quoted};
+pub use decide::{Decision, Denial, decide, tool_path};
 pub use diff::{Asks, Witness, diff};
 pub use document::{Helper, NativeLimits, NativeStart, Place, Policy};
 pub use egress::Target;
@@ -54,6 +57,9 @@ pub use format::format;
 pub use grant::{CallTerms, EgressTerms, Grant, MountTerms, NativeTerms, Run};
 pub use lint::{Finding, lint};
 pub use load::{Loader, Vocabulary, load_default, load_file, load_text};
+pub use own_tool::{
+    Compiler, Found, OwnTool, TOOL_BYTES_MAX, ToolCode, ToolMount, ToolStart, ToolWorld, read_tool,
+};
 pub use programs::ProgramTable;
 pub use protected::{Cover, Protected};
 pub use replay::{Change, Recorded, replay};
@@ -61,3 +67,4 @@ pub use request::{EgressCall, NativeCall, Request, ToolCall};
 pub use schema::schema;
 pub use set::{Policies, Sources, Version};
 pub use text::{Access, Confinement, Profile};
+pub use tool_text::ToolKind;

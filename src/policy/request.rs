@@ -33,9 +33,11 @@ pub struct ToolCall<'a> {
 }
 
 impl<'a> ToolCall<'a> {
-    /// What of a request the policy looks at.
-    pub fn of(request: &'a ToolRequest) -> Self {
-        let variables = request.input.get("env").and_then(|env| env.as_object());
+    /// What of a request the policy looks at. What a tool of the operator's own calls `env` is
+    /// nobody else's business: such a call brings no variables.
+    pub fn of(request: &'a ToolRequest, brings_variables: bool) -> Self {
+        let env = request.input.get("env").filter(|_| brings_variables);
+        let variables = env.and_then(|env| env.as_object());
         let variables = variables.into_iter().flatten();
         Self {
             agent: &request.agent,

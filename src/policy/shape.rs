@@ -33,6 +33,12 @@ struct Shape<'a> {
 
 impl Shape<'_> {
     fn table(&mut self, at: &At, table: &DeTable<'_>, schema: &Value) {
+        // What is free belongs to another schema, as that of a tool's input.
+        if schema.get("properties").is_none()
+            && schema.get("additionalProperties") == Some(&Value::Bool(true))
+        {
+            return;
+        }
         let keys = schema.get("properties").and_then(Value::as_object);
         let known = || keys.into_iter().flatten().map(|(key, _)| key.as_str());
         let others = schema

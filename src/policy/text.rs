@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 pub use crate::limits::Confinement;
+pub use crate::policy::tool_text::{ToolKind, ToolMountText, ToolText};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
@@ -40,9 +41,9 @@ pub struct PolicyText {
     pub workspace: Option<WorkspaceText>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<EnvironmentText>,
-    /// Tools that agents may call.
+    /// Tools that agents may call: built-in ones, and tools of your own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tool: Vec<NamesText>,
+    pub tool: Vec<ToolText>,
     /// Guest programs of /bin that a call may start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub program: Vec<NamesText>,
@@ -164,11 +165,11 @@ pub struct EnvironmentText {
     pub set: BTreeMap<String, String>,
 }
 
-/// Allows tools or guest programs by name.
+/// Allows guest programs by name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamesText {
-    /// Exact names; for programs `*` means every one.
+    /// Exact names; `*` means every one.
     pub names: Vec<String>,
     /// Why this is allowed.
     pub reason: String,

@@ -239,6 +239,11 @@ impl Counting {
         self.known
     }
 
+    /// The call changed nothing that counts.
+    pub fn unchanged(mut self) {
+        self.reported = true;
+    }
+
     /// Takes what the cell says the session holds now that the call is over.
     pub fn finish(mut self, told: Option<Held>) {
         let Some(held) = told else { return };

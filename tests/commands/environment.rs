@@ -188,7 +188,7 @@ fn ask(policy: &Policy, name: &str, value: &str) -> Result<(), String> {
         timeout_ms: None,
         idempotency_sha256: None,
     };
-    match policy::decide(policy, &Request::Tool(ToolCall::of(&request)), NOW) {
+    match policy::decide(policy, &Request::Tool(ToolCall::of(&request, true)), NOW) {
         Decision::Allow(_) => Ok(()),
         Decision::Deny(denial) => Err(denial.to_string()),
     }
@@ -247,7 +247,7 @@ fn listed_variables_need_a_fitting_value() {
             timeout_ms: None,
             idempotency_sha256: None,
         };
-        let call = Request::Tool(ToolCall::of(&request));
+        let call = Request::Tool(ToolCall::of(&request, true));
         assert!(
             matches!(policy::decide(&policy, &call, NOW), Decision::Deny(_)),
             "{value}"

@@ -72,6 +72,31 @@ fn groups(folder: &Path, mark: &str) -> BTreeSet<String> {
     found
 }
 
+/// A command whose programs end by themselves or otherwise, and the milliseconds it may take.
+fn command(kind: u64, wait: u64) -> (String, u64) {
+    let long = 20_000;
+    let slow = "/usr/bin/sleep 8881";
+    match kind {
+        0 => (slow.to_owned(), 20 + wait),
+        1 => (
+            format!("{slow} & sleep 0.0{wait:02}; kill -9 $!; wait"),
+            long,
+        ),
+        2 => (
+            format!("{slow} & {slow} & /usr/bin/cat /dev/zero | head -c 100"),
+            long,
+        ),
+        3 => (
+            "cd /workspace/r; git commit --allow-empty -m x > /dev/null".to_owned(),
+            5 + wait,
+        ),
+        _ => (
+            "seq 9 | /usr/bin/cat | /usr/bin/cat > /dev/null".to_owned(),
+            long,
+        ),
+    }
+}
+
 #[test]
 fn nothing_is_left_of_many_runs_that_are_ended_at_random() {
     let runs = if std::env::var_os("HOTCELL_FULL").is_some() {
@@ -104,26 +129,7 @@ fn nothing_is_left_of_many_runs_that_are_ended_at_random() {
             let (kind, wait) = (next(5), next(60));
             let lane = &lane;
             let run = move || {
-                let slow = "/usr/bin/sleep 8881".to_owned();
-                let (command, timeout) = match kind {
-                    0 => (slow, 20 + wait),
-                    1 => (
-                        format!("{slow} & sleep 0.0{wait:02}; kill -9 $!; wait"),
-                        20_000,
-                    ),
-                    2 => (
-                        format!("{slow} & {slow} & /usr/bin/cat /dev/zero | head -c 100"),
-                        20_000,
-                    ),
-                    3 => (
-                        "cd /workspace/r; git commit --allow-empty -m x > /dev/null".to_owned(),
-                        5 + wait,
-                    ),
-                    _ => (
-                        "seq 9 | /usr/bin/cat | /usr/bin/cat > /dev/null".to_owned(),
-                        20_000,
-                    ),
-                };
+                let (command, timeout) = command(kind, wait);
                 let request =
                     json!({"tool": "bash", "input": {"command": command}, "timeoutMs": timeout});
                 let answer = lane.server.execute(&request).unwrap();
@@ -139,7 +145,7 @@ fn nothing_is_left_of_many_runs_that_are_ended_at_random() {
                 _ => run(),
             }
             if number % 10 == 9 {
-                kill_one(&lane, next(2) == 0);
+                kill_one(lane, next(2) == 0);
             }
         }
     });

@@ -56,16 +56,105 @@ fn an_agent_clones_edits_looks_and_commits_and_all_of_it_is_recorded() {
     assert!(named("/workspace/work/.git/HEAD").is_some());
     let (_, looked) = lane.native_records("\"diff\"");
     assert!(looked[0].get("changed").is_none(), "{}", looked[0]);
-    let state = lane.server.state().to_owned();
+    verified(&lane);
+}
+
+/// Builds and tests of two projects under the profile `build`, beside the rules for git.
+#[test]
+fn an_agent_runs_the_tests_of_a_crate_and_of_a_python_project() {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
+    let sysroot = sysroot.ok().filter(|output| output.status.success());
+    let Some(sysroot) = sysroot else {
+        println!("SKIPPED: there is no Rust toolchain");
+        return;
+    };
+    let rust = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
+    let build =
+        "profile = \"build\"\nconfinement = \"strong\"\nreason = \"agents run the tests\"\n";
+    let rules = format!(
+        "[[native]]\nprogram = \"{rust}/bin/cargo\"\nargs = [\"test\", \"--offline\"]\ntrees = [\"{rust}\"]\n\
+         environment = {{ PATH = \"{rust}/bin:/usr/bin:/bin\" }}\n{build}\
+         [[native]]\nprogram = \"/usr/bin/python3\"\nargs = [\"-m\", \"unittest\"]\n{build}"
+    );
+    let lane = Lane::ruled(&rules);
+    let wrote = lane.bash(
+        "mkdir -p crate/src project; cd crate\n\
+         printf '[package]\\nname = \"small\"\\nversion = \"0.1.0\"\\nedition = \"2021\"\\n' > Cargo.toml\n\
+         echo '#[test] fn two() { assert_eq!(1 + 1, 2); }' > src/lib.rs\n\
+         cd ../project\n\
+         printf 'import unittest\\nclass T(unittest.TestCase):\\n def test(self): self.assertEqual(1 + 1, 2)\\n' > test_two.py",
+    );
+    assert_eq!(wrote.code, 0, "{wrote:?}");
+    let said =
+        lane.bash("cd /workspace/crate; cargo test --offline | grep 'test result' | head -1; ls");
+    assert!(
+        said.output.starts_with("test result: ok. 1 passed"),
+        "{said:?}"
+    );
+    assert!(
+        said.output.ends_with("\nCargo.toml\nsrc\n"),
+        "its target folder is thrown away: {said:?}"
+    );
+    let said = lane.bash("cd /workspace/project; python3 -m unittest 2>&1 | tail -1; ls");
+    assert_eq!(said.output, "OK\ntest_two.py\n", "{said:?}");
+    let broken = "echo '#[test] fn two() { assert_eq!(1 + 1, 3); }' > /workspace/crate/src/lib.rs";
+    let said = lane.bash(&format!(
+        "{broken}; cd /workspace/crate; cargo test --offline > /dev/null 2>&1; echo $?"
+    ));
+    assert_eq!(said.output, "101\n", "{said:?}");
+    // Once this call's intent is on the disk, what was told before it is, too.
+    lane.bash("true");
+    for (word, runs) in [("\"test\"", 2), ("\"unittest\"", 1)] {
+        let (intents, outcomes) = lane.native_records(word);
+        assert_eq!((intents.len(), outcomes.len()), (runs, runs), "{word}");
+        assert!(
+            outcomes.iter().all(|one| one.get("changed").is_none()),
+            "{outcomes:?}"
+        );
+    }
+    verified(&lane);
+}
+
+/// The record of all that is whole.
+fn verified(lane: &Lane) {
     let mut verify = Command::new(env!("CARGO_BIN_EXE_hotcell"));
-    verify.args(["audit", "verify", "--state"]).arg(&state);
+    verify
+        .args(["audit", "verify", "--state"])
+        .arg(lane.server.state());
     let verify = verify.output().unwrap();
     let said = String::from_utf8_lossy(&verify.stdout).into_owned();
-    assert!(
-        verify.status.success(),
-        "{said}{}",
-        String::from_utf8_lossy(&verify.stderr)
-    );
+    let error = String::from_utf8_lossy(&verify.stderr);
+    assert!(verify.status.success(), "{said}{error}");
+}
+
+/// A repository may hold protected names, and a copy of it is no copy without them; but only a folder
+/// that the clone makes may get them.
+#[test]
+fn a_clone_brings_protected_names_into_a_new_folder_only() {
+    let lane = Lane::shipped("coding-agent.toml");
+    let origin = lane.workspace.join("origin");
+    std::fs::create_dir(&origin).unwrap();
+    std::fs::create_dir(origin.join("sub")).unwrap();
+    std::fs::write(origin.join(".gitattributes"), "* text\n").unwrap();
+    std::fs::write(origin.join("sub/.envrc"), "echo hello\n").unwrap();
+    repository(&origin, 1);
+    std::fs::create_dir(lane.workspace.join("there")).unwrap();
+    own(&lane.workspace.join("there"));
+    let said = lane.bash("git clone --quiet origin new; cat new/.gitattributes new/sub/.envrc");
+    assert_eq!(said.output, "* text\necho hello\n", "{said:?}");
+    let said = lane.bash("git clone --quiet origin there/new; ls -A there");
+    assert_eq!(said.output, "new\n", "{said:?}");
+    // The twins: a folder that was there, empty as it is, stays as protected as it was.
+    std::fs::remove_dir_all(lane.workspace.join("there/new")).unwrap();
+    let said = lane.bash("git clone --quiet origin there; echo $?; ls -A there");
+    assert_eq!(said.output, "1\n", "{said:?}");
+    let protected = ["there/.gitattributes", "there/sub/.envrc"];
+    let told = |path| said.error.contains(&format!("it changed `{path}`"));
+    assert!(protected.into_iter().any(told), "{said:?}");
+    // What was cloned is protected from then on, from guests and from git.
+    let said = lane.bash("cd new; echo x >> .gitattributes; rm sub/.envrc; git status --short");
+    assert_eq!(said.output, "", "{said:?}");
+    assert!(origin.join("sub/.envrc").exists());
 }
 
 #[test]

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use hotcell::policy::text::{
     Access, Confinement, DenyText, EgressText, EnvironmentText, LimitsText, MountText, NamesText,
-    NativeText, OperandText, PolicyText, Separator, VariableText, WorkspaceText,
+    NativeText, OperandText, PolicyText, Separator, ToolKind, ToolMountText, ToolText,
+    VariableText, WorkspaceText,
 };
 use hotcell::policy::{EgressCall, NativeCall, Request, Target, ToolCall};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 const TOOLS: &[&str] = &["bash", "read", "write"];
+/// A tool of the operator's own, and what requests and denials may name.
+const OWN_TOOL: &str = "own";
+const TOOLS_AND_OWN: &[&str] = &["bash", "read", "write", OWN_TOOL];
 const PROGRAMS: &[&str] = &["ls", "cat", "awk", "*"];
 const VARIABLES: &[&str] = &["CI", "SEED"];
 const AGENTS: &[&str] = &["ann", "bob"];
@@ -102,6 +106,52 @@ fn protected() -> impl Strategy<Value = Vec<String>> {
 
 fn quota() -> impl Strategy<Value = Option<String>> {
     prop::option::of(one(&["1KiB", "2KiB"]))
+}
+
+fn of_names(rule: NamesText) -> ToolText {
+    ToolText {
+        names: rule.names,
+        reason: rule.reason,
+        ..ToolText::default()
+    }
+}
+
+/// A tool of the operator's own, under the one name that requests ask for.
+fn own_tool() -> impl Strategy<Value = ToolText> {
+    let kind = prop_oneof![Just(ToolKind::Module), Just(ToolKind::Component)];
+    let digest = one(&["0", "1"]).prop_map(|digit| digit.repeat(64));
+    let seen = some(&["/workspace", "/tmp"], 0);
+    let schema = prop::option::of(Just(toml::Table::from_iter([(
+        "type".to_owned(),
+        "object".into(),
+    )])));
+    (kind, digest, seen, access(), schema).prop_map(|(kind, sha256, seen, access, input)| {
+        let access = match kind {
+            ToolKind::Module => access,
+            ToolKind::Component => Access::ReadOnly,
+        };
+        let mount = |guest: &String| ToolMountText {
+            guest: guest.clone(),
+            host: None,
+            access,
+        };
+        ToolText {
+            name: Some(OWN_TOOL.to_owned()),
+            description: Some("d".to_owned()),
+            kind: Some(kind),
+            file: Some("t.wasm".to_owned()),
+            sha256: Some(sha256),
+            input,
+            mounts: seen
+                .iter()
+                .collect::<std::collections::BTreeSet<_>>()
+                .into_iter()
+                .map(mount)
+                .collect(),
+            reason: "r".to_owned(),
+            ..ToolText::default()
+        }
+    })
 }
 
 fn mount() -> impl Strategy<Value = MountText> {
@@ -197,7 +247,7 @@ fn egress() -> impl Strategy<Value = EgressText> {
 
 pub fn denial() -> impl Strategy<Value = DenyText> {
     let kind = prop_oneof![
-        some(TOOLS, 1).prop_map(|tools| DenyText {
+        some(TOOLS_AND_OWN, 1).prop_map(|tools| DenyText {
             tools,
             ..DenyText::default()
         }),
@@ -242,7 +292,10 @@ pub fn denial() -> impl Strategy<Value = DenyText> {
 pub fn text() -> impl Strategy<Value = PolicyText> {
     let few = 0..3_usize;
     let rules = (
-        prop::collection::vec(names(TOOLS), few.clone()),
+        (
+            prop::collection::vec(names(TOOLS), few.clone()),
+            prop::option::of(own_tool()),
+        ),
         prop::collection::vec(names(PROGRAMS), few.clone()),
         prop::option::of(mount()),
         prop::collection::vec(variable(), few.clone()),
@@ -257,7 +310,7 @@ pub fn text() -> impl Strategy<Value = PolicyText> {
         prop::option::of(1_u32..5),
     );
     (rules, whole).prop_map(|(rules, whole)| {
-        let (tool, program, mount, variable, native, egress, deny) = rules;
+        let ((named, own), program, mount, variable, native, egress, deny) = rules;
         let (workspace, agent, wall, processes) = whole;
         PolicyText {
             limits: LimitsText {
@@ -276,7 +329,7 @@ pub fn text() -> impl Strategy<Value = PolicyText> {
                 agent,
                 set: BTreeMap::new(),
             }),
-            tool,
+            tool: named.into_iter().map(of_names).chain(own).collect(),
             program,
             mount: mount.into_iter().collect(),
             variable,
@@ -347,7 +400,7 @@ pub fn asked() -> impl Strategy<Value = Asked> {
         "/etc/x",
     ];
     prop_oneof![
-        (agent(), one(TOOLS), variable).prop_map(|(a, t, v)| Asked::Tool(a, t, v)),
+        (agent(), one(TOOLS_AND_OWN), variable).prop_map(|(a, t, v)| Asked::Tool(a, t, v)),
         (agent(), one(&["ls", "cat", "awk", "rm"])).prop_map(|(a, p)| Asked::Program(a, p)),
         (agent(), one(NATIVES), words()).prop_map(|(a, p, w)| Asked::Native(a, p, w)),
         (agent(), one(METHODS), url).prop_map(|(a, m, u)| Asked::Egress(

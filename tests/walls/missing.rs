@@ -209,9 +209,51 @@ fn refuses(kernel: &Kernel, config: &str) {
     assert!(!record.contains("\"intent\""), "{record}");
 }
 
+/// Native programs, one for every level and one for the highest alone.
+const NATIVES: &str = r#"version = 1
+name = "natives"
+description = "Native programs behind fewer walls."
+[workspace]
+access = "read-write"
+[[tool]]
+names = ["bash", "write_file"]
+reason = "tests"
+[[program]]
+names = ["*"]
+reason = "tests"
+[[native]]
+program = "/usr/bin/echo"
+flags = ["-n"]
+operands = [{ literal = "native" }]
+confinement = "strong"
+reason = "tests"
+[[native]]
+program = "/usr/bin/true"
+reason = "tests"
+"#;
+
+/// A native program runs behind the walls its rule asks for, or is refused with what is missing.
+fn starts_natives(server: &Server, level: &str, says: &str) {
+    let highest = server.bash("/usr/bin/true; echo $?");
+    let lower = server.bash("/usr/bin/echo native; echo $?");
+    eprintln!("{highest}\n{lower}");
+    assert_eq!(highest["output"], "126\n", "{highest}");
+    match level {
+        "strong" => assert_eq!(lower["output"], "native\n0\n", "{lower}"),
+        _ => assert_eq!(lower["output"], "126\n", "{lower}"),
+    }
+    let refused = [Some(&highest), Some(&lower).filter(|_| level != "strong")];
+    for answer in refused.into_iter().flatten() {
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains(says), "not `{says}`: {error}");
+    }
+}
+
 /// Runs at a weaker level and says so wherever it says anything.
 fn runs(kernel: &Kernel, level: &str) {
     let place = Place::make(kernel.ordinary, "");
+    let policy = place.state.parent().unwrap().join("policy.toml");
+    std::fs::write(&policy, NATIVES).unwrap();
     let mut command = kernel.command(&place);
     command.arg("doctor");
     let output = ended(command);
@@ -220,7 +262,9 @@ fn runs(kernel: &Kernel, level: &str) {
     assert!(output.status.success(), "{said}");
     assert!(said.contains(&format!("confinement: {level}\n")), "{said}");
     assert!(said.contains(kernel.says), "not `{}`: {said}", kernel.says);
-    let server = Server::start_as(&place.state, kernel.command(&place));
+    let mut command = kernel.command(&place);
+    command.env("HOTCELL_POLICY", policy);
+    let server = Server::start_as(&place.state, command);
     let line = &server.ready_line;
     eprintln!("{line}");
     assert!(line.contains(&format!("confinement: {level}: ")), "{line}");
@@ -239,6 +283,7 @@ fn runs(kernel: &Kernel, level: &str) {
     for intent in intents {
         assert_eq!(intent["confinement"], told, "{intent}");
     }
+    starts_natives(&server, level, kernel.says);
 }
 
 /// What this machine gives when nothing is refused, where that is not every wall.

@@ -55,7 +55,7 @@ const ALSO: &[(&str, &[Wall], &str)] = &[
 ];
 
 /// What may not get through even so, and why not.
-const HARDLY: &[(&str, &str)] = &[
+pub(crate) const HARDLY: &[(&str, &str)] = &[
     (
         "reach.first_root_in_proc",
         "the first process belongs to whoever runs this machine",
@@ -71,7 +71,7 @@ const HARDLY: &[(&str, &str)] = &[
 ];
 
 /// What must be left out for a probe to get through.
-fn all_of(probe: &Probe) -> BTreeSet<Wall> {
+pub(crate) fn all_of(probe: &Probe) -> BTreeSet<Wall> {
     let mut walls: BTreeSet<Wall> = probe.walls.iter().copied().collect();
     let also = ALSO.iter().filter(|(name, ..)| *name == probe.name);
     walls.extend(also.flat_map(|(_, walls, _)| walls.iter()));
@@ -100,7 +100,7 @@ struct Lane<'a> {
     attacked: &'a Attacked,
 }
 
-fn is_fatal(probe: &Probe) -> bool {
+pub(crate) fn is_fatal(probe: &Probe) -> bool {
     probe::FATAL.iter().any(|fatal| fatal.name == probe.name)
 }
 
@@ -164,12 +164,12 @@ impl Lane<'_> {
     }
 }
 
-fn fired(found: &Found) -> bool {
+pub(crate) fn fired(found: &Found) -> bool {
     matches!(found, Found::Succeeded(_))
 }
 
 /// What a process may inherit where nothing closes it.
-fn inheritable(program: &Path) -> Vec<OwnedFd> {
+pub(crate) fn inheritable(program: &Path) -> Vec<OwnedFd> {
     let family = rustix::net::AddressFamily::UNIX;
     // Connected to nobody, so that it can be pointed at the broker.
     let socket = rustix::net::socket(family, rustix::net::SocketType::STREAM, None).unwrap();
@@ -186,7 +186,7 @@ fn inheritable(program: &Path) -> Vec<OwnedFd> {
 
 /// As many descriptors and cores as we may, so that it shows whether sealed processes have less; the
 /// soft limit of the first is below the hard one.
-fn have_much() {
+pub(crate) fn have_much() {
     let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(DESCRIPTORS);
     let more = hard.max(DESCRIPTORS);
     let (none, all) = (Some(0), None);

@@ -52,9 +52,13 @@ pub(crate) struct Attacked {
 
 impl Attacked {
     pub(crate) fn start() -> Self {
+        Self::start_in("/tmp")
+    }
+
+    /// In a folder with a short path, for the socket's name.
+    pub(crate) fn start_in(folder: &str) -> Self {
         use std::os::unix::fs::PermissionsExt as _;
-        // Short, for the socket's name.
-        let top = tempfile::tempdir_in("/tmp").unwrap();
+        let top = tempfile::tempdir_in(folder).unwrap();
         fs::set_permissions(top.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let (outside, inside) = (top.path().join("outside"), top.path().join("inside"));
         fs::create_dir(&outside).unwrap();

@@ -149,6 +149,7 @@ fn where_no_file_can_be_begun_checkpoints_do_not_pile_up() {
 const IMPATIENT: Patience = Patience {
     stalled_after: Duration::from_millis(300),
     close_max: Duration::from_millis(300),
+    calls_at_once: 1,
 };
 
 #[tokio::test]

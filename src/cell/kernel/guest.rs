@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use wasmtime::{AsContextMut, Memory, ResourceLimiter};
 
 use super::{Call, Descriptors, Process, signal};
+#[cfg(feature = "components")]
+use crate::cell::component::ComponentTool;
 use crate::cell::{engine::TABLE_ELEMENTS_MAX, programs::Module, runtime::Runtime, wasi::Errno};
 use crate::outcome::StoppedBy;
 
@@ -15,8 +17,24 @@ pub const FUEL_START: u64 = 1 << 62;
 #[derive(Debug, Clone)]
 pub enum Code {
     Guest(Arc<Module>),
-    /// A program of the host, by its path there.
+    /// What runs outside of this cell: a program of the host, by its path there, or a tool of the
+    /// operator's own, by its path here.
     Native(String),
+    /// The tool that this cell is for.
+    #[cfg(feature = "components")]
+    Component(Arc<ComponentTool>),
+}
+
+/// The first number that wasi-libc looks for folders under.
+pub const FIRST_PREOPEN: u32 = 3;
+
+/// A folder that is open from the start.
+#[derive(Debug, Clone)]
+pub struct Preopen {
+    /// What the program calls it.
+    pub name: Vec<u8>,
+    /// Absolute guest path.
+    pub path: Vec<u8>,
 }
 
 /// A program as it is started: its code and what it sees first.
@@ -27,6 +45,8 @@ pub struct Image {
     pub arguments: Strings,
     pub environment: Strings,
     pub cwd: Vec<u8>,
+    /// Folders that are open from the start, under the numbers from [`FIRST_PREOPEN`] on.
+    pub preopens: Vec<Preopen>,
     /// The policy denies the program: what its process says instead of running.
     pub denied: Option<String>,
 }

@@ -9,14 +9,17 @@ use std::{
 use wasmtime::{Instance, Store};
 
 use super::{
-    Call, Code, Descriptor, Descriptors, Exit, Guest, Image, Inherited, Pid, Process, Status,
+    Call, Code, Descriptor, Descriptors, Exit, FIRST_PREOPEN, Guest, Image, Inherited, Pid,
+    Preopen, Process, Status,
     guest::{settle_fuel, signal_of},
     native,
     signal::{self, Signals},
 };
+#[cfg(feature = "components")]
+use crate::cell::component;
 use crate::cell::{
     runtime::{Runtime, Slot},
-    wasi::Errno,
+    wasi::{Errno, open_path},
 };
 
 /// The file creation mask of a call's first process (DESIGN §6).
@@ -161,7 +164,17 @@ async fn run(mut guest: Guest, mut ended: Option<Status>) -> Status {
         let module = match &guest.image.code {
             Code::Guest(module) => Arc::clone(module),
             Code::Native(path) => return native::run(&guest, path).await,
+            #[cfg(feature = "components")]
+            Code::Component(tool) => return component::run(&guest, &Arc::clone(tool)).await,
         };
+        if let Err(errno) = open_preopens(&mut guest).await {
+            let text = format!(
+                "hotcell: its folders cannot be opened (error {})\n",
+                errno.0
+            );
+            say(&guest, text.as_bytes()).await;
+            return Status::Exited(DENIED);
+        }
         let Ok(pre) = module.ready().await else {
             // As a shell says of what it cannot execute.
             return Status::Exited(126);
@@ -184,6 +197,20 @@ async fn run(mut guest: Guest, mut ended: Option<Status>) -> Status {
         settle_fuel(&mut store);
         (guest, ended) = after(store.into_data(), entered);
     }
+}
+
+/// Opens the folders that a program expects to be open. The working folder need not be one it sees.
+async fn open_preopens(guest: &mut Guest) -> Result<(), Errno> {
+    for Preopen { name, path } in guest.image.preopens.clone() {
+        match open_path(guest, &path).await {
+            Ok(folder) => drop(guest.descriptors.add(FIRST_PREOPEN, folder)?),
+            Err(_) if name == b"." => {
+                guest.image.preopens.retain(|preopen| preopen.name != name);
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 /// Writes to the process's standard error, if it has one that takes bytes.

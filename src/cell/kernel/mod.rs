@@ -16,10 +16,12 @@ mod wait;
 
 pub use call::{Call, STATE_BYTES_MAX};
 pub use descriptor::{Descriptor, Descriptors, Device, Input, NUMBERS_MAX};
-pub use guest::{Code, Exit, FUEL_START, Guest, Image, Strings, settle_fuel};
+pub use guest::{
+    Code, Exit, FIRST_PREOPEN, FUEL_START, Guest, Image, Preopen, Strings, settle_fuel,
+};
 pub use launch::{start_first, wait_interruptibly};
 pub use output::{Output, Window};
-pub use pipe::{PIPE_BYTES, PipeReader, PipeWriter, pipe};
+pub use pipe::{Gauge, PIPE_BYTES, PipeReader, PipeWriter, pipe};
 pub use process::{Inherited, Pid, Process, Status};
 pub use spawn::{SpawnRequest, exec, fork, spawn};
 pub use turns::NextTurn;

@@ -13,8 +13,8 @@ use tokio::sync::{Notify, mpsc};
 use super::{Descriptor, Guest, PIPE_BYTES, Pid, Status, launch::say, signal};
 use crate::cell::{
     order::{
-        CallId, Event, NATIVE_WINDOW_BYTES, NATIVE_WORDS_MAX, NativeAsk, NativeEnd, NativeStatus,
-        Said, Stream, Told, room_of,
+        CallId, Event, INPUT_WINDOW_BYTES, NATIVE_WINDOW_BYTES, NATIVE_WORDS_MAX, NativeAsk,
+        NativeEnd, NativeStatus, Said, Stream, Told, room_of,
     },
     wasi::read_device,
 };
@@ -162,8 +162,15 @@ struct Streams<'a> {
     natives: &'a Natives,
     number: Pid,
     room: Room,
-    /// The last of what was sent.
-    sent: Mutex<VecDeque<u8>>,
+    sent: Mutex<Sent>,
+}
+
+/// Input that was sent.
+#[derive(Default)]
+struct Sent {
+    total: u64,
+    /// The last of it.
+    last: VecDeque<u8>,
 }
 
 impl Streams<'_> {
@@ -200,7 +207,7 @@ impl Streams<'_> {
         let call = self.guest.call();
         call.mounts.hold(end.grown);
         call.note_written(end.written);
-        let unread = self.last_sent(end.unread);
+        let unread = self.last_unread(end.read);
         // For whoever reads next, as if it had never been taken.
         match self.guest.descriptors.get(0) {
             Ok(Descriptor::Reader(pipe)) => pipe.give_back(&unread),
@@ -298,20 +305,24 @@ impl Streams<'_> {
         }
     }
 
-    /// The last so many bytes that were sent.
-    fn last_sent(&self, bytes: u64) -> Vec<u8> {
+    /// What was sent beyond the first so many bytes.
+    fn last_unread(&self, read: u64) -> Vec<u8> {
         let sent = self.sent.lock();
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        sent.range(sent.len().saturating_sub(bytes)..)
-            .copied()
-            .collect()
+        let bytes = usize::try_from(sent.total.saturating_sub(read)).unwrap_or(usize::MAX);
+        let last = &sent.last;
+        let first = last.len().saturating_sub(bytes);
+        last.range(first..).copied().collect()
     }
 
     /// Keeps the end of what was sent, as far as the broker may hold it unread.
     fn remember(&self, bytes: &[u8]) {
         let mut sent = self.sent.lock();
+        sent.total += bytes.len() as u64;
+        let sent = &mut sent.last;
         sent.extend(bytes);
-        let unread_max = usize::try_from(NATIVE_WINDOW_BYTES).unwrap_or(usize::MAX) + PIPE_BYTES;
+        // In the two windows a tool's input goes through, and in the pipe between them.
+        let windows = NATIVE_WINDOW_BYTES + INPUT_WINDOW_BYTES;
+        let unread_max = usize::try_from(windows).unwrap_or(usize::MAX) + PIPE_BYTES;
         let over = sent.len().saturating_sub(unread_max);
         sent.drain(..over);
     }

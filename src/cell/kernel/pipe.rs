@@ -19,6 +19,8 @@ const ATOMIC_BYTES: usize = 4096;
 struct Buffer {
     bytes: VecDeque<u8>,
     reader_gone: bool,
+    /// Bytes that were left when the reader went.
+    unread: usize,
     writer_gone: bool,
     readers_waiting: Vec<Waker>,
     writers_waiting: Vec<Waker>,
@@ -57,6 +59,18 @@ pub struct PipeReader(Arc<Mutex<Buffer>>);
 /// The writing end.
 #[derive(Debug)]
 pub struct PipeWriter(Arc<Mutex<Buffer>>);
+
+/// Tells how much is in a pipe.
+#[derive(Debug, Clone)]
+pub struct Gauge(Arc<Mutex<Buffer>>);
+
+impl Gauge {
+    /// Bytes that were written and not read, also when nobody can read them any more.
+    pub fn left(&self) -> u64 {
+        let buffer = self.0.lock();
+        (buffer.bytes.len() + buffer.unread) as u64
+    }
+}
 
 /// Makes a pipe.
 pub fn pipe() -> (Arc<PipeReader>, Arc<PipeWriter>) {
@@ -150,6 +164,21 @@ impl PipeWriter {
         Poll::Ready(Ok(count))
     }
 
+    /// Ready when all that was written has been read, or nobody reads any more.
+    pub fn poll_emptied(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut buffer = self.0.lock();
+        if buffer.reader_gone || buffer.bytes.is_empty() {
+            return Poll::Ready(());
+        }
+        remember(&mut buffer.writers_waiting, cx);
+        Poll::Pending
+    }
+
+    /// What tells how much is in the pipe, and keeps neither end open.
+    pub fn gauge(&self) -> Gauge {
+        Gauge(Arc::clone(&self.0))
+    }
+
     /// Ready when a write would not wait.
     pub fn poll_ready(&self, cx: &Context<'_>) -> Poll<usize> {
         let mut buffer = self.0.lock();
@@ -166,7 +195,7 @@ impl Drop for PipeReader {
     fn drop(&mut self) {
         let mut buffer = self.0.lock();
         buffer.reader_gone = true;
-        buffer.bytes = VecDeque::new();
+        buffer.unread = std::mem::take(&mut buffer.bytes).len();
         let writers = buffer.take_writers();
         drop(buffer);
         wake(writers);

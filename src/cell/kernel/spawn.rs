@@ -87,6 +87,7 @@ fn image(guest: &Guest, request: &SpawnRequest) -> Result<Image, Errno> {
         arguments: request.arguments.clone(),
         environment: Strings::default(),
         cwd: request.cwd.clone(),
+        preopens: Vec::new(),
         denied: None,
     };
     let natives = &guest.call().natives.names;
@@ -118,6 +119,7 @@ fn image(guest: &Guest, request: &SpawnRequest) -> Result<Image, Errno> {
                     arguments,
                     environment: request.environment.clone(),
                     cwd: request.cwd.clone(),
+                    preopens: Vec::new(),
                 });
             }
             Executable::Script {

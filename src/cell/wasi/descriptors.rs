@@ -28,7 +28,7 @@ use super::{
     stat,
 };
 use crate::cell::kernel::{
-    Descriptor, Device, Exit, Guest,
+    Descriptor, Device, Exit, FIRST_PREOPEN, Guest,
     signal::{self, Action},
     wait_interruptibly,
 };
@@ -369,12 +369,21 @@ pub fn times(accessed: u64, modified: u64, flags: u32) -> Result<Timestamps, Err
     })
 }
 
-pub fn fd_prestat_get(caller: &mut Caller<'_, Guest>, fd: u32, out: u32) -> Result<(), Errno> {
-    if fd != ROOT {
-        return Err(Errno::EBADF);
+/// The name of a folder that is open from the start.
+fn preopen(guest: &Guest, fd: u32) -> Result<&[u8], Errno> {
+    if fd == ROOT {
+        return Ok(b"/");
     }
-    let (memory, _) = split(caller)?;
-    put(memory, out, &[0, 0, 0, 0, 1, 0, 0, 0])
+    let place = fd.checked_sub(FIRST_PREOPEN).ok_or(Errno::EBADF)?;
+    let name = guest.image.preopens.get(place as usize);
+    name.map(|preopen| &*preopen.name).ok_or(Errno::EBADF)
+}
+
+pub fn fd_prestat_get(caller: &mut Caller<'_, Guest>, fd: u32, out: u32) -> Result<(), Errno> {
+    let (memory, guest) = split(caller)?;
+    let length = u32::try_from(preopen(guest, fd)?.len()).unwrap_or(0);
+    let [a, b, c, d] = length.to_le_bytes();
+    put(memory, out, &[0, 0, 0, 0, a, b, c, d])
 }
 
 pub fn fd_prestat_dir_name(
@@ -383,15 +392,12 @@ pub fn fd_prestat_dir_name(
     out: u32,
     len: u32,
 ) -> Result<(), Errno> {
-    if fd != ROOT {
-        return Err(Errno::EBADF);
+    let (memory, guest) = split(caller)?;
+    let name = preopen(guest, fd)?;
+    if (len as usize) < name.len() {
+        return Err(Errno::ENAMETOOLONG);
     }
-    let (memory, _) = split(caller)?;
-    if len < 1 {
-        Err(Errno::ENAMETOOLONG)
-    } else {
-        put(memory, out, b"/")
-    }
+    put(memory, out, name)
 }
 
 pub async fn fd_readdir(

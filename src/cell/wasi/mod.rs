@@ -24,5 +24,6 @@ pub use descriptors::read_device;
 pub use errno::Errno;
 pub use executable::{Executable, executable};
 pub use file::{OpenDirectory, OpenFile};
-pub use mounts::{Granted, Mounts, World};
-pub use register::linker;
+pub use mounts::{Folder, Granted, Mounts, World};
+pub use open::open_path;
+pub use register::{linker, tool_linker};

@@ -79,6 +79,20 @@ pub async fn open(guest: &Guest, base: Chain, path: &[u8], how: How) -> Result<D
     Err(Errno::ELOOP)
 }
 
+/// Opens a folder by its absolute path.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_path(guest: &Guest, path: &[u8]) -> Result<Descriptor, Errno> {
+    let how = How {
+        read: true,
+        folder: true,
+        follow: true,
+        ..How::default()
+    };
+    open(guest, Chain::root(&guest.call().mounts), path, how).await
+}
+
 fn open_folder(
     guest: &Guest,
     chain: Chain,

@@ -116,6 +116,16 @@ pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     Ok(linker)
 }
 
+/// Every import a tool of the operator's own may have: it starts nothing and talks to no kernel.
+///
+/// # Errors
+/// A name registered twice.
+pub fn tool_linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    preview_1(&mut linker)?;
+    Ok(linker)
+}
+
 fn preview_1(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     sync! { linker, PREVIEW_1, plain,
         system::args_get(list: u32, bytes: u32);

@@ -14,6 +14,7 @@ pub(in crate::cli) use explain::Usage;
 
 use crate::app;
 use crate::cli::say;
+use crate::config::{Flags, Settings};
 use crate::policy::{self, Loader, Policy};
 
 /// Exit code of a question whose answer is no: denied, broader, failing.
@@ -67,6 +68,14 @@ impl File {
     fn load(&self) -> anyhow::Result<Policy> {
         Ok(self.loader()?.file(&self.file)?)
     }
+
+    /// As a server loads it: with the tools it brings compiled.
+    fn load_whole(&self) -> anyhow::Result<Policy> {
+        let config = Settings::collect(&Flags::default())?.check()?;
+        let mut loader = self.loader()?;
+        loader.compiler = Some(app::tool_compiler(&config)?);
+        Ok(loader.file(&self.file)?)
+    }
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<u8> {
@@ -117,7 +126,7 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 fn check(file: &File) -> anyhow::Result<u8> {
-    let policy = file.load()?;
+    let policy = file.load_whole()?;
     let examples = policy::run_examples(&policy).len();
     let rules = policy.tools.len()
         + policy.programs.len()

@@ -22,6 +22,8 @@ const SPECIAL: u64 = 0o160_000;
 const CLONE_FILE: u64 = 0x4004_9409;
 /// `personality` that only asks.
 const ASKS: u64 = 0xffff_ffff;
+/// An id that is to stay as it is.
+const STAYS: u64 = 0xffff_ffff;
 /// `PR_SET_VMA` (linux/prctl.h): a name for memory.
 const NAME_MEMORY: u64 = 0x5356_4d41;
 
@@ -104,6 +106,13 @@ const COMMON: &[Group] = &[
             SYS_sched_yield; SYS_sched_getaffinity; SYS_sched_setaffinity; SYS_sched_getparam;
             SYS_sched_getscheduler; SYS_sched_get_priority_max; SYS_sched_get_priority_min;
             SYS_getpriority; SYS_setpriority; SYS_getcpu; SYS_restart_syscall;
+        },
+    },
+    Group {
+        reason: "make takes back an effective user before it starts another program; without a capability there is nobody else to become",
+        calls: calls! {
+            SYS_setresuid if Must::Be(0, STAYS), Must::Be(2, STAYS);
+            SYS_setresgid if Must::Be(0, STAYS), Must::Be(2, STAYS);
         },
     },
     Group {
