@@ -108,11 +108,11 @@ pub(super) struct Queue {
     /// Bodies of records, each with a line end behind it.
     pub(super) bodies: Vec<u8>,
     last: u64,
-    /// The last number that the thread has taken,
+    /// The last number that the thread has taken.
     taken: u64,
-    /// tried to make durable,
+    /// The last number that it has tried to make durable.
     tried: u64,
-    /// and made so.
+    /// The last number that is durable.
     durable: u64,
     waiting: Vec<(u64, oneshot::Sender<bool>)>,
     /// Somebody waits for what the thread has not taken.

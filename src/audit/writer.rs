@@ -166,12 +166,13 @@ impl Thread {
     fn run(mut self) {
         loop {
             let closing = self.take();
-            self.add();
+            let whole = self.add();
             if closing {
                 return self.close();
             }
             let written = self.commit();
-            self.shared.settle(written);
+            // Whoever waits for what was dropped must not be told that it is on the disk.
+            self.shared.settle(written && whole);
         }
     }
 
@@ -194,18 +195,24 @@ impl Thread {
         queue.closing
     }
 
-    fn add(&mut self) {
+    /// Answers whether all of it was added; after a long failure there is room for no more.
+    fn add(&mut self) -> bool {
+        let mut whole = true;
         let mut bodies = self.bodies.as_slice();
         while let Some(end) = memchr::memchr(b'\n', bodies) {
             let (body, rest) = bodies.split_at(end);
             match &mut self.failing {
-                Some(failing) if self.log.pending_bytes() > KEPT_BYTES_MAX => failing.lost += 1,
+                Some(failing) if self.log.pending_bytes() > KEPT_BYTES_MAX => {
+                    failing.lost += 1;
+                    whole = false;
+                }
                 _ => self.log.add_body(body),
             }
             bodies = rest.get(1..).unwrap_or_default();
         }
         self.bodies.clear();
         self.bodies.shrink_to(4 << 20);
+        whole
     }
 
     fn commit(&mut self) -> bool {
