@@ -17,10 +17,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::audit::{
-    Asked as Recorded, Changed, Digested, Durable, Finished, Intent, PolicyInForce, Verdict,
+    Asked as Recorded, Changed, Digested, Durable, Finished, Granted, Intent, PolicyInForce,
+    Verdict,
 };
 use crate::cell::{Above, Native, NativeAsk, NativeEnd, NativeStatus};
-use crate::executor::order::Asked;
+use crate::executor::order;
 use crate::executor::record::{TEXT_BYTES_MAX, cut, rule_and_line};
 use crate::executor::{Executor, changed, own_tool};
 use crate::native::{NativeError, NativeOrder, Running, Status, Taken};
@@ -89,10 +90,22 @@ pub(super) struct Child {
     pub(super) began: Instant,
 }
 
+/// What the record is told of a child before it starts.
+pub(super) struct Asked<'a> {
+    pub(super) tool: &'a str,
+    /// What metrics call the tool.
+    pub(super) label: &'static str,
+    pub(super) request: Recorded<'a>,
+    /// All that was asked, for its digest.
+    pub(super) whole: Vec<u8>,
+    pub(super) lane: &'a str,
+    pub(super) limits: Option<Granted>,
+}
+
 impl Children {
     pub(super) fn of(
         executor: &Arc<Executor>,
-        asked: &Asked,
+        asked: &order::Asked,
         terms: &CallTerms,
         known: Counted,
     ) -> Arc<Self> {
@@ -190,6 +203,12 @@ impl Children {
         let (child, mut intent) = self.record(&ask, &decision);
         let name = child.name.clone();
         let told = |error: &dyn std::fmt::Display| format!("hotcell: {name}: {error}\n");
+        // A denial, too, is told only once it is on the disk.
+        if let Err(error) = intent.wait().await {
+            let id = &child.id;
+            tracing::error!(%error, request_id = id, "a native program cannot be recorded");
+            return Err(told(&"its start cannot be recorded, so it does not run"));
+        }
         let grant = match decision {
             Decision::Allow(grant) => grant,
             Decision::Deny(denial) => {
@@ -198,11 +217,6 @@ impl Children {
                 return Err(told(&denial));
             }
         };
-        if let Err(error) = intent.wait().await {
-            let id = &child.id;
-            tracing::error!(%error, request_id = id, "a native program cannot be recorded");
-            return Err(told(&"its start cannot be recorded, so it does not run"));
-        }
         if self.over.load(Ordering::SeqCst) {
             let late = "its call was over before it could start";
             self.record_end(&child, Err(late), Vec::new());
@@ -343,16 +357,6 @@ impl Children {
 
     fn record(&self, ask: &NativeAsk, decision: &Decision) -> (Child, Durable) {
         let child = self.next_child(name_of(&ask.program));
-        let (verdict, (rule, line), reason) = match decision {
-            Decision::Allow(grant) => (Verdict::Allow, rule_and_line(grant.rule()), None),
-            Decision::Deny(denial) => (
-                Verdict::Deny,
-                (&*denial.rule, denial.line),
-                Some(Cow::Borrowed(cut(&denial.reason))),
-            ),
-        };
-        let allowed = verdict == Verdict::Allow;
-        self.executor.telemetry.metrics.decided(TOOL, allowed);
         // What runs, where it runs: words that the rule puts first are the rule's.
         let granted = match decision {
             Decision::Allow(grant) => grant.native().map(|terms| &terms.arguments),
@@ -375,15 +379,44 @@ impl Children {
             request.digests.push(("args".into(), digest));
         }
         let whole = serde_json::to_vec(&(&ask.program, &ask.arguments, &ask.cwd));
-        let intent = self.executor.audit.intent(&Intent {
+        let asked = Asked {
+            tool: TOOL,
+            label: TOOL,
+            request,
+            whole: whole.unwrap_or_default(),
+            lane: "native",
+            limits: None,
+        };
+        let intent = self.record_child(&child, decision, asked);
+        (child, intent)
+    }
+
+    /// Sends the intent of a child on its way to the disk, and counts the decision.
+    pub(super) fn record_child(
+        &self,
+        child: &Child,
+        decision: &Decision,
+        asked: Asked<'_>,
+    ) -> Durable {
+        let (verdict, (rule, line), reason) = match decision {
+            Decision::Allow(grant) => (Verdict::Allow, rule_and_line(grant.rule()), None),
+            Decision::Deny(denial) => (
+                Verdict::Deny,
+                (&*denial.rule, denial.line),
+                Some(Cow::Borrowed(cut(&denial.reason))),
+            ),
+        };
+        let metrics = &self.executor.telemetry.metrics;
+        metrics.decided(asked.label, verdict == Verdict::Allow);
+        self.executor.audit.intent(&Intent {
             request_id: Cow::Borrowed(&child.id),
             decision: verdict,
             agent: Cow::Borrowed(&self.agent),
             door: Cow::Borrowed(self.door),
             session: Cow::Borrowed(&self.session),
-            tool: Cow::Borrowed(TOOL),
-            request,
-            request_sha256: hexadecimal(&Sha256::digest(whole.unwrap_or_default())),
+            tool: Cow::Borrowed(asked.tool),
+            request: asked.request,
+            request_sha256: hexadecimal(&Sha256::digest(&asked.whole)),
             rule: Cow::Borrowed(rule),
             line,
             reason,
@@ -392,12 +425,11 @@ impl Children {
                 version: self.policy.serial,
                 sha256: Cow::Borrowed(&self.policy.digest),
             },
-            lane: Cow::Borrowed("native"),
+            lane: Cow::Borrowed(asked.lane),
             confinement: Cow::Borrowed(&self.executor.confinement),
-            limits: None,
+            limits: asked.limits,
             idempotency_sha256: None,
-        });
-        (child, intent)
+        })
     }
 
     fn record_end(

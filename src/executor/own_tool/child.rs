@@ -15,15 +15,15 @@ use tokio::net::unix::pipe;
 use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 
 use super::{environment, home, mounts, writes};
-use crate::audit::{Changed, Digested, Durable, Finished, Granted, Intent, PolicyInForce, Verdict};
+use crate::audit::{Changed, Digested, Durable, Finished, Granted};
 use crate::cell::{
     Chunk, Native, NativeAsk, NativeEnd, NativeStatus, Order, SessionHolds, Source, Stdin, Stream,
     Ties,
 };
 use crate::executor::changed;
 use crate::executor::input::OWN_LABEL;
-use crate::executor::native::{Begun, Child, Children, Joined, pipes};
-use crate::executor::record::{asked_of_own, cut, rule_and_line};
+use crate::executor::native::{Asked, Begun, Child, Children, Joined, pipes};
+use crate::executor::record::{asked_of_own, cut};
 use crate::outcome::{CHANGED_MAX, Held, Outcome, StoppedBy};
 use crate::policy::{self, Decision, Grant, ToolCall, ToolWorld};
 use crate::request::hexadecimal;
@@ -123,14 +123,15 @@ impl Children {
     ) -> Result<Native, String> {
         let (child, mut intent) = self.record_tool(&name, &ask, &decision);
         let told = |error: &dyn std::fmt::Display| format!("hotcell: {name}: {error}\n");
-        let grant = match decision {
-            Decision::Allow(grant) => grant,
-            Decision::Deny(denial) => return Err(told(&denial)),
-        };
+        // A denial, too, is told only once it is on the disk.
         if let Err(error) = intent.wait().await {
             tracing::error!(%error, request_id = child.id, "a tool's start cannot be recorded");
             return Err(told(&"its start cannot be recorded, so it does not run"));
         }
+        let grant = match decision {
+            Decision::Allow(grant) => grant,
+            Decision::Deny(denial) => return Err(told(&denial)),
+        };
         let (ours, theirs) = match pipes(&ask) {
             Ok(pipes) => pipes,
             Err(error) => {
@@ -393,18 +394,6 @@ impl Children {
 
     fn record_tool(&self, name: &str, ask: &NativeAsk, decision: &Decision) -> (Child, Durable) {
         let child = self.next_child(name);
-        let (verdict, (rule, line), reason) = match decision {
-            Decision::Allow(grant) => (Verdict::Allow, rule_and_line(grant.rule()), None),
-            Decision::Deny(denial) => (
-                Verdict::Deny,
-                (&*denial.rule, denial.line),
-                Some(Cow::Borrowed(cut(&denial.reason))),
-            ),
-        };
-        self.executor
-            .telemetry
-            .metrics
-            .decided(OWN_LABEL, verdict == Verdict::Allow);
         let own = self.policy.own_tools.get(name);
         let terms = match decision {
             Decision::Allow(grant) => grant.call(),
@@ -423,28 +412,15 @@ impl Children {
             },
         ));
         let whole = serde_json::to_vec(&(name, sha256, &ask.arguments, &ask.cwd));
-        let intent = self.executor.audit.intent(&Intent {
-            request_id: Cow::Borrowed(&child.id),
-            decision: verdict,
-            agent: Cow::Borrowed(&self.agent),
-            door: Cow::Borrowed(self.door),
-            session: Cow::Borrowed(&self.session),
-            tool: Cow::Borrowed(name),
+        let asked = Asked {
+            tool: name,
+            label: OWN_LABEL,
             request,
-            request_sha256: hexadecimal(&Sha256::digest(whole.unwrap_or_default())),
-            rule: Cow::Borrowed(rule),
-            line,
-            reason,
-            policy: PolicyInForce {
-                name: Cow::Borrowed(cut(&self.policy.name)),
-                version: self.policy.serial,
-                sha256: Cow::Borrowed(&self.policy.digest),
-            },
-            lane: Cow::Borrowed(own.map_or("wasm", |own| own.start.kind.lane())),
-            confinement: Cow::Borrowed(&self.executor.confinement),
+            whole: whole.unwrap_or_default(),
+            lane: own.map_or("wasm", |own| own.start.kind.lane()),
             limits: terms.map(|terms| Granted::from(&terms.limits)),
-            idempotency_sha256: None,
-        });
+        };
+        let intent = self.record_child(&child, decision, asked);
         (child, intent)
     }
 
