@@ -24,6 +24,8 @@ pub use descriptors::read_device;
 pub use errno::Errno;
 pub use executable::{Executable, executable};
 pub use file::{OpenDirectory, OpenFile};
-pub use mounts::{Folder, Granted, Mounts, World};
+#[cfg(feature = "components")]
+pub use mounts::Folder;
+pub use mounts::{Granted, Mounts, World};
 pub use open::open_path;
 pub use register::{linker, tool_linker};
