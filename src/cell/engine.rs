@@ -131,12 +131,19 @@ pub fn config(features: WasmFeatures) -> Config {
 }
 
 fn pool() -> PoolingAllocationConfig {
-    let mut pool = PoolingAllocationConfig::new();
+    let mut pool = slots();
     pool.total_core_instances(SLOTS)
         .total_memories(SLOTS)
         .total_tables(SLOTS)
         .total_stacks(SLOTS)
-        .max_memories_per_module(1)
+        .max_unused_warm_slots(64);
+    pool
+}
+
+/// What any engine's instance may hold, and what its slot keeps for the next.
+pub fn slots() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.max_memories_per_module(1)
         .max_tables_per_module(1)
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_core_instance_size(INSTANCE_BYTES_MAX)
@@ -145,8 +152,7 @@ fn pool() -> PoolingAllocationConfig {
         // hardly any call comes to, and clearing them would cost each call its caches.
         .linear_memory_keep_resident(0)
         .table_keep_resident(64 << 10)
-        .async_stack_keep_resident(32 << 10)
-        .max_unused_warm_slots(64);
+        .async_stack_keep_resident(32 << 10);
     pool
 }
 

@@ -8,10 +8,7 @@ use std::{
         fd::{FromRawFd, OwnedFd, RawFd},
         unix::net::UnixStream as StdStream,
     },
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
 use anyhow::Context as _;
@@ -330,13 +327,7 @@ impl Cell {
         };
         let (stdout, stderr) = (output(Stream::Stdout), output(Stream::Stderr));
         let mut descriptors = Descriptors::new(&call);
-        let (stdin, input) = match std::mem::take(&mut order.stdin) {
-            Stdin::Sent => {
-                let (reader, input) = SentInput::start(id, self.events.clone());
-                (Descriptor::Reader(reader), Some(input))
-            }
-            other @ (Stdin::Empty | Stdin::Bytes(_) | Stdin::Inherit) => (stdin(other), None),
-        };
+        let (stdin, input) = self.stdin(id, std::mem::take(&mut order.stdin));
         let stdio = [
             stdin,
             Descriptor::Output(Arc::clone(&stdout)),
@@ -399,8 +390,26 @@ impl Cell {
             changed_more: ending.changed_more,
             denied: ending.denied,
             held: ending.held,
-            input_read_bytes: input.map_or(0, |input| input.read()),
+            input_read_bytes: input.map_or(0, |input| input.pipe.read()),
         }
+    }
+
+    /// The first process's standard input, and what takes the pieces that the broker sends of it.
+    fn stdin(&self, id: CallId, stdin: Stdin) -> (Descriptor, Option<SentInput>) {
+        let given = match stdin {
+            Stdin::Empty => Descriptor::Device(Device::Null),
+            Stdin::Bytes(bytes) => Descriptor::Input(Input::new(bytes)),
+            Stdin::Inherit => {
+                let (reader, writer) = pipe();
+                tokio::spawn(pass_stdin(writer));
+                Descriptor::Reader(reader)
+            }
+            Stdin::Sent => {
+                let (reader, input) = SentInput::start(id, self.events.clone());
+                return (Descriptor::Reader(reader), Some(input));
+            }
+        };
+        (given, None)
     }
 }
 
@@ -437,18 +446,6 @@ fn stopped(by: StoppedBy) -> Outcome {
     Outcome::stopped(by, text)
 }
 
-fn stdin(stdin: Stdin) -> Descriptor {
-    match stdin {
-        Stdin::Empty | Stdin::Sent => Descriptor::Device(Device::Null),
-        Stdin::Bytes(bytes) => Descriptor::Input(Input::new(bytes)),
-        Stdin::Inherit => {
-            let (reader, writer) = pipe();
-            tokio::spawn(pass_stdin(writer));
-            Descriptor::Reader(reader)
-        }
-    }
-}
-
 /// The call's folders, and the working folder as `.`.
 fn preopens(order: &Order) -> Vec<Preopen> {
     let mounts = order.mounts.iter();
@@ -465,9 +462,6 @@ fn preopens(order: &Order) -> Vec<Preopen> {
 #[derive(Clone)]
 struct SentInput {
     pieces: mpsc::UnboundedSender<Vec<u8>>,
-    /// Bytes of all pieces so far, and of those that are not in the pipe yet.
-    taken: Arc<AtomicU64>,
-    waiting: Arc<AtomicU64>,
     pipe: Gauge,
 }
 
@@ -476,28 +470,14 @@ impl SentInput {
         let (reader, writer) = pipe();
         // Bounded: the broker sends no more than fits the window.
         let (pieces, queue) = mpsc::unbounded_channel();
-        let waiting = Arc::new(AtomicU64::new(0));
         let pipe = writer.gauge();
-        tokio::spawn(pass_sent((id, events), writer, queue, Arc::clone(&waiting)));
-        let input = Self {
-            pieces,
-            taken: Arc::default(),
-            waiting,
-            pipe,
-        };
-        (reader, input)
+        tokio::spawn(pass_sent((id, events), writer, queue));
+        (reader, Self { pieces, pipe })
     }
 
     fn take(&self, piece: Vec<u8>) {
-        self.taken.fetch_add(piece.len() as u64, Ordering::SeqCst);
-        self.waiting.fetch_add(piece.len() as u64, Ordering::SeqCst);
         // Nobody may read any more: then it stays unread.
         let _closed = self.pieces.send(piece);
-    }
-
-    fn read(&self) -> u64 {
-        let unread = self.waiting.load(Ordering::SeqCst) + self.pipe.left();
-        self.taken.load(Ordering::SeqCst).saturating_sub(unread)
     }
 }
 
@@ -507,16 +487,10 @@ async fn pass_sent(
     (id, events): (CallId, mpsc::Sender<Event>),
     writer: Arc<PipeWriter>,
     mut pieces: mpsc::UnboundedReceiver<Vec<u8>>,
-    waiting: Arc<AtomicU64>,
 ) {
     while let Some(piece) = pieces.recv().await.filter(|piece| !piece.is_empty()) {
-        let mut rest = &*piece;
-        while !rest.is_empty() {
-            let Ok(wrote) = poll_fn(|cx| writer.poll_write(cx, rest)).await else {
-                return;
-            };
-            waiting.fetch_sub(wrote as u64, Ordering::SeqCst);
-            rest = rest.get(wrote..).unwrap_or_default();
+        if write_all(&writer, &piece).await.is_err() {
+            return;
         }
         poll_fn(|cx| writer.poll_emptied(cx)).await;
         // A closed channel means that the broker is gone, and this cell with it.
@@ -529,12 +503,18 @@ async fn pass_stdin(writer: Arc<PipeWriter>) {
     let mut stdin = tokio::io::stdin();
     let mut buffer = vec![0; 32 << 10];
     while let Ok(count @ 1..) = stdin.read(&mut buffer).await {
-        let mut bytes = buffer.get(..count).unwrap_or_default();
-        while !bytes.is_empty() {
-            match poll_fn(|cx| writer.poll_write(cx, bytes)).await {
-                Ok(wrote) => bytes = bytes.get(wrote..).unwrap_or_default(),
-                Err(_) => return,
-            }
+        let bytes = buffer.get(..count).unwrap_or_default();
+        if write_all(&writer, bytes).await.is_err() {
+            return;
         }
     }
+}
+
+/// Writes as fast as it is read.
+async fn write_all(writer: &PipeWriter, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        let wrote = poll_fn(|cx| writer.poll_write(cx, bytes)).await?;
+        bytes = bytes.get(wrote..).unwrap_or_default();
+    }
+    Ok(())
 }

@@ -256,14 +256,6 @@ impl Starter {
             .await
     }
 
-    /// Whether a tool's code can be mapped, with all that it asks for.
-    ///
-    /// # Errors
-    /// Why it cannot.
-    pub async fn tried(&self, code: &ToolCode) -> Result<(), StartError> {
-        self.start_tool(code).await.map(drop)
-    }
-
     /// Has a sealed process compile a tool's file into `artefact`.
     ///
     /// # Errors

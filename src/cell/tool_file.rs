@@ -45,10 +45,10 @@ use with_components::{component, look_at_component as of_component};
 
 #[cfg(feature = "components")]
 mod with_components {
-    use wasmparser::{ComponentExternalKind, WasmFeatures};
+    use wasmparser::ComponentExternalKind;
 
-    use super::{Found, Names, Parser, Payload, ToolWorld, engine, found, is_valid};
-    use crate::cell::component::compiler;
+    use super::{Found, Names, Parser, Payload, ToolWorld, found, is_valid};
+    use crate::cell::component::{compiler, features};
     use anyhow::Context as _;
 
     pub(super) fn component(bytes: &[u8]) -> wasmtime::Result<Vec<u8>> {
@@ -60,7 +60,7 @@ mod with_components {
         reason = "what is inside of a component is its own affair"
     )]
     pub(super) fn look_at_component(bytes: &[u8]) -> anyhow::Result<Found> {
-        is_valid(bytes, engine::FEATURES.union(WasmFeatures::COMPONENT_MODEL))?;
+        is_valid(bytes, features())?;
         let (mut imports, mut exports) = (Names::default(), Names::default());
         let mut world = None;
         let mut depth = 0_u32;

@@ -182,8 +182,9 @@ async fn compile(starter: &Starter, job: &Job) -> Result<ToolCode, String> {
         ));
     }
     let made = code(artefact, found);
-    let tried = starter.tried(&made).await;
-    tried.map_err(|error| told_of(&error, "cannot be mapped"))?;
+    // Once, to see that it can be mapped with all that it asks for.
+    let mapped = starter.start_tool(&made).await;
+    mapped.map_err(|error| told_of(&error, "cannot be mapped"))?;
     if let Err(error) = store(cache, (&code_key, &found_key), &made) {
         tracing::warn!(%error, "a compiled tool cannot be cached");
     }

@@ -93,13 +93,14 @@ fn prepare(args: Args) -> anyhow::Result<Prepared> {
 }
 
 fn input(args: &Args) -> Result<Value, Usage> {
-    if let (None, Some(text)) = (known(&args.tool), &args.input)
-        && args.words.is_empty()
-    {
-        // Perhaps a tool of the policy's; the pipeline knows.
-        return serde_json::from_str(text).map_err(|e| Usage(format!("--input is not JSON: {e}")));
-    }
-    let Some(tool) = known(&args.tool) else {
+    let json = |text: &str| {
+        serde_json::from_str(text).map_err(|e| Usage(format!("--input is not JSON: {e}")))
+    };
+    let known = TOOLS.iter().find(|tool| tool.name == args.tool);
+    let Some(tool) = known else {
+        if let (Some(text), true) = (&args.input, args.words.is_empty()) {
+            return json(text); // perhaps a tool of the policy's; the pipeline knows
+        }
         let names: Vec<_> = TOOLS.iter().map(|tool| tool.name).collect();
         return Err(Usage(format!(
             "Unknown tool: {}; there are {}; one that the policy brings takes --input JSON",
@@ -113,7 +114,7 @@ fn input(args: &Args) -> Result<Value, Usage> {
                 "give either --input or an argument, not both".to_owned(),
             ));
         }
-        return serde_json::from_str(text).map_err(|e| Usage(format!("--input is not JSON: {e}")));
+        return json(text);
     }
     let required: Vec<_> = tool.fields.iter().filter(|field| field.required).collect();
     let field = match (tool.name, &*required) {
@@ -137,11 +138,6 @@ fn input(args: &Args) -> Result<Value, Usage> {
             words.join(" ")
         ))),
     }
-}
-
-/// The built-in tool of that name.
-fn known(name: &str) -> Option<&'static crate::executor::Tool> {
-    TOOLS.iter().find(|tool| tool.name == name)
 }
 
 #[expect(

@@ -17,12 +17,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::audit::{
-    Asked as Recorded, Changed, Digested, Durable, Finished, Granted, Intent, PolicyInForce,
-    Verdict,
+    Asked as Recorded, Changed, Durable, Finished, Granted, Intent, PolicyInForce, Verdict,
 };
 use crate::cell::{Above, Native, NativeAsk, NativeEnd, NativeStatus};
 use crate::executor::order;
-use crate::executor::record::{TEXT_BYTES_MAX, cut, rule_and_line};
+use crate::executor::record::{TEXT_BYTES_MAX, cut, digested, rule_and_line};
 use crate::executor::{Executor, changed, own_tool};
 use crate::native::{NativeError, NativeOrder, Running, Status, Taken};
 use crate::outcome::{CHANGED_MAX, Held, StoppedBy, Usage};
@@ -372,11 +371,9 @@ impl Children {
             ("args".into(), Cow::Borrowed(cut(&words))),
         ];
         if words.len() > TEXT_BYTES_MAX {
-            let digest = Digested {
-                bytes: words.len() as u64,
-                sha256: hexadecimal(&Sha256::digest(&words)),
-            };
-            request.digests.push(("args".into(), digest));
+            request
+                .digests
+                .push(("args".into(), digested(words.as_bytes())));
         }
         let whole = serde_json::to_vec(&(&ask.program, &ask.arguments, &ask.cwd));
         let asked = Asked {

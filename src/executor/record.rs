@@ -82,7 +82,10 @@ impl Executor {
             session: Cow::Borrowed(session.name()),
             tool: Cow::Borrowed(&request.tool),
             request: match own {
-                Some(own) => asked_of_own(&own.start.sha256, &request.input, session.folder()),
+                Some(own) => {
+                    let input = request.input.to_string();
+                    asked_of_own(&own.start.sha256, session.folder(), ("input", &input))
+                }
                 None => asked(request, session.folder()),
             },
             request_sha256: digest(request),
@@ -195,7 +198,7 @@ pub(super) fn cut(text: &str) -> &str {
         .unwrap_or_default()
 }
 
-fn digested(text: &[u8]) -> Digested {
+pub(super) fn digested(text: &[u8]) -> Digested {
     Digested {
         bytes: text.len() as u64,
         sha256: hexadecimal(&Sha256::digest(text)),
@@ -257,22 +260,21 @@ fn asked(request: &ToolRequest, folder: Option<String>) -> Asked<'_> {
     asked
 }
 
-/// The request of a tool of the operator's own: which file it is, and a digest of the input, in which
-/// nobody here knows what is what.
+/// The request of a tool of the operator's own: which file it is, and a digest of what it is given, in
+/// which nobody here knows what is what.
 pub(super) fn asked_of_own<'a>(
     sha256: &'a str,
-    input: &Value,
     folder: Option<String>,
+    (name, given): (&'a str, &str),
 ) -> Asked<'a> {
     let mut asked = Asked {
         cwd: folder.map(|folder| cut(&folder).to_owned().into()),
         ..Asked::default()
     };
     asked.fields.push(("sha256".into(), Cow::Borrowed(sha256)));
-    let input = input.to_string();
     asked
         .digests
-        .push(("input".into(), digested(input.as_bytes())));
+        .push((name.into(), digested(given.as_bytes())));
     asked
 }
 

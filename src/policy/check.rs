@@ -1,14 +1,13 @@
 //! From a file as written to a checked policy: what the types cannot say.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Component, Path};
 use std::time::SystemTime;
 
 use toml::value::Datetime;
 
 use crate::limits::Limits;
 use crate::policy::check_rules;
-use crate::policy::check_tool;
 use crate::policy::complaint::{Complaint, quoted};
 use crate::policy::document::{Place, Policy, Standing};
 use crate::policy::pattern::Pattern;
@@ -158,10 +157,12 @@ impl Checker<'_> {
 
     /// Complains of a host folder that cannot be mounted.
     pub(super) fn host_folder(&mut self, at: &At, host: &str) {
-        if !check_tool::is_plain(host) {
+        let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
+        let path = Path::new(host);
+        if !path.is_absolute() || !path.components().all(plain) || host.contains('\0') {
             let fault = format!("{} is no absolute path", quoted(host));
             self.fault(at, fault, "write one without `..`, as /srv/data");
-        } else if Path::new(host).parent().is_none() {
+        } else if path.parent().is_none() {
             let remedy = "name the folder that is meant";
             self.fault(at, "the whole host is too much", remedy);
         }

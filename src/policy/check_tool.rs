@@ -1,7 +1,7 @@
 //! Checks `[[tool]]`: names of built-in tools, or all that belongs to one of the operator's own.
 
-use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -175,9 +175,8 @@ fn check_name(checker: &mut Checker<'_>, at: &At, name: &str, policy: &Policy) {
         );
     }
     // Shells start both by this name.
-    let native = policy
-        .text_natives()
-        .find(|program| program.rsplit('/').next() == Some(name));
+    let mut natives = policy.natives.iter().map(|rule| &*rule.start.program);
+    let native = natives.find(|program| program.rsplit('/').next() == Some(name));
     if let Some(program) = native {
         let fault = format!(
             "{} is the name of a native program, {}",
@@ -232,11 +231,11 @@ fn mounts(
     kind: ToolKind,
     (written, policy): (&[ToolMountText], &Policy),
 ) -> Vec<ToolMount> {
-    let mut known: BTreeMap<&str, ()> = BTreeMap::new();
+    let mut known = BTreeSet::new();
     for (index, mount) in written.iter().enumerate() {
         let at = at.index(index);
         let guest = &*mount.guest;
-        if known.insert(guest, ()).is_some() {
+        if !known.insert(guest) {
             let fault = format!("{} stands here twice", quoted(guest));
             checker.fault(&at.key("guest"), fault, "remove one");
         }
@@ -279,11 +278,4 @@ fn own_folder(checker: &mut Checker<'_>, at: &At, guest: &str, (host, policy): (
             "remove `host`, or use another name",
         );
     }
-}
-
-/// Whether a path is absolute and plain.
-pub(super) fn is_plain(host: &str) -> bool {
-    let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
-    let path = Path::new(host);
-    path.is_absolute() && path.components().all(plain) && !host.contains('\0')
 }

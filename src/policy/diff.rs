@@ -11,7 +11,6 @@ use crate::policy::grant::{CallTerms, EgressTerms, NativeTerms, Run};
 use crate::policy::load::Vocabulary;
 use crate::policy::own_tool::ToolStart;
 use crate::policy::request::{EgressCall, NativeCall, Request, ToolCall};
-use crate::policy::text::Access;
 use crate::policy::{witness, words};
 use crate::quantity;
 
@@ -490,7 +489,7 @@ fn wider_tool(old: Option<&ToolStart>, new: &ToolStart) -> Vec<String> {
             wider.push(format!(
                 "the tool sees {}, {}",
                 mount.guest,
-                access(mount.access)
+                mount.access.name()
             ));
         }
     }
@@ -506,7 +505,7 @@ fn wider_place(guest: &str, old: &Place, new: &Place) -> Vec<String> {
     } = new;
     let mut wider = Vec::new();
     if *allowed > old.access {
-        wider.push(format!("{guest} is {}", access(*allowed)));
+        wider.push(format!("{guest} is {}", allowed.name()));
     }
     if old
         .quota
@@ -515,13 +514,6 @@ fn wider_place(guest: &str, old: &Place, new: &Place) -> Vec<String> {
         wider.push(format!("{guest} has a larger quota"));
     }
     wider
-}
-
-fn access(access: Access) -> &'static str {
-    match access {
-        Access::ReadOnly => "read-only",
-        Access::ReadWrite => "read-write",
-    }
 }
 
 fn limits(terms: &CallTerms) -> [(&'static str, u64); 12] {

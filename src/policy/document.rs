@@ -65,11 +65,6 @@ pub(super) struct Index {
 }
 
 impl Policy {
-    /// Native programs that rules name.
-    pub(super) fn text_natives(&self) -> impl Iterator<Item = &str> {
-        self.natives.iter().map(|rule| &*rule.start.program)
-    }
-
     /// The policy and everything it extends, itself first.
     pub fn layers(&self) -> Vec<&Self> {
         let mut layers = vec![self];

@@ -102,12 +102,8 @@ fn call_terms(lines: &mut Vec<String>, terms: &CallTerms) {
             own.sha256
         ));
         for mount in &own.mounts {
-            let access = serde_json::to_string(&mount.access).unwrap_or_default();
-            lines.push(format!(
-                "  sees {}: at most {}",
-                mount.guest,
-                access.trim_matches('"')
-            ));
+            let (guest, access) = (&mount.guest, mount.access.name());
+            lines.push(format!("  sees {guest}: at most {access}"));
         }
         if own.mounts.is_empty() {
             lines.push("  sees no folder".to_owned());
@@ -115,12 +111,8 @@ fn call_terms(lines: &mut Vec<String>, terms: &CallTerms) {
         return;
     }
     let place = |guest: &str, place: &crate::policy::document::Place| {
-        let access = serde_json::to_string(&place.access).unwrap_or_default();
-        let names = place.protected.len();
-        format!(
-            "  {guest}: {}, {names} protected names",
-            access.trim_matches('"')
-        )
+        let (access, names) = (place.access.name(), place.protected.len());
+        format!("  {guest}: {access}, {names} protected names")
     };
     lines.push(place("/workspace", &terms.workspace));
     for mount in &terms.mounts {

@@ -89,6 +89,16 @@ pub enum Access {
     ReadWrite,
 }
 
+impl Access {
+    /// Its name in policy files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read-only",
+            Self::ReadWrite => "read-write",
+        }
+    }
+}
+
 /// Ceilings of one call over all its processes, and of what its session keeps. What is absent has
 /// the built-in default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,10 +1,10 @@
 //! The engine of components: as that of guests, with the component model on and slots of its own.
 
 use wasmparser::WasmFeatures;
-use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Engine, InstanceAllocationStrategy};
 
 use crate::cell::{
-    engine::{FEATURES, INSTANCE_BYTES_MAX, MEMORY_BYTES_MAX, SLOTS, TABLE_ELEMENTS_MAX, config},
+    engine::{FEATURES, INSTANCE_BYTES_MAX, SLOTS, config, slots},
     runtime::SLOTS_GUARANTEED,
 };
 
@@ -23,7 +23,7 @@ pub const TABLES_MAX: u32 = 4;
 /// The host lacks what the configuration needs.
 pub fn engine() -> wasmtime::Result<Engine> {
     let mut config = config(features());
-    let mut pool = PoolingAllocationConfig::new();
+    let mut pool = slots();
     pool.total_component_instances(COMPONENTS)
         .total_core_instances(COMPONENTS * CORE_INSTANCES_MAX)
         .total_memories(COMPONENTS * MEMORIES_MAX)
@@ -33,14 +33,6 @@ pub fn engine() -> wasmtime::Result<Engine> {
         .max_memories_per_component(MEMORIES_MAX)
         .max_tables_per_component(TABLES_MAX)
         .max_component_instance_size(INSTANCE_BYTES_MAX)
-        .max_memories_per_module(1)
-        .max_tables_per_module(1)
-        .table_elements(TABLE_ELEMENTS_MAX)
-        .max_core_instance_size(INSTANCE_BYTES_MAX)
-        .max_memory_size(MEMORY_BYTES_MAX)
-        .linear_memory_keep_resident(0)
-        .table_keep_resident(64 << 10)
-        .async_stack_keep_resident(32 << 10)
         .max_unused_warm_slots(8);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config)
@@ -55,7 +47,7 @@ pub fn compiler() -> wasmtime::Result<Engine> {
 }
 
 /// What guests may use, and components.
-fn features() -> WasmFeatures {
+pub fn features() -> WasmFeatures {
     FEATURES.union(WasmFeatures::COMPONENT_MODEL)
 }
 

@@ -8,6 +8,6 @@ mod run;
 mod streams;
 mod tool;
 
-pub use engine::{compiler, engine};
+pub use engine::{compiler, engine, features};
 pub use run::run;
 pub use tool::ComponentTool;

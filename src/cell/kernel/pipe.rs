@@ -19,8 +19,8 @@ const ATOMIC_BYTES: usize = 4096;
 struct Buffer {
     bytes: VecDeque<u8>,
     reader_gone: bool,
-    /// Bytes that were left when the reader went.
-    unread: usize,
+    /// Bytes that were read and not given back.
+    read: u64,
     writer_gone: bool,
     readers_waiting: Vec<Waker>,
     writers_waiting: Vec<Waker>,
@@ -60,15 +60,14 @@ pub struct PipeReader(Arc<Mutex<Buffer>>);
 #[derive(Debug)]
 pub struct PipeWriter(Arc<Mutex<Buffer>>);
 
-/// Tells how much is in a pipe.
+/// Tells how much of a pipe was read.
 #[derive(Debug, Clone)]
 pub struct Gauge(Arc<Mutex<Buffer>>);
 
 impl Gauge {
-    /// Bytes that were written and not read, also when nobody can read them any more.
-    pub fn left(&self) -> u64 {
-        let buffer = self.0.lock();
-        (buffer.bytes.len() + buffer.unread) as u64
+    /// Bytes that were read so far.
+    pub fn read(&self) -> u64 {
+        self.0.lock().read
     }
 }
 
@@ -108,6 +107,7 @@ impl PipeReader {
         } else {
             buffer.bytes.drain(..count);
         }
+        buffer.read += count as u64;
         let writers = buffer.take_writers();
         drop(buffer);
         wake(writers);
@@ -121,6 +121,7 @@ impl PipeReader {
         for byte in bytes.iter().rev() {
             buffer.bytes.push_front(*byte);
         }
+        buffer.read = buffer.read.saturating_sub(bytes.len() as u64);
         let readers = buffer.take_readers();
         drop(buffer);
         wake(readers);
@@ -174,7 +175,7 @@ impl PipeWriter {
         Poll::Pending
     }
 
-    /// What tells how much is in the pipe, and keeps neither end open.
+    /// What tells how much was read, and keeps neither end open.
     pub fn gauge(&self) -> Gauge {
         Gauge(Arc::clone(&self.0))
     }
@@ -195,7 +196,7 @@ impl Drop for PipeReader {
     fn drop(&mut self) {
         let mut buffer = self.0.lock();
         buffer.reader_gone = true;
-        buffer.unread = std::mem::take(&mut buffer.bytes).len();
+        buffer.bytes = VecDeque::new();
         let writers = buffer.take_writers();
         drop(buffer);
         wake(writers);

@@ -9,13 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 
 use super::{environment, home, mounts, writes};
-use crate::audit::{Changed, Digested, Durable, Finished, Granted};
+use crate::audit::{Changed, Durable, Finished, Granted};
 use crate::cell::{
     Chunk, Native, NativeAsk, NativeEnd, NativeStatus, Order, SessionHolds, Source, Stdin, Stream,
     Ties,
@@ -26,7 +25,6 @@ use crate::executor::native::{Asked, Begun, Child, Children, Joined, pipes};
 use crate::executor::record::{asked_of_own, cut};
 use crate::outcome::{CHANGED_MAX, Held, Outcome, StoppedBy};
 use crate::policy::{self, Decision, Grant, ToolCall, ToolWorld};
-use crate::request::hexadecimal;
 
 /// Longest input of a typed tool in a shell, in bytes. Chosen, not measured.
 const INPUT_BYTES_MAX: u64 = 1 << 20;
@@ -401,16 +399,8 @@ impl Children {
         };
         let sha256 = own.map_or("", |own| &*own.start.sha256);
         let words = serde_json::to_string(&ask.arguments).unwrap_or_default();
-        let mut request = asked_of_own(sha256, &Value::Null, Some(ask.cwd.clone()));
         // What it reads is not known yet.
-        request.digests.clear();
-        request.digests.push((
-            "args".into(),
-            Digested {
-                bytes: words.len() as u64,
-                sha256: hexadecimal(&Sha256::digest(&words)),
-            },
-        ));
+        let request = asked_of_own(sha256, Some(ask.cwd.clone()), ("args", &words));
         let whole = serde_json::to_vec(&(name, sha256, &ask.arguments, &ask.cwd));
         let asked = Asked {
             tool: name,
