@@ -224,6 +224,11 @@ fn every_changed_record_is_found_and_named() {
             line[place] ^= 1;
         });
         log.detected(record, &[record], |lines, at| lines[at][10] ^= 4);
+        // A zero byte ends a file's records, so what is behind it is missing.
+        log.detected(record, &[record], |lines, at| {
+            let place = (record * 104_729) % lines[at].len();
+            lines[at][place] = 0;
+        });
         // Swapped with the next one of its file, repeated, or with a changed copy before it: of two
         // records with one number either may be named.
         let (file, at) = log.find(record);

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::audit::line;
+use crate::audit::names::Names;
 use crate::audit::reader::{self, Lines, Next, ReadError, Stored};
-use crate::audit::segment::Names;
 
 /// A place in a log, moving with its end.
 #[derive(Debug)]

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::audit::chain::Chain;
 use crate::audit::checkpoint::{self, Signer};
 use crate::audit::clock::Clock;
+use crate::audit::names::Names;
 use crate::audit::notes::Notes;
 use crate::audit::opening::{self, Unfit};
 use crate::audit::record::{Interrupted, Retired, Segment, Started, Stopped, Torn, Trouble};
-use crate::audit::segment::{self, Active, Names};
+use crate::audit::segment::{self, Active};
 use crate::audit::tree::{self, TreeHead};
 
 /// The form of records this program writes.
@@ -112,7 +113,8 @@ impl Log {
         let signer = Signer::open(&names.key(), &names.log).map_err(fault(names.key()))?;
         publish(&names, &signer).map_err(fault(names.public_key()))?;
         let found = opening::find(&names, &signer.verifier())?;
-        let active = Active::open(&names, keeping.reserve_bytes).map_err(fault(names.active()))?;
+        let active = Active::open(&names, found.length, keeping.reserve_bytes)
+            .map_err(fault(names.active()))?;
         let checkpoints = Notes::open(&names.checkpoints()).map_err(fault(names.checkpoints()))?;
         active.sync_folder().map_err(fault(names.folder.clone()))?;
         let mut log = Self {
@@ -149,7 +151,6 @@ impl Log {
 
     fn cut_torn(&mut self, length: u64, torn: u64) -> io::Result<()> {
         if torn == 0 {
-            self.active.length = length;
             return Ok(());
         }
         let (path, bytes) = segment::keep_torn(&self.names, self.chain.next(), length, torn)?;

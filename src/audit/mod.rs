@@ -12,6 +12,7 @@ mod export;
 mod follow;
 mod line;
 mod log;
+mod names;
 mod notes;
 mod opening;
 pub mod proof;
@@ -36,6 +37,7 @@ pub use checkpoint::{Checkpoint, Signer, Verifier};
 pub use export::{Format, plain};
 pub use follow::Follower;
 pub use log::{AuditError, Keeping};
+pub use names::Names;
 pub use queue::Durable;
 pub use reader::{ReadError, Reader, Stored};
 pub use recent::BegunKey;
@@ -43,7 +45,6 @@ pub use record::{
     Asked, Changed, ChangedState, Common, Digested, Finished, Granted, Intent, Interrupted,
     PolicyInForce, Record, Verdict,
 };
-pub use segment::Names;
 
 use clock::Clock;
 use line::LINE_BYTES_MAX;

@@ -3,19 +3,22 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::audit::chain::Chain;
 use crate::audit::checkpoint::{self, Checkpoint, Verifier};
 use crate::audit::line::{self, LINE_BYTES_MAX};
+use crate::audit::names::Names;
 use crate::audit::reader::{Lines, Next};
 use crate::audit::record::Stopped;
-use crate::audit::segment::Names;
 use crate::audit::tree;
 
 /// Most bytes that a crash can leave half-written: what was on its way to the disk. More is not
 /// taken for a torn end. Chosen, not measured.
 const TORN_BYTES_MAX: u64 = 64 << 20;
+/// Read from the disk at once. Chosen, not measured.
+const READ_BYTES: usize = 64 << 10;
 /// Enough of a file's end to hold the last checkpoint. A note has about 200 bytes.
 const LAST_NOTE_BYTES: u64 = 16 << 10;
 
@@ -54,7 +57,10 @@ pub struct Found {
 pub fn find(names: &Names, verifier: &Verifier) -> Result<Found, Unfit> {
     let signed = last_checkpoint(names, verifier)?;
     let active = names.active();
-    let bytes = std::fs::metadata(&active).map_or(0, |about| about.len());
+    let bytes = written(&active).map_err(|source| Unfit::Read {
+        path: active.clone(),
+        source,
+    })?;
     if let Some(found) = clean_end(&active, bytes, signed.as_ref()) {
         return Ok(found);
     }
@@ -132,6 +138,27 @@ pub fn mend(path: &Path) -> io::Result<()> {
         file.set_len(file.metadata()?.len() - torn as u64)?;
     }
     Ok(())
+}
+
+/// Bytes of a file without the blank behind them; none where it is not there.
+fn written(path: &Path) -> io::Result<u64> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut end = file.metadata()?.len();
+    let mut piece = vec![0; READ_BYTES];
+    while end > 0 {
+        let start = end.saturating_sub(READ_BYTES as u64);
+        piece.resize(usize::try_from(end - start).unwrap_or(READ_BYTES), 0);
+        file.read_exact_at(&mut piece, start)?;
+        if let Some(at) = piece.iter().rposition(|byte| *byte != 0) {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 fn tail(path: &Path, bytes: u64) -> io::Result<Vec<u8>> {

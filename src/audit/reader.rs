@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::audit::line::LINE_BYTES_MAX;
+use crate::audit::names::Names;
 use crate::audit::record::{Common, Record};
-use crate::audit::segment::Names;
 
 /// Read from the disk at once. Chosen, not measured.
 const READ_BYTES: usize = 256 << 10;
@@ -36,13 +36,13 @@ pub struct Lines<R = BufReader<File>> {
     offset: u64,
 }
 
-/// What comes next in a file.
+/// What comes next in a file. Zero bytes are where nothing was written yet, and end it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<'a> {
     /// Without its line end.
     Line(&'a [u8]),
-    /// Bytes behind the last line end.
-    Unended(&'a [u8]),
+    /// So many bytes behind the last line end, without the blank behind them.
+    Unended(u64),
     TooLong,
     End,
 }
@@ -85,17 +85,49 @@ impl<R: io::BufRead> Lines<R> {
         if read == 0 {
             return Ok(Next::End);
         }
+        if memchr::memchr(0, &self.buffer).is_some() {
+            return self.blank();
+        }
         let Some(line) = self.buffer.strip_suffix(b"\n") else {
             let long = read as u64 == most;
             return Ok(if long {
                 Next::TooLong
             } else {
-                Next::Unended(&self.buffer)
+                Next::Unended(read as u64)
             });
         };
         self.offset += read as u64;
         Ok(Next::Line(line))
     }
+
+    /// Reads what is left from a line on that has a zero byte in it.
+    fn blank(&mut self) -> io::Result<Next<'static>> {
+        let mut read = self.buffer.len() as u64;
+        let mut unended = written(&self.buffer);
+        loop {
+            let more = self.from.fill_buf()?;
+            if more.is_empty() {
+                break;
+            }
+            let (bytes, last) = (more.len(), written(more));
+            if last > 0 {
+                unended = read + last;
+            }
+            read += bytes as u64;
+            self.from.consume(bytes);
+        }
+        Ok(if unended > 0 {
+            Next::Unended(unended)
+        } else {
+            Next::End
+        })
+    }
+}
+
+/// Bytes without the zeros behind them.
+fn written(bytes: &[u8]) -> u64 {
+    let last = bytes.iter().rposition(|byte| *byte != 0);
+    last.map_or(0, |at| at as u64 + 1)
 }
 
 /// One stored line with its place.
@@ -223,7 +255,7 @@ mod tests {
         assert_eq!(lines.next_line().unwrap(), Next::Line(b"one"));
         assert_eq!(lines.next_line().unwrap(), Next::Line(b""));
         assert_eq!(lines.offset(), 5);
-        assert_eq!(lines.next_line().unwrap(), Next::Unended(b"two"));
+        assert_eq!(lines.next_line().unwrap(), Next::Unended(3));
         assert_eq!(lines.next_line().unwrap(), Next::End);
         let mut longest = vec![b'x'; LINE_BYTES_MAX];
         longest.push(b'\n');

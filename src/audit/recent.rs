@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::audit::clock::{self, Clock};
 use crate::audit::line::{self, LINE_BYTES_MAX};
-use crate::audit::segment::Names;
+use crate::audit::names::Names;
 use crate::quantity;
 
 /// Read from the disk at once. Chosen, not measured.

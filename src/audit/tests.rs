@@ -318,6 +318,13 @@ async fn a_log_that_someone_removes_or_replaces_fails_loudly() {
     }
 }
 
+/// A file's bytes without the blank behind them.
+fn records(path: &Path) -> Vec<u8> {
+    let bytes = fs::read(path).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0);
+    bytes[..end.map_or(0, |at| at + 1)].to_vec()
+}
+
 /// Leaves a log as a program does that is killed.
 fn die(mut log: Log) {
     log.commit().unwrap();
@@ -333,9 +340,9 @@ fn a_crash_leaves_interrupted_calls_and_its_torn_end_is_cut_and_kept() {
     log.add("intent", &intent("under way"));
     die(log);
     let path = folder.path().join("t.jsonl");
-    let mut bytes = fs::read(&path).unwrap();
-    bytes.extend_from_slice(b"{\"seq\":5,\"prev\":\"half a rec");
-    fs::write(&path, &bytes).unwrap();
+    let end = records(&path).len() as u64;
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    Storage::write_all_at(&file, b"{\"seq\":5,\"prev\":\"half a rec", end).unwrap();
     die(open_log(folder.path()));
     let expected = ["torn", "start", "interrupted under way"];
     assert_eq!(events(folder.path())[5..], expected);

@@ -9,10 +9,10 @@ use crate::audit::chain::{Chain, Misfit};
 use crate::audit::checkpoint::{self, Checkpoint, Verifier};
 use crate::audit::line;
 use crate::audit::log::FORMAT;
+use crate::audit::names::Names;
 use crate::audit::proof::Collector;
 use crate::audit::reader::{self, Lines, Next, ReadError};
 use crate::audit::record::{Retired, Stopped};
-use crate::audit::segment::Names;
 use crate::audit::tree::{self, Frontier};
 
 /// How often a log that changes while it is checked is looked at. Chosen, not measured.
@@ -43,7 +43,7 @@ pub struct Report {
     /// Checkpoints of records that the log no longer holds.
     pub unchecked: usize,
     /// Bytes of a record that is being written.
-    pub unended: usize,
+    pub unended: u64,
     /// The log was closed: nothing is missing at its end.
     pub closed: bool,
     /// Calls without an outcome.
@@ -322,8 +322,8 @@ impl Walk {
                 Next::Unended(_) if !last_file => {
                     return Err(self.bad(seq, "the file ends within it"));
                 }
-                Next::Unended(rest) => {
-                    self.report.unended = rest.len();
+                Next::Unended(bytes) => {
+                    self.report.unended = bytes;
                     return Ok(());
                 }
                 Next::End if self.line == 1 && !last_file => {

@@ -77,7 +77,7 @@ fn two_lines_that_became_one_are_a_torn_end() {
         chain.follow(&line).unwrap();
     }
     let path = folder.path().join("t.jsonl");
-    let mut bytes = fs::read(&path).unwrap();
+    let mut bytes = records(&path);
     let body = b"\"time\":\"t\",\"event\":\"intent\",\"requestId\":\"half{\"seq\":4";
     chain.unwrap().append(&mut bytes, body);
     fs::write(&path, bytes).unwrap();
@@ -144,6 +144,82 @@ fn where_no_file_can_be_begun_checkpoints_do_not_pile_up() {
     fs::remove_dir(names.next()).unwrap();
     assert!(log.close().is_ok());
     verdict(&names).unwrap();
+}
+
+#[test]
+fn zeros_written_ahead_are_no_records_and_go_when_the_log_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = Names::new(folder.path(), "t");
+    let path = names.active();
+    let sizes = || {
+        (
+            fs::metadata(&path).unwrap().len(),
+            records(&path).len() as u64,
+        )
+    };
+    let mut follower = Follower::new(names.clone());
+    let mut follow = || {
+        let mut seen = 0;
+        follower.more(|_| seen += 1).unwrap();
+        seen
+    };
+    let mut log = open_log(folder.path());
+    log.add("intent", &intent("a"));
+    log.commit().unwrap();
+    let (ahead, first) = sizes();
+    assert!(ahead > first + 10_000, "no blank: {ahead} {first}");
+    assert_eq!(follow(), 3);
+    log.add("outcome", &outcome("a"));
+    log.commit().unwrap();
+    let (same, second) = sizes();
+    assert!(second > first, "{first} {second}");
+    assert_eq!(same, ahead, "the record went where zeros were");
+    assert_eq!(follow(), 1);
+    assert_eq!(events(folder.path()).len(), 4);
+    assert_eq!(verdict(&names).unwrap().unended, 0);
+    // A crash leaves them: nothing is torn by that.
+    die(log);
+    let mut log = open_log(folder.path());
+    log.commit().unwrap();
+    assert_eq!(events(folder.path())[4..], ["start"]);
+    log.close().unwrap();
+    let (closed, records) = sizes();
+    assert_eq!(closed, records);
+    let report = verdict(&names).unwrap();
+    assert!(report.closed && report.unended == 0);
+}
+
+#[test]
+fn what_a_crash_wrote_only_the_later_part_of_is_a_torn_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = Names::new(folder.path(), "t");
+    die(open_log(folder.path()));
+    let end = records(&names.active()).len() as u64;
+    let file = File::options().write(true).open(names.active()).unwrap();
+    Storage::write_all_at(&file, b"later\n", end + 5000).unwrap();
+    assert_eq!(verdict(&names).unwrap().unended, 5006);
+    die(open_log(folder.path()));
+    assert_eq!(events(folder.path())[2..], ["torn", "start"]);
+    let torn = fs::read(names.torn(2, 0)).unwrap();
+    assert!(torn.len() == 5006 && torn.ends_with(b"\0later\n"));
+    verdict(&names).unwrap();
+}
+
+#[test]
+fn no_zeros_are_written_where_no_room_is_reserved() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = Arc::new(AtomicU8::new(NO_ROOM_TO_RESERVE));
+    let names = Names::new(folder.path(), "t");
+    let unreserved = Keeping {
+        reserve_bytes: 0,
+        ..keeping()
+    };
+    let mut log = open_log_with(folder.path(), unreserved);
+    let file = File::options().write(true).open(names.active()).unwrap();
+    log.replace_storage(Box::new(Disk { file, fails }));
+    log.commit().unwrap();
+    let bytes = fs::metadata(names.active()).unwrap().len();
+    assert_eq!(bytes, records(&names.active()).len() as u64);
 }
 
 const IMPATIENT: Patience = Patience {
