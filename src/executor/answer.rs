@@ -97,14 +97,12 @@ impl Encoding {
             tail,
         } = captured;
         match (self, omitted_bytes) {
-            (Self::Text, 0) if tail.is_empty() => String::from_utf8_lossy(head),
-            (Self::Text, 0) => {
-                Cow::Owned(String::from_utf8_lossy(&[&**head, tail].concat()).into_owned())
-            }
+            (Self::Text, 0) if tail.is_empty() => text(head),
+            (Self::Text, 0) => Cow::Owned(text(&[&**head, tail].concat()).into_owned()),
             (Self::Text, omitted) => Cow::Owned(format!(
                 "{}\n[output truncated: {omitted} bytes left out]\n{}",
-                String::from_utf8_lossy(head),
-                String::from_utf8_lossy(tail)
+                text(head),
+                text(tail)
             )),
             (Self::Base64, _) => Cow::Owned(STANDARD.encode([&**head, tail].concat())),
         }
@@ -117,9 +115,18 @@ impl Encoding {
         }
         rest.extend_from_slice(chunk);
         let whole = rest.len() - unfinished(rest);
-        let text = String::from_utf8_lossy(rest.get(..whole).unwrap_or_default()).into_owned();
+        let text = text(rest.get(..whole).unwrap_or_default()).into_owned();
         rest.drain(..whole);
         text
+    }
+}
+
+/// Bytes as text, with a mark for each that is none. Nearly all are: that check takes many bytes at
+/// once, and the other way one by one.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
     }
 }
 
