@@ -155,7 +155,7 @@ mod tests {
     };
     use crate::confinement::{
         Plan,
-        launch::{Launcher, Program},
+        launch::{Launcher, Leads, Program},
     };
     use crate::outcome::StoppedBy;
 
@@ -166,6 +166,7 @@ mod tests {
             arguments: vec![c"sleep".into(), c"60".into()],
             environment: Vec::new(),
             descriptors: Vec::new(),
+            leads: Leads::Group,
             plan: Plan {
                 namespaces: false,
                 network: false,

@@ -263,7 +263,7 @@ mod tests {
     use crate::cell::{order::Event, wire::push_frame};
     use crate::confinement::{
         Plan,
-        launch::{Launcher, Program},
+        launch::{Launcher, Leads, Program},
     };
 
     /// A spare that runs nothing of ours, whose socket the test speaks for.
@@ -273,6 +273,7 @@ mod tests {
             arguments: vec![c"sleep".into(), c"60".into()],
             environment: Vec::new(),
             descriptors: Vec::new(),
+            leads: Leads::Group,
             plan: plan(),
         };
         let child = launcher.launch(program).await.unwrap();

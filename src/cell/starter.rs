@@ -26,7 +26,7 @@ use super::{
 use crate::confinement::{
     Means, Missing, Plan, Reached, Wall,
     group::{Bounds, Group, Groups},
-    launch::{Child, Launcher, Program, owner_map},
+    launch::{Child, Launcher, Leads, Program, owner_map},
     probe::{Expected, Finding, Kind, Target},
     seal::{Folder, Terms, may_mount},
 };
@@ -381,6 +381,7 @@ impl Starter {
             arguments: texts(words)?,
             environment: texts(variables)?,
             descriptors,
+            leads: Leads::Group,
             plan,
         })
     }

@@ -37,6 +37,17 @@ pub struct Program {
     /// is open here and whichever of the numbers between them are free.
     pub descriptors: Vec<(OwnedFd, RawFd)>,
     pub plan: Plan,
+    pub leads: Leads,
+}
+
+/// What the program is the first process of, so that a terminal's signals do not reach it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leads {
+    /// A process group, in our session. Linux may share out the processors by session
+    /// (`sched_autogroup`): with many cells of their own sessions, one part would be left for us.
+    Group,
+    /// A session, which has no terminal either.
+    Session,
 }
 
 /// Why nothing was started.
@@ -217,6 +228,7 @@ struct Prepared {
     /// Texts for `uid_map` and `gid_map`, in a new user namespace.
     maps: Option<(CString, CString)>,
     report: RawFd,
+    leads: Leads,
     /// What else is open here closes itself in the child.
     closes: bool,
 }
@@ -255,6 +267,7 @@ fn start(program: Program) -> Result<Child, LaunchError> {
             .collect(),
         maps: new_user.then(maps).transpose().map_err(refused("a text"))?,
         report: report.as_raw_fd(),
+        leads: program.leads,
         closes: program.plan.left_out.keeps(Wall::Inheritance),
     };
     let (pid, handle) = clone(flags(program.plan, new_user), Some(&prepared))
@@ -394,9 +407,13 @@ fn set_up(prepared: &Prepared) -> Result<(), Step> {
     unsafe { libc::sigemptyset(&raw mut none) };
     // SAFETY: as above; what was blocked before is not asked for.
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) };
-    // A session of its own has no terminal. That it leads one already is as good.
-    // SAFETY: no memory is involved.
-    unsafe { libc::setsid() };
+    // That it leads one already is as good.
+    match prepared.leads {
+        // SAFETY: no memory is involved.
+        Leads::Group => unsafe { libc::setpgid(0, 0) },
+        // SAFETY: no memory is involved.
+        Leads::Session => unsafe { libc::setsid() },
+    };
     // SAFETY: no memory is involved.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     if let Some((user, group)) = &prepared.maps {
@@ -461,7 +478,7 @@ mod tests {
     use crate::confinement::LeftOut;
 
     /// Runs a system's program as a cell is run, without namespaces; what it says.
-    async fn said(words: &[&str], outputs: RawFd) -> String {
+    async fn said(words: &[&str], outputs: RawFd, leads: Leads) -> String {
         let (mut reader, writer) = io::pipe().unwrap();
         let null = || OwnedFd::from(File::options().write(true).open("/dev/null").unwrap());
         let program = Program {
@@ -483,6 +500,7 @@ mod tests {
                 groups: false,
                 left_out: LeftOut::NOTHING,
             },
+            leads,
         };
         let launcher = Launcher::start().unwrap();
         let mut child = launcher.launch(program).await.unwrap();
@@ -498,10 +516,27 @@ mod tests {
         let careless = rustix::io::dup(File::open("/dev/null").unwrap()).unwrap();
         let number = careless.as_raw_fd();
         let wanted = number + 5;
-        let text = said(&["/bin/ls", "/proc/self/fd"], wanted).await;
+        let text = said(&["/bin/ls", "/proc/self/fd"], wanted, Leads::Group).await;
         let open: Vec<RawFd> = text.lines().filter_map(|line| line.parse().ok()).collect();
         assert!(open.contains(&wanted), "{open:?}");
         assert!(!open.contains(&number), "{number} of {open:?}");
         drop(careless);
+    }
+    #[tokio::test]
+    async fn a_terminal_sends_signals_to_neither_and_one_has_a_session_of_its_own() {
+        // Process, parent, group and session, behind name and state.
+        let ids = |stat: &str| -> Vec<i32> {
+            let behind = stat.rsplit(") ").next().unwrap().split(' ').skip(1);
+            behind.take(3).map(|id| id.parse().unwrap()).collect()
+        };
+        let own = ids(&std::fs::read_to_string("/proc/self/stat").unwrap());
+        for (leads, session) in [(Leads::Group, Some(own[2])), (Leads::Session, None)] {
+            let stat = said(&["/bin/cat", "/proc/self/stat"], 5, leads).await;
+            let process: i32 = stat.split(' ').next().unwrap().parse().unwrap();
+            let found = ids(&stat);
+            assert_eq!(found[1], process, "{leads:?}: {stat}");
+            assert_ne!(found[1], own[1]);
+            assert_eq!(found[2], session.unwrap_or(process), "{leads:?}: {stat}");
+        }
     }
 }

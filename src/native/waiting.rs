@@ -13,7 +13,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use tokio::net::UnixStream;
 
 use crate::confinement::Means;
-use crate::confinement::launch::{Child, Program};
+use crate::confinement::launch::{Child, Leads, Program};
 use crate::native::error::NativeError;
 use crate::native::stage::{OWNER_MAP_NUMBER, SOCKET_NUMBER};
 
@@ -115,6 +115,7 @@ fn program(means: &Means, theirs: StdStream) -> io::Result<Program> {
         arguments: words,
         environment: Vec::new(),
         descriptors,
+        leads: Leads::Session,
         plan: means.reached.plan,
     })
 }

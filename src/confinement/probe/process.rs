@@ -128,7 +128,7 @@ pub(super) const PROBES: &[Probe] = &[
         reached(call("setsid", libc::SYS_setsid, []), &[])
     }),
     probe("process.group", Nothing, &[Seccomp], |_| {
-        // A leader of a session has its group already; that is an answer of the call's own.
+        // There is no such group; that is an answer of the call's own.
         let answer = call("setpgid", libc::SYS_setpgid, [0, usize::MAX]);
         reached(answer, &[libc::EINVAL])
     }),
