@@ -26,9 +26,16 @@ const NAMES_BYTES_MAX: usize = 512 << 10;
 /// Bytes of an entry besides its name.
 const ENTRY_BYTES: usize = 160;
 
+/// As [`look`], beside the threads that serve calls.
+pub(super) async fn look_aside(roots: [PathBuf; 2], paths: Vec<String>) -> Vec<Changed<'static>> {
+    let looked = tokio::task::spawn_blocking(move || look(&roots, paths));
+    // A look that panicked leaves the record without names, not the call without a record.
+    looked.await.unwrap_or_default()
+}
+
 /// Looks at paths as guests see them; `roots` are the host folders of the workspace and of /tmp.
 /// Answers fewer when their names are too long together.
-pub(super) fn look(roots: &[PathBuf; 2], paths: Vec<String>) -> Vec<Changed<'static>> {
+fn look(roots: &[PathBuf; 2], paths: Vec<String>) -> Vec<Changed<'static>> {
     let folder = |path: &PathBuf| open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
     let [workspace, tmp] = roots;
     let folders = [(WORKSPACE, folder(workspace)), (TMP, folder(tmp))];

@@ -3,6 +3,7 @@
 mod admission;
 mod answer;
 mod changed;
+mod children;
 mod detach;
 mod error;
 mod input;
@@ -34,9 +35,9 @@ pub use error::ExecuteError;
 pub use tools::{TOOLS, Tool, schemas};
 
 use admission::Place;
+use children::Children;
 use detach::Detaching;
 use input::Call;
-use native::Children;
 use order::{Asked, Prepared, holds};
 use record::{Deciding, Ended};
 

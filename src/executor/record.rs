@@ -105,28 +105,13 @@ impl Executor {
     }
 
     pub(super) fn record_outcome(&self, id: &RequestId, ended: Ended<'_>) {
-        let outcome = ended.result.as_ref().ok();
-        let error = ended.result.as_ref().err().map(ExecuteError::chain);
-        let bytes = |captured: &Captured| {
-            (captured.head.len() + captured.tail.len()) as u64 + captured.omitted_bytes
-        };
-        self.audit.finished(&Finished {
-            request_id: Cow::Borrowed(&id.0),
-            exit_code: outcome.map(|outcome| outcome.exit_code),
-            stopped_by: outcome.and_then(|outcome| outcome.stopped_by),
-            error: error.as_deref().map(|error| Cow::Borrowed(cut(error))),
-            duration_us: u64::try_from(ended.started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            usage: outcome.map(|outcome| outcome.usage.clone()),
-            stdout_bytes: outcome.map_or(0, |o| bytes(&o.stdout) + o.streamed_bytes.0),
-            stderr_bytes: outcome.map_or(0, |o| bytes(&o.stderr) + o.streamed_bytes.1),
-            changed_more: outcome.is_some_and(|outcome| {
-                outcome.changed_more || ended.changed.len() < outcome.changed.len()
-            }),
-            changed: ended.changed,
-            denied: outcome.map_or_else(Vec::new, |outcome| {
-                outcome.denied.iter().map(Cow::from).collect()
-            }),
-        });
+        let error = ended.result.as_ref().map_err(ExecuteError::chain);
+        let result = error
+            .as_ref()
+            .map(|outcome| *outcome)
+            .map_err(|error| &**error);
+        let ended = finished(&id.0, result, ended.changed, ended.started);
+        self.audit.finished(&ended);
     }
 
     /// Counts, logs and traces the end of an allowed call.
@@ -178,9 +163,36 @@ impl Executor {
             _ => return Vec::new(),
         };
         let roots = [session.workspace().to_owned(), session.tmp().to_owned()];
-        let looked = tokio::task::spawn_blocking(move || changed::look(&roots, paths));
-        // A look that panicked leaves the record without names, not the call without a record.
-        looked.await.unwrap_or_default()
+        changed::look_aside(roots, paths).await
+    }
+}
+
+/// What came of a run in a cell, or why there was none.
+pub(super) fn finished<'a>(
+    id: &'a str,
+    ended: Result<&'a Outcome, &'a str>,
+    changed: Vec<Changed<'a>>,
+    began: Instant,
+) -> Finished<'a> {
+    let outcome = ended.ok();
+    let bytes = |captured: &Captured| {
+        (captured.head.len() + captured.tail.len()) as u64 + captured.omitted_bytes
+    };
+    Finished {
+        request_id: Cow::Borrowed(id),
+        exit_code: outcome.map(|outcome| outcome.exit_code),
+        stopped_by: outcome.and_then(|outcome| outcome.stopped_by),
+        error: ended.err().map(|error| Cow::Borrowed(cut(error))),
+        duration_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        usage: outcome.map(|outcome| outcome.usage.clone()),
+        stdout_bytes: outcome.map_or(0, |o| bytes(&o.stdout) + o.streamed_bytes.0),
+        stderr_bytes: outcome.map_or(0, |o| bytes(&o.stderr) + o.streamed_bytes.1),
+        changed_more: outcome
+            .is_some_and(|outcome| outcome.changed_more || changed.len() < outcome.changed.len()),
+        changed,
+        denied: outcome.map_or_else(Vec::new, |outcome| {
+            outcome.denied.iter().map(Cow::from).collect()
+        }),
     }
 }
 

@@ -151,7 +151,9 @@ impl Server {
     pub(crate) fn record(&self) -> Vec<Value> {
         let text =
             std::fs::read_to_string(self.state.join("audit/serve.jsonl")).unwrap_or_default();
-        text.lines()
+        // Behind the last record lies a blank.
+        text.trim_end_matches('\0')
+            .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             // What the log says of itself is not a call's.
             .filter(|line: &Value| line["event"] == "intent" || line["event"] == "outcome")

@@ -1,7 +1,6 @@
 //! A tool of the operator's own that a shell starts: a child of the call, as a native program is, whose
 //! streams are pipes of the broker.
 
-use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,19 +10,18 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
-use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{environment, home, mounts, writes};
-use crate::audit::{Changed, Durable, Finished, Granted};
+use crate::audit::{Durable, Granted};
 use crate::cell::{
     Chunk, Native, NativeAsk, NativeEnd, NativeStatus, Order, SessionHolds, Source, Stdin, Stream,
     Ties,
 };
-use crate::executor::changed;
+use crate::executor::children::{Asked, Child, Children, Holds, Joined, pipes};
 use crate::executor::input::OWN_LABEL;
-use crate::executor::native::{Asked, Begun, Child, Children, Joined, pipes};
-use crate::executor::record::{asked_of_own, cut};
-use crate::outcome::{CHANGED_MAX, Held, Outcome, StoppedBy};
+use crate::executor::record::{asked_of_own, finished};
+use crate::outcome::{Held, Outcome, StoppedBy};
 use crate::policy::{self, Decision, Grant, ToolCall, ToolWorld};
 
 /// Longest input of a typed tool in a shell, in bytes. Chosen, not measured.
@@ -47,10 +45,6 @@ struct Start {
     grant: Grant,
     writes: bool,
 }
-
-/// Held until the tool's end: by what its call is not answered before, and by the one of its programs
-/// that changes the session's files.
-type Holds = (Begun, Option<OwnedMutexGuard<()>>);
 
 /// What a run came to.
 struct Ran {
@@ -100,12 +94,7 @@ impl Children {
             Decision::Allow(grant) => grant.call(),
             Decision::Deny(_) => None,
         };
-        // Whoever asked may go away while it waits: then nothing has happened yet.
-        let alone = match terms.and_then(writes) {
-            Some(true) => Some(Arc::clone(&self.writing).lock_owned().await),
-            Some(false) | None => None,
-        };
-        let held = (Arc::clone(&self.begun).read_owned().await, alone);
+        let held = self.holds(terms.and_then(writes) == Some(true)).await;
         // From here on it is recorded, whoever goes away.
         let begun = tokio::spawn(self.begin_tool_recorded((tool, ask), decision, held));
         begun
@@ -119,25 +108,16 @@ impl Children {
         decision: Decision,
         held: Holds,
     ) -> Result<Native, String> {
-        let (child, mut intent) = self.record_tool(&name, &ask, &decision);
-        let told = |error: &dyn std::fmt::Display| format!("hotcell: {name}: {error}\n");
-        // A denial, too, is told only once it is on the disk.
-        if let Err(error) = intent.wait().await {
-            tracing::error!(%error, request_id = child.id, "a tool's start cannot be recorded");
-            return Err(told(&"its start cannot be recorded, so it does not run"));
-        }
-        let grant = match decision {
-            Decision::Allow(grant) => grant,
-            Decision::Deny(denial) => return Err(told(&denial)),
-        };
+        let (child, intent) = self.record_tool(&name, &ask, &decision);
+        let grant = self.permitted(&child, intent, decision).await?;
         let (ours, theirs) = match pipes(&ask) {
             Ok(pipes) => pipes,
             Err(error) => {
-                self.record_tool_end(&child, Err("it cannot have pipes"), Vec::new());
-                return Err(told(&error));
+                self.record_not_run(&child, "it cannot have pipes");
+                return Err(child.says(error));
             }
         };
-        let writes = held.1.is_some();
+        let writes = held.0.is_some();
         if writes {
             // It counts in a cell of its own.
             self.uncounted.store(true, Ordering::SeqCst);
@@ -340,17 +320,13 @@ impl Children {
         ran: Result<Ran, NotRun>,
         signal: Option<u32>,
     ) -> NativeEnd {
-        let name = &child.name;
         let ran = match ran {
             Ok(ran) => ran,
             Err(not_run) => {
-                self.record_tool_end(child, Err(not_run.recorded), Vec::new());
+                self.record_not_run(child, not_run.recorded);
                 let (status, said) = match signal {
                     Some(signal) => (NativeStatus::Signaled(signal), String::new()),
-                    None => {
-                        let said = format!("hotcell: {name}: {}\n", not_run.told);
-                        (NativeStatus::Exited(NOT_RUN), said)
-                    }
+                    None => (NativeStatus::Exited(NOT_RUN), child.says(&not_run.told)),
                 };
                 return NativeEnd {
                     status,
@@ -363,12 +339,9 @@ impl Children {
         let Ran {
             outcome, unread, ..
         } = ran;
-        let paths: Vec<_> = outcome.changed.iter().take(CHANGED_MAX).cloned().collect();
-        let roots = [self.workspace.clone(), self.tmp.clone()];
-        let looked = tokio::task::spawn_blocking(move || changed::look(&roots, paths));
-        // A look that panicked leaves the record without names, not the start without a record.
-        let changed = looked.await.unwrap_or_default();
-        self.record_tool_end(child, Ok(&outcome), changed);
+        let changed = self.look_at_changed(&outcome.changed).await;
+        let ended = finished(&child.id, Ok(&outcome), changed, child.began);
+        self.executor.audit.finished(&ended);
         let (status, said) = match outcome.stopped_by {
             Some(StoppedBy::Cancelled) => (
                 NativeStatus::Signaled(signal.unwrap_or(KILL)),
@@ -376,7 +349,7 @@ impl Children {
             ),
             Some(limit) => (
                 NativeStatus::Exited(outcome.exit_code),
-                format!("hotcell: {name}: stopped by its limit `{}`\n", limit.name()),
+                child.says(format_args!("stopped by its limit `{}`", limit.name())),
             ),
             None => (NativeStatus::Exited(outcome.exit_code), String::new()),
         };
@@ -412,32 +385,6 @@ impl Children {
         };
         let intent = self.record_child(&child, decision, asked);
         (child, intent)
-    }
-
-    fn record_tool_end(
-        &self,
-        child: &Child,
-        ended: Result<&Outcome, &str>,
-        changed: Vec<Changed<'static>>,
-    ) {
-        let outcome = ended.ok();
-        self.executor.audit.finished(&Finished {
-            request_id: Cow::Borrowed(&child.id),
-            exit_code: outcome.map(|outcome| outcome.exit_code),
-            stopped_by: outcome.and_then(|outcome| outcome.stopped_by),
-            error: ended.err().map(|error| Cow::Borrowed(cut(error))),
-            duration_us: u64::try_from(child.began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            usage: outcome.map(|outcome| outcome.usage.clone()),
-            stdout_bytes: outcome.map_or(0, |outcome| outcome.streamed_bytes.0),
-            stderr_bytes: outcome.map_or(0, |outcome| outcome.streamed_bytes.1),
-            changed_more: outcome.is_some_and(|outcome| {
-                outcome.changed_more || changed.len() < outcome.changed.len()
-            }),
-            changed,
-            denied: outcome.map_or_else(Vec::new, |outcome| {
-                outcome.denied.iter().map(Cow::from).collect()
-            }),
-        });
     }
 }
 
