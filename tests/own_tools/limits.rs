@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+#[cfg(feature = "components")]
+use crate::rule;
 use crate::{Place, misbehaving, misbehaving_rules};
 
 #[test]
@@ -47,6 +49,44 @@ fn each_kind_ends_by_its_limit_and_is_named() {
         let said = place.call(tool, &json!({"do": "echo", "text": "still here"}));
         assert!(said.output.contains("still here"), "{tool} {said:?}");
     }
+}
+
+/// A component of two modules, each with a memory that it grows by so many pages; it ends well when
+/// both could.
+#[cfg(feature = "components")]
+fn of_two_memories(pages: u32) -> String {
+    format!(
+        r#"(component
+          (core module $other (memory 1)
+            (func (export "grow") (result i32) (memory.grow (i32.const {pages}))))
+          (core instance $other (instantiate $other))
+          (core module $main (import "other" "grow" (func $grow (result i32))) (memory 1)
+            (func (export "run") (result i32)
+              (i32.or (i32.eq (memory.grow (i32.const {pages})) (i32.const -1))
+                (i32.eq (call $grow) (i32.const -1)))))
+          (core instance $main (instantiate $main (with "other" (instance $other))))
+          (func $run (result (result)) (canon lift (core func $main "run")))
+          (instance $exports (export "run" (func $run)))
+          (export "wasi:cli/run@0.2.0" (instance $exports)))"#
+    )
+}
+
+#[cfg(feature = "components")]
+#[test]
+fn the_memories_of_a_component_count_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let tool = |name: &str, pages: u32| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, wat::parse_str(of_two_memories(pages)).unwrap()).unwrap();
+        let limits = "limits = { memory = \"64MiB\", memory_process = \"16MiB\" }";
+        rule(name, "component", &file, limits)
+    };
+    // 6 MiB each, and 10 MiB each: less than the limit alone, more together.
+    let place = Place::new(&(tool("within", 100) + &tool("beyond", 160)));
+    let said = place.call("within", &json!({}));
+    assert_eq!((said.code, &said.stopped_by), (0, &None), "{said:?}");
+    let said = place.call("beyond", &json!({}));
+    assert_eq!(said.code, 1, "{said:?}");
 }
 
 #[test]

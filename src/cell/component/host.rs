@@ -20,7 +20,6 @@ use wasmtime_wasi_io::bindings::wasi::io;
 
 use super::engine::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLES_MAX};
 use crate::cell::{engine::TABLE_ELEMENTS_MAX, kernel::Call};
-use crate::outcome::StoppedBy;
 
 /// The data of a component's store.
 pub struct Host {
@@ -129,14 +128,14 @@ impl ResourceLimiter for Host {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        let (call, more) = (&self.call, more as u64);
-        if desired as u64 > call.limits.memory_process_bytes || !call.take_memory(more) {
-            self.memory_refused = true;
-            call.refuse(StoppedBy::Memory);
-            return Ok(false);
+        let more = more as u64;
+        // All its memories together are what a process has in one.
+        let grows = self.call.grow_memory(self.memory_held, more);
+        if grows {
+            self.memory_held += more;
         }
-        self.memory_held += more;
-        Ok(true)
+        self.memory_refused |= !grows;
+        Ok(grows)
     }
 
     fn table_growing(

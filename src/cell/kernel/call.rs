@@ -237,6 +237,17 @@ impl Call {
         true
     }
 
+    /// Takes `more` linear memory for a process that holds `held`; at the process's or the call's
+    /// limit it is refused, which is remembered.
+    pub fn grow_memory(&self, held: u64, more: u64) -> bool {
+        let within = held.saturating_add(more) <= self.limits.memory_process_bytes;
+        let grows = within && self.take_memory(more);
+        if !grows {
+            self.refuse(StoppedBy::Memory);
+        }
+        grows
+    }
+
     pub fn give_memory(&self, bytes: u64) {
         self.memory_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }

@@ -227,13 +227,12 @@ impl ResourceLimiter for Guest {
             return Ok(false);
         }
         let more = (desired as u64).saturating_sub(self.linear_held);
-        if desired as u64 > call.limits.memory_process_bytes || !call.take_memory(more) {
-            self.memory_refused = true;
-            call.refuse(StoppedBy::Memory);
-            return Ok(false);
+        let grows = call.grow_memory(self.linear_held, more);
+        if grows {
+            self.linear_held += more;
         }
-        self.linear_held += more;
-        Ok(true)
+        self.memory_refused |= !grows;
+        Ok(grows)
     }
 
     fn table_growing(
