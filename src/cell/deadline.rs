@@ -5,13 +5,17 @@ use std::{
     collections::BTreeMap,
     sync::{Arc, Weak},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{kernel::Call, order::CallId};
 use crate::outcome::StoppedBy;
+
+/// How long the thread rests before it sleeps for good. Chosen: shorter than the time most calls have,
+/// and longer than a busy client's pauses.
+const REST: Duration = Duration::from_secs(1);
 
 /// The deadlines of the calls that run.
 #[derive(Debug, Default)]
@@ -62,11 +66,22 @@ impl Deadlines {
         }
     }
 
+    /// Waits while no call runs. The call that woke this thread may be over already, and the next be as
+    /// short: for a while only one that ends sooner than that wakes it.
+    fn rest(&self, watched: &mut MutexGuard<'_, WatchedCalls>) {
+        let until = Instant::now() + REST;
+        watched.wakes_at = Some(until);
+        let rested = self.earlier.wait_until(watched, until).timed_out();
+        if rested && watched.by_deadline.is_empty() {
+            watched.wakes_at = None;
+            self.earlier.wait(watched);
+        }
+    }
+
     fn end_late_ones(&self) {
         let mut watched = self.watched.lock();
         let Some((&(deadline, id), _)) = watched.by_deadline.first_key_value() else {
-            watched.wakes_at = None;
-            self.earlier.wait(&mut watched);
+            self.rest(&mut watched);
             return;
         };
         if Instant::now() < deadline {
