@@ -121,7 +121,7 @@ impl Encoding {
     }
 }
 
-/// Bytes as text, with a mark for each that is none. Nearly all are: that check takes many bytes at
+/// Bytes as text, with marks where they are none. Nearly all are: that check takes many bytes at
 /// once, and the other way one by one.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {

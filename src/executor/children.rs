@@ -148,7 +148,7 @@ impl Children {
         let all = tokio::time::timeout(GONE_WAIT, self.begun.write()).await;
         if all.is_err() {
             let id = &self.id;
-            tracing::error!(request_id = id, "a native program of a call outlives it");
+            tracing::error!(request_id = id, "a program of a call outlives it");
         }
     }
 

@@ -105,11 +105,8 @@ impl Executor {
     }
 
     pub(super) fn record_outcome(&self, id: &RequestId, ended: Ended<'_>) {
-        let error = ended.result.as_ref().map_err(ExecuteError::chain);
-        let result = error
-            .as_ref()
-            .map(|outcome| *outcome)
-            .map_err(|error| &**error);
+        let result = ended.result.as_ref().map_err(ExecuteError::chain);
+        let result = result.as_ref().copied().map_err(String::as_str);
         let ended = finished(&id.0, result, ended.changed, ended.started);
         self.audit.finished(&ended);
     }

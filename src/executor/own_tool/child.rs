@@ -337,8 +337,12 @@ impl Children {
         };
         let grown = self.grown(&ran);
         let Ran {
-            outcome, unread, ..
+            mut outcome,
+            unread,
+            ..
         } = ran;
+        // What it wrote was counted as it went by; this would be the broker's own sentence.
+        (outcome.stdout, outcome.stderr) = Default::default();
         let changed = self.look_at_changed(&outcome.changed).await;
         let ended = finished(&child.id, Ok(&outcome), changed, child.began);
         self.executor.audit.finished(&ended);
