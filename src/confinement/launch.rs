@@ -522,8 +522,9 @@ mod tests {
         assert!(!open.contains(&number), "{number} of {open:?}");
         drop(careless);
     }
+
     #[tokio::test]
-    async fn a_terminal_sends_signals_to_neither_and_one_has_a_session_of_its_own() {
+    async fn each_leads_a_group_of_its_own_and_one_a_session() {
         // Process, parent, group and session, behind name and state.
         let ids = |stat: &str| -> Vec<i32> {
             let behind = stat.rsplit(") ").next().unwrap().split(' ').skip(1);

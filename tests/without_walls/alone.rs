@@ -62,7 +62,7 @@ pub(crate) const HARDLY: &[(&str, &str)] = &[
     ),
     (
         "process.session",
-        "what is launched leads a session already, and the kernel refuses as the filter does",
+        "what is launched leads a group or a session already, and the kernel refuses as the filter does",
     ),
     (
         "limits.descriptors",

@@ -42,7 +42,7 @@ pub(super) const PROBES: &[Probe] = &[
     probe(
         "environment.terminal",
         Needs::Feature("a terminal"),
-        &[Inheritance, Root],
+        &[Root, Landlock],
         terminal,
     ),
 ];
