@@ -262,12 +262,20 @@ fn a_stream_that_nobody_reads_ends_by_its_limit_and_is_recorded() {
 #[test]
 fn a_client_that_hangs_up_ends_its_call_and_the_outcome_is_recorded() {
     let (_state, server) = server();
-    for headers in ["", "Accept: text/event-stream\r\n"] {
-        let call = bash("touch begun; sleep 100; touch survived").to_string();
-        let stream = server.begin("POST", "/execute", headers, &call);
+    for (round, headers) in ["", "Accept: text/event-stream\r\n"].iter().enumerate() {
+        let script = "touch begun; sleep 100; touch survived";
+        let stream = server.begin("POST", "/execute", headers, &bash(script).to_string());
         begun(&server, "begun");
         hang_up(&stream);
-        let id = server.record().last().unwrap()["requestId"].clone();
+        // It may have begun before its intent was on the disk.
+        let mut id = None;
+        eventually("the intent is recorded", || {
+            let record = server.record().into_iter();
+            let asked = |line: &Value| line["request"]["fields"]["command"] == script;
+            id = record.filter(asked).nth(round);
+            id.is_some()
+        });
+        let id = id.unwrap()["requestId"].clone();
         eventually("the outcome is recorded", || {
             let ended = |line: &Value| line["event"] == "outcome" && line["requestId"] == id;
             server
