@@ -186,6 +186,7 @@ pub fn keeping(config: &Config) -> Keeping {
         segments_max: config.record_files_max,
         age_max: config.record_age,
         reserve_bytes: config.record_reserve,
+        ..Keeping::default()
     }
 }
 

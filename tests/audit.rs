@@ -181,9 +181,9 @@ impl Attacked {
         change(&mut lines, at);
         self.write(file, &lines);
         match self.verdict() {
-            Err(Fault::Record { seq, what, .. }) => {
+            Err(Fault::Record { seq, .. } | Fault::Gap { seq, .. }) => {
                 let seq = usize::try_from(seq).unwrap();
-                assert!(named.contains(&seq), "record {record}: named {seq}: {what}");
+                assert!(named.contains(&seq), "record {record}: named {seq}");
             }
             other => panic!("record {record}: {other:?}"),
         }

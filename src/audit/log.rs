@@ -39,6 +39,9 @@ pub struct Keeping {
     pub age_max: Duration,
     /// Room reserved behind the end, so that what has begun can be closed on a full disk.
     pub reserve_bytes: u64,
+    /// Zero bytes written ahead of the records, inside that room. Where they are, a record changes
+    /// neither the file's size nor its map of blocks, and a sync has a place less to write.
+    pub blank_bytes: u64,
 }
 
 impl Default for Keeping {
@@ -49,6 +52,8 @@ impl Default for Keeping {
             segments_max: 256,
             age_max: Duration::from_secs(400 * 86_400),
             reserve_bytes: 64 << 20,
+            // Measured: does as well as 1 MiB.
+            blank_bytes: 256 << 10,
         }
     }
 }
@@ -113,8 +118,7 @@ impl Log {
         let signer = Signer::open(&names.key(), &names.log).map_err(fault(names.key()))?;
         publish(&names, &signer).map_err(fault(names.public_key()))?;
         let found = opening::find(&names, &signer.verifier())?;
-        let active = Active::open(&names, found.length, keeping.reserve_bytes)
-            .map_err(fault(names.active()))?;
+        let active = Active::open(&names, found.length, &keeping).map_err(fault(names.active()))?;
         let checkpoints = Notes::open(&names.checkpoints()).map_err(fault(names.checkpoints()))?;
         active.sync_folder().map_err(fault(names.folder.clone()))?;
         let mut log = Self {
@@ -386,8 +390,7 @@ impl Log {
     pub(super) fn replace_storage(&mut self, storage: Box<dyn segment::Storage>) {
         let length = self.active.length;
         let first = self.active.first;
-        let reserve = self.keeping.reserve_bytes;
-        self.active = Active::over(storage, &self.names, length, reserve).unwrap();
+        self.active = Active::over(storage, &self.names, length, &self.keeping).unwrap();
         self.active.first = first;
     }
 }

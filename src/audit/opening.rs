@@ -10,7 +10,7 @@ use crate::audit::chain::Chain;
 use crate::audit::checkpoint::{self, Checkpoint, Verifier};
 use crate::audit::line::{self, LINE_BYTES_MAX};
 use crate::audit::names::Names;
-use crate::audit::reader::{Lines, Next};
+use crate::audit::reader::{self, Lines, Next, UNENDED_BYTES_MAX};
 use crate::audit::record::Stopped;
 use crate::audit::tree;
 
@@ -147,16 +147,20 @@ fn written(path: &Path) -> io::Result<u64> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error),
     };
-    let mut end = file.metadata()?.len();
-    let mut piece = vec![0; READ_BYTES];
+    let length = file.metadata()?.len();
+    let (mut end, mut piece) = (length, vec![0; READ_BYTES]);
     while end > 0 {
+        if length - end > UNENDED_BYTES_MAX {
+            let what = format!("it ends in more than {UNENDED_BYTES_MAX} zero bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
         let start = end.saturating_sub(READ_BYTES as u64);
         piece.resize(usize::try_from(end - start).unwrap_or(READ_BYTES), 0);
         file.read_exact_at(&mut piece, start)?;
-        if let Some(at) = piece.iter().rposition(|byte| *byte != 0) {
-            return Ok(start + at as u64 + 1);
+        match reader::written(&piece) {
+            0 => end = start,
+            bytes => return Ok(start + bytes),
         }
-        end = start;
     }
     Ok(0)
 }

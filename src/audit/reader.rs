@@ -12,6 +12,10 @@ use crate::audit::record::{Common, Record};
 /// Read from the disk at once. Chosen, not measured.
 const READ_BYTES: usize = 256 << 10;
 
+/// Most bytes behind the last record that are looked at: what a crash can leave half-written, and the
+/// blank behind it. Chosen, not measured.
+pub(super) const UNENDED_BYTES_MAX: u64 = 128 << 20;
+
 /// Why a line could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -41,10 +45,18 @@ pub struct Lines<R = BufReader<File>> {
 pub enum Next<'a> {
     /// Without its line end.
     Line(&'a [u8]),
-    /// So many bytes behind the last line end, without the blank behind them.
-    Unended(u64),
+    /// What lies behind the last line end, without the blank behind it.
+    Unended(Unended),
     TooLong,
     End,
+}
+
+/// Bytes that are no whole line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Unended {
+    pub bytes: u64,
+    /// There are zero bytes with line ends behind them.
+    pub has_gap: bool,
 }
 
 impl Lines {
@@ -93,7 +105,8 @@ impl<R: io::BufRead> Lines<R> {
             return Ok(if long {
                 Next::TooLong
             } else {
-                Next::Unended(read as u64)
+                let (bytes, has_gap) = (read as u64, false);
+                Next::Unended(Unended { bytes, has_gap })
             });
         };
         self.offset += read as u64;
@@ -103,29 +116,35 @@ impl<R: io::BufRead> Lines<R> {
     /// Reads what is left from a line on that has a zero byte in it.
     fn blank(&mut self) -> io::Result<Next<'static>> {
         let mut read = self.buffer.len() as u64;
-        let mut unended = written(&self.buffer);
+        let mut unended = Unended {
+            bytes: written(&self.buffer),
+            has_gap: self.buffer.ends_with(b"\n"),
+        };
         loop {
             let more = self.from.fill_buf()?;
             if more.is_empty() {
                 break;
             }
+            if read > UNENDED_BYTES_MAX {
+                return Ok(Next::TooLong);
+            }
             let (bytes, last) = (more.len(), written(more));
             if last > 0 {
-                unended = read + last;
+                unended.bytes = read + last;
+                unended.has_gap |= memchr::memchr(b'\n', more).is_some();
             }
             read += bytes as u64;
             self.from.consume(bytes);
         }
-        Ok(if unended > 0 {
-            Next::Unended(unended)
-        } else {
-            Next::End
+        Ok(match unended.bytes {
+            0 => Next::End,
+            _ => Next::Unended(unended),
         })
     }
 }
 
 /// Bytes without the zeros behind them.
-fn written(bytes: &[u8]) -> u64 {
+pub(super) fn written(bytes: &[u8]) -> u64 {
     let last = bytes.iter().rposition(|byte| *byte != 0);
     last.map_or(0, |at| at as u64 + 1)
 }
@@ -255,7 +274,13 @@ mod tests {
         assert_eq!(lines.next_line().unwrap(), Next::Line(b"one"));
         assert_eq!(lines.next_line().unwrap(), Next::Line(b""));
         assert_eq!(lines.offset(), 5);
-        assert_eq!(lines.next_line().unwrap(), Next::Unended(3));
+        assert_eq!(
+            lines.next_line().unwrap(),
+            Next::Unended(Unended {
+                bytes: 3,
+                has_gap: false
+            })
+        );
         assert_eq!(lines.next_line().unwrap(), Next::End);
         let mut longest = vec![b'x'; LINE_BYTES_MAX];
         longest.push(b'\n');

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::audit::clock::{self, Clock};
 use crate::audit::line::{self, LINE_BYTES_MAX};
 use crate::audit::names::Names;
+use crate::audit::reader::UNENDED_BYTES_MAX;
 use crate::quantity;
 
 /// Read from the disk at once. Chosen, not measured.
@@ -119,21 +120,32 @@ fn backwards(
     let mut start = file.metadata()?.len();
     // The first part of the file that was read and not shown: its line begins before it.
     let mut rest = Vec::new();
+    // Read since the last line's start.
+    let mut without_line = 0;
     while start > 0 {
         let end = start;
         start = end.saturating_sub(READ_BYTES);
         let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
         file.read_exact_at(&mut bytes, start)?;
         bytes.append(&mut rest);
+        without_line += end - start;
         while let Some(at) = memchr::memrchr(b'\n', &bytes) {
             if look(bytes.get(at + 1..).unwrap_or_default()).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             bytes.truncate(at);
+            without_line = 0;
         }
         // No record is that long: what it is does not matter, but memory does.
         if bytes.len() > LINE_BYTES_MAX {
             bytes.clear();
+        }
+        if without_line > UNENDED_BYTES_MAX {
+            let what = format!(
+                "`{}` has no line end in {without_line} bytes",
+                path.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
         rest = bytes;
     }

@@ -21,6 +21,7 @@ fn keeping() -> Keeping {
         segment_bytes: 4096,
         segments_max: 1000,
         reserve_bytes: 64 << 10,
+        blank_bytes: 32 << 10,
         ..Keeping::default()
     }
 }
@@ -113,6 +114,7 @@ const UNSYNCED: u8 = 4;
 const NO_ROOM_TO_RESERVE: u8 = 5;
 const HANGS: u8 = 6;
 const PANICS: u8 = 7;
+const CANNOT_RESERVE: u8 = 8;
 
 impl Disk {
     fn error(&self, number: i32) -> io::Result<()> {
@@ -151,6 +153,7 @@ impl Storage for Disk {
     fn reserve(&self, offset: u64, bytes: u64) -> io::Result<()> {
         match self.fails.load(Ordering::SeqCst) {
             NO_ROOM_TO_RESERVE => self.error(libc::ENOSPC),
+            CANNOT_RESERVE => self.error(libc::EOPNOTSUPP),
             _ => Storage::reserve(&self.file, offset, bytes),
         }
     }
@@ -161,6 +164,10 @@ impl Storage for Disk {
 
     fn identity(&self) -> io::Result<Identity> {
         self.file.identity()
+    }
+
+    fn overwrites(&self) -> bool {
+        true
     }
 }
 

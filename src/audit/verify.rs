@@ -42,7 +42,7 @@ pub struct Report {
     pub signed: u64,
     /// Checkpoints of records that the log no longer holds.
     pub unchecked: usize,
-    /// Bytes of a record that is being written.
+    /// Bytes of records that are being written, or were when the program died.
     pub unended: u64,
     /// The log was closed: nothing is missing at its end.
     pub closed: bool,
@@ -62,6 +62,12 @@ pub enum Fault {
         file: PathBuf,
         line: u64,
     },
+    /// The first bad record, where whole ones may follow that were written together with it.
+    #[error(
+        "record {seq} is bad: there are zero bytes in it, and lines behind them: it was changed, or the \
+         machine lost its power while these were written (`{}` line {line})", .file.display()
+    )]
+    Gap { seq: u64, file: PathBuf, line: u64 },
     #[error("a checkpoint in `{}` is bad: {what}", .file.display())]
     Checkpoint { file: PathBuf, what: String },
     #[error("the key `{}` cannot be used", .file.display())]
@@ -89,14 +95,16 @@ pub fn verify(names: &Names, anchors: &Anchors) -> Result<Report, Fault> {
 fn steady<T>(names: &Names, look: impl Fn() -> Result<T, Fault>) -> Result<T, Fault> {
     let listed = || names.full_files().ok();
     let record = |found: &Result<T, Fault>| match found {
-        Err(Fault::Record { seq, .. }) => Some(*seq),
+        Err(Fault::Record { seq, .. } | Fault::Gap { seq, .. }) => Some(*seq),
         _ => None,
     };
     let mut before = listed();
     let mut found = look();
     for _ in 1..LOOKS_MAX {
         let after = listed();
-        if found.is_ok() || before == after {
+        // What is written while it is read may show its later part first.
+        let is_gap = matches!(found, Err(Fault::Gap { .. }));
+        if found.is_ok() || (before == after && !is_gap) {
             break;
         }
         before = after;
@@ -322,8 +330,12 @@ impl Walk {
                 Next::Unended(_) if !last_file => {
                     return Err(self.bad(seq, "the file ends within it"));
                 }
-                Next::Unended(bytes) => {
-                    self.report.unended = bytes;
+                Next::Unended(unended) if unended.has_gap => {
+                    let (file, line) = (self.file.clone(), self.line);
+                    return Err(Fault::Gap { seq, file, line });
+                }
+                Next::Unended(unended) => {
+                    self.report.unended = unended.bytes;
                     return Ok(());
                 }
                 Next::End if self.line == 1 && !last_file => {

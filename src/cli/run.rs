@@ -174,6 +174,8 @@ impl Prepared {
         let records = self.config.state.join("audit");
         let keeping = Keeping {
             reserve_bytes: RESERVE_BYTES,
+            // For a handful of records it costs more than it spares.
+            blank_bytes: 0,
             ..app::keeping(&self.config)
         };
         let audit = Audit::open_free(&records, "run", &keeping)?;

@@ -163,7 +163,10 @@ fn zeros_written_ahead_are_no_records_and_go_when_the_log_is_closed() {
         follower.more(|_| seen += 1).unwrap();
         seen
     };
+    let fails = Arc::new(AtomicU8::new(WORKS));
     let mut log = open_log(folder.path());
+    let file = File::options().write(true).open(&path).unwrap();
+    log.replace_storage(Box::new(Disk { file, fails }));
     log.add("intent", &intent("a"));
     log.commit().unwrap();
     let (ahead, first) = sizes();
@@ -197,7 +200,8 @@ fn what_a_crash_wrote_only_the_later_part_of_is_a_torn_end() {
     let end = records(&names.active()).len() as u64;
     let file = File::options().write(true).open(names.active()).unwrap();
     Storage::write_all_at(&file, b"later\n", end + 5000).unwrap();
-    assert_eq!(verdict(&names).unwrap().unended, 5006);
+    let fault = verdict(&names).unwrap_err();
+    assert!(matches!(fault, Fault::Gap { seq: 2, .. }), "{fault}");
     die(open_log(folder.path()));
     assert_eq!(events(folder.path())[2..], ["torn", "start"]);
     let torn = fs::read(names.torn(2, 0)).unwrap();
@@ -207,19 +211,61 @@ fn what_a_crash_wrote_only_the_later_part_of_is_a_torn_end() {
 
 #[test]
 fn no_zeros_are_written_where_no_room_is_reserved() {
+    for why in [NO_ROOM_TO_RESERVE, CANNOT_RESERVE] {
+        let folder = tempfile::tempdir().unwrap();
+        let fails = Arc::new(AtomicU8::new(why));
+        let names = Names::new(folder.path(), "t");
+        let mut log = open_log(folder.path());
+        let file = File::options().write(true).open(names.active()).unwrap();
+        log.replace_storage(Box::new(Disk { file, fails }));
+        log.commit().unwrap();
+        let bytes = fs::metadata(names.active()).unwrap().len();
+        assert_eq!(bytes, records(&names.active()).len() as u64, "{why}");
+    }
+}
+
+#[test]
+fn a_zero_byte_in_a_record_that_is_not_signed_yet_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let fails = Arc::new(AtomicU8::new(NO_ROOM_TO_RESERVE));
     let names = Names::new(folder.path(), "t");
-    let unreserved = Keeping {
-        reserve_bytes: 0,
-        ..keeping()
-    };
-    let mut log = open_log_with(folder.path(), unreserved);
-    let file = File::options().write(true).open(names.active()).unwrap();
-    log.replace_storage(Box::new(Disk { file, fails }));
+    let mut log = open_log(folder.path());
     log.commit().unwrap();
-    let bytes = fs::metadata(names.active()).unwrap().len();
-    assert_eq!(bytes, records(&names.active()).len() as u64);
+    log.add("intent", &intent("a"));
+    log.add("outcome", &outcome("a"));
+    die(log);
+    assert!(verdict(&names).unwrap().signed < 4);
+    let mut bytes = fs::read(names.active()).unwrap();
+    let third = bytes.split_inclusive(|byte| *byte == b'\n').take(2);
+    let at: usize = third.map(<[u8]>::len).sum();
+    bytes[at + 9] = 0;
+    fs::write(names.active(), bytes).unwrap();
+    let fault = verdict(&names).unwrap_err();
+    assert!(matches!(fault, Fault::Gap { seq: 2, .. }), "{fault}");
+}
+
+#[test]
+fn zeros_without_end_are_not_read_to_their_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = Names::new(folder.path(), "t");
+    die(open_log(folder.path()));
+    let file = File::options().write(true).open(names.active()).unwrap();
+    file.set_len(8 << 40).unwrap();
+    assert!(
+        verdict(&names)
+            .unwrap_err()
+            .to_string()
+            .contains("longer than")
+    );
+    assert!(refused(&names).contains("cannot read"));
+    assert!(
+        Reader::open(folder.path(), "t")
+            .unwrap()
+            .last()
+            .unwrap()
+            .is_err()
+    );
+    let since = crate::audit::recent::Since::now(Duration::from_secs(900));
+    assert!(crate::audit::recent::begun_keys(&names, &since, 9).is_err());
 }
 
 const IMPATIENT: Patience = Patience {

@@ -33,6 +33,10 @@ impl Storage for Counted {
     fn identity(&self) -> io::Result<Identity> {
         self.file.identity()
     }
+
+    fn overwrites(&self) -> bool {
+        true
+    }
 }
 
 fn counted(folder: &Path, calls_at_once: usize) -> (Audit, Arc<AtomicU32>) {

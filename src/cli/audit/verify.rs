@@ -74,7 +74,7 @@ fn told(names: &Names, report: &Report, anchors: &Anchors, seconds: f64) -> Stri
         text += &format!("; {unchecked} checkpoints of them could not be compared\n");
     }
     if *unended > 0 {
-        text += &format!("  {unended} bytes at the end are of a record that is not whole\n");
+        text += &format!("  {unended} bytes at the end are of records that are not whole\n");
     }
     if *open > 0 {
         text += &format!("  {open} calls have no outcome");

@@ -1,12 +1,12 @@
 //! `hotcell policy diff` and `replay`: what another policy would change.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
 
 use crate::app;
+use crate::audit::{self, Stored};
 use crate::cli::say;
 use crate::policy::{self, Recorded, Vocabulary};
 
@@ -56,13 +56,13 @@ pub(super) fn diff(args: &DiffArgs) -> anyhow::Result<u8> {
 pub(super) fn replay(args: &ReplayArgs) -> anyhow::Result<u8> {
     let policy = args.file.load()?;
     let path = &args.audit;
-    let file = std::fs::File::open(path)
-        .with_context(|| format!("cannot read the record `{}`", path.display()))?;
     let (mut seen, mut changed, mut unclear) = (0, 0, 0);
-    for (number, line) in (1..).zip(BufReader::new(file).lines()) {
-        let line: String = line?;
-        let recorded: Recorded = serde_json::from_str(&line)
-            .with_context(|| format!("line {number} of `{}` is no record", path.display()))?;
+    for stored in audit::Reader::of(vec![path.clone()]) {
+        let Stored {
+            line, line_number, ..
+        } = stored?;
+        let recorded: Recorded = serde_json::from_slice(&line)
+            .with_context(|| format!("line {line_number} of `{}` is no record", path.display()))?;
         seen += usize::from(recorded.event == "intent");
         if let Some(change) = policy::replay(&policy, &recorded) {
             match change.now_allowed {
