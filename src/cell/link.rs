@@ -182,7 +182,7 @@ impl Link {
         let order = Box::new(order);
         // Who ends a cell closes its link and then answers the calls that wait: one that came too
         // late for that answer sees the closed link.
-        if running.link.is_closed() {
+        if !running.link.takes_calls() {
             return Err(running.unsent(order));
         }
         match running.link.messages.try_send(Message::Run(id, order)) {
@@ -303,6 +303,11 @@ impl Link {
 
     pub(super) fn is_closed(&self) -> bool {
         *self.closing.borrow()
+    }
+
+    /// Neither ended nor given up: who gave it up answers his own call at once, and its end comes later.
+    pub(super) fn takes_calls(&self) -> bool {
+        !self.is_closed() && !*self.stalled.borrow()
     }
 
     /// Answers every call that still waits: the cell is dead.

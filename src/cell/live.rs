@@ -252,6 +252,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_cell_that_was_given_up_gets_no_call_before_it_is_ended() {
+        let launcher = Launcher::start().unwrap();
+        let (fresh, _theirs) = hostile(&launcher).await;
+        let link = attend(fresh, watch::channel(()).0.subscribe(), Arc::default());
+        let begin = || Arc::clone(&link).begin(Order::default(), None, None);
+        let call = begin().unwrap();
+        assert!(begin().is_ok());
+        // Nothing waits in between, so nobody has ended it yet.
+        assert_eq!(call.overdue().stopped_by, Some(StoppedBy::Cell));
+        assert!(!link.is_closed());
+        assert!(begin().is_err());
+    }
+
+    #[tokio::test]
     async fn a_cell_that_dies_with_unread_orders_is_not_said_to_have_broken_a_rule() {
         let launcher = Launcher::start().unwrap();
         let (fresh, theirs) = hostile(&launcher).await;

@@ -127,8 +127,8 @@ impl Cell {
     }
 
     fn serves(&self) -> bool {
-        let closed = self.link.get().is_some_and(|link| link.is_closed());
-        !closed && !self.retired.load(Ordering::SeqCst)
+        let takes_calls = self.link.get().is_none_or(|link| link.takes_calls());
+        takes_calls && !self.retired.load(Ordering::SeqCst)
     }
 
     /// Lets no more calls in, and ends it when the last is out.
