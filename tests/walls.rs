@@ -14,6 +14,8 @@
 
 #[path = "walls/deaths.rs"]
 mod deaths;
+#[path = "walls/ends.rs"]
+mod ends;
 #[path = "walls/isolation.rs"]
 mod isolation;
 #[path = "walls/missing.rs"]

@@ -274,6 +274,7 @@ impl CellPool {
     /// Ends the cells and every call in them.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
+        self.tools.stop();
         self.places.drain();
         if tokio::time::timeout(GONE_WAIT, self.alive.closed())
             .await

@@ -9,6 +9,8 @@ use std::{
     thread,
 };
 
+use tokio::sync::{mpsc as queue, watch};
+
 use super::{
     artefact::{Artefacts, memory_file, seal},
     cache::{ARTEFACT_BYTES_MAX, Key, Unfit},
@@ -36,10 +38,13 @@ const REASON_BYTES_MAX: usize = 1_000;
 /// Most missing things that are named.
 const NAMED_MAX: usize = 10;
 
-/// Compiles tools in confined children. Who asks waits on a thread of its own.
+/// Compiles tools in confined children, on a thread that ends with it. Who asks waits.
 #[derive(Debug)]
 pub struct ToolCompiler {
-    jobs: parking_lot::Mutex<mpsc::Sender<Job>>,
+    /// One for each caller that waits.
+    jobs: queue::UnboundedSender<Job>,
+    stop: watch::Sender<bool>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 struct Job {
@@ -55,21 +60,39 @@ impl ToolCompiler {
     /// # Errors
     /// The process may have no more threads.
     pub(super) fn new(starter: Arc<Starter>) -> io::Result<Arc<Self>> {
-        let (jobs, queue) = mpsc::channel::<Job>();
+        let (jobs, mut queue) = queue::unbounded_channel::<Job>();
+        let stop = watch::channel(false).0;
+        let mut stopped = stop.subscribe();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        thread::Builder::new()
+        let serve = async move {
+            while let Some(job) = queue.recv().await {
+                let made = compile(&starter, &job).await;
+                // Whoever asked may have gone away.
+                let _gone = job.answer.send(made);
+            }
+        };
+        let thread = thread::Builder::new()
             .name("tools".to_owned())
             .spawn(move || {
-                for job in queue {
-                    let made = runtime.block_on(compile(&starter, &job));
-                    // Whoever asked may have gone away.
-                    let _gone = job.answer.send(made);
-                }
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = serve => {}
+                        _ = stopped.wait_for(|stopped| *stopped) => {}
+                    }
+                });
             })?;
-        let jobs = parking_lot::Mutex::new(jobs);
-        Ok(Arc::new(Self { jobs }))
+        Ok(Arc::new(Self {
+            jobs,
+            stop,
+            thread: Some(thread),
+        }))
+    }
+
+    /// Ends what is being compiled; nothing more is.
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
     }
 
     /// For a command that starts no cells: finds out which walls there are.
@@ -86,6 +109,17 @@ impl ToolCompiler {
             walls: options.walls,
         });
         Ok(Self::new(Arc::new(starter.await?)).map_err(StartError::Process)?)
+    }
+}
+
+impl Drop for ToolCompiler {
+    /// What the thread has of the starter goes with it, or a process that ends would leave its
+    /// cgroups behind.
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
     }
 }
 
@@ -138,7 +172,7 @@ impl Compiler for ToolCompiler {
             answer,
         };
         let lost = || "could not be compiled: the thread that does so is gone".to_owned();
-        self.jobs.lock().send(job).map_err(|_| lost())?;
+        self.jobs.send(job).map_err(|_| lost())?;
         made.recv().map_err(|_| lost())?
     }
 }

@@ -103,7 +103,12 @@ impl Drop for Groups {
                 let us = std::process::id().to_string();
                 let _still_there = back.map(|back| fs::write(back, us));
             }
-            remove_all(&hierarchy.folder);
+            // Processes that were killed a moment ago may still be leaving.
+            let mut tries = 0;
+            while !remove_all(&hierarchy.folder) && tries < REMOVALS_MAX {
+                std::thread::sleep(REMOVAL_PAUSE);
+                tries += 1;
+            }
         }
     }
 }
@@ -189,12 +194,13 @@ fn sweep(own: &Path) {
     }
 }
 
-fn remove_all(folder: &Path) {
+/// Answers whether nothing of it is left.
+fn remove_all(folder: &Path) -> bool {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         // What is not a group cannot be removed, and goes with its group.
         let _file = fs::remove_dir(entry.path());
     }
-    let _absent = fs::remove_dir(folder);
+    removed(folder)
 }
 
 impl Hierarchy {
