@@ -1,6 +1,6 @@
-//! The walls around cells, from outside: kernels that lack one, cells that die, sessions that look
-//! for each other. `HOTCELL_FULL=1` does all of it; `HOTCELL_REQUIRE=full` fails where this machine
-//! cannot give every wall, instead of skipping.
+//! The walls around cells, from outside: kernels that lack one, cells that die, programs that are
+//! told to end, sessions that look for each other. `HOTCELL_FULL=1` does all of it;
+//! `HOTCELL_REQUIRE=full` fails where this machine cannot give every wall, instead of skipping.
 
 #![allow(
     clippy::unwrap_used,
@@ -31,4 +31,9 @@ mod traces;
 /// Whether everything is asked for, not a sample.
 pub(crate) fn all_of_it() -> bool {
     std::env::var_os("HOTCELL_FULL").is_some_and(|value| value == "1")
+}
+
+/// Whether a wall that this machine does not give fails its test.
+pub(crate) fn must_have_all() -> bool {
+    std::env::var_os("HOTCELL_REQUIRE").is_some_and(|value| value == "full")
 }

@@ -271,7 +271,7 @@ impl CellPool {
         Ok(None)
     }
 
-    /// Ends the cells and every call in them.
+    /// Ends the cells and every call in them, and what compiles tools.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
         self.tools.stop();

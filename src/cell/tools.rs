@@ -60,29 +60,12 @@ impl ToolCompiler {
     /// # Errors
     /// The process may have no more threads.
     pub(super) fn new(starter: Arc<Starter>) -> io::Result<Arc<Self>> {
-        let (jobs, mut queue) = queue::unbounded_channel::<Job>();
+        let (jobs, queue) = queue::unbounded_channel();
         let stop = watch::channel(false).0;
-        let mut stopped = stop.subscribe();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let serve = async move {
-            while let Some(job) = queue.recv().await {
-                let made = compile(&starter, &job).await;
-                // Whoever asked may have gone away.
-                let _gone = job.answer.send(made);
-            }
-        };
+        let stopped = stop.subscribe();
         let thread = thread::Builder::new()
             .name("tools".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = serve => {}
-                        _ = stopped.wait_for(|stopped| *stopped) => {}
-                    }
-                });
-            })?;
+            .spawn(move || serve(&starter, queue, stopped))?;
         Ok(Arc::new(Self {
             jobs,
             stop,
@@ -175,6 +158,40 @@ impl Compiler for ToolCompiler {
         self.jobs.send(job).map_err(|_| lost())?;
         made.recv().map_err(|_| lost())?
     }
+}
+
+/// Compiles one after the other until it is told to stop.
+fn serve(
+    starter: &Starter,
+    mut queue: queue::UnboundedReceiver<Job>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no tool can be compiled");
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let each = async {
+            while let Some(job) = queue.recv().await {
+                let made = compile(starter, &job).await;
+                // Whoever asked may have gone away.
+                let _gone = job.answer.send(made);
+            }
+        };
+        tokio::select! {
+            () = each => {}
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+        }
+        // Whoever asked meanwhile must not wait for an answer.
+        queue.close();
+        while queue.recv().await.is_some() {}
+    });
 }
 
 async fn compile(starter: &Starter, job: &Job) -> Result<ToolCode, String> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::app;
 use crate::cell::CellPool;
-use crate::cli::{Common, runtime, say};
+use crate::cli::{Common, runtime, say, signals};
 use crate::config::{Settings, State, StateError, Tokens};
 
 /// Longest wait for guests to be compiled. Chosen, not measured.
@@ -33,9 +33,18 @@ pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
     report.check("policy", app::load_policy(&config), |policy| {
         format!("{}: {}", policy.name, policy.description)
     });
-    let looked = runtime()?.block_on(cells(&config, &mut report));
+    let looked = runtime()?.block_on(async {
+        let ends = signals::ends()?;
+        tokio::select! {
+            looked = cells(&config, &mut report) => looked.map(|()| None),
+            code = ends => Ok(Some(code)),
+        }
+    });
+    if let Ok(Some(code)) = looked {
+        return Ok(code);
+    }
     if looked.is_err() {
-        report.check("cells", looked, |()| String::new());
+        report.check("cells", looked, |_| String::new());
     }
     say(&report.text)?;
     Ok(u8::from(report.failed))

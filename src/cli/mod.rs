@@ -5,6 +5,7 @@ mod doctor;
 mod policy;
 mod run;
 mod serve;
+mod signals;
 mod token;
 mod tool;
 mod warm;

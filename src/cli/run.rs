@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::app;
 use crate::audit::{Audit, Keeping};
 use crate::cell::CellOptions;
-use crate::cli::{Common, FAILED_RUN, USAGE, complain, runtime};
+use crate::cli::{Common, FAILED_RUN, USAGE, complain, runtime, signals};
 use crate::config::{ConfigError, Settings, State, home_folder};
 use crate::executor::{Answer, Chunk, ExecuteError, Stream, Streams, TOOLS};
 use crate::http::RequestIds;
@@ -20,8 +20,6 @@ use crate::session::Sessions;
 use crate::telemetry;
 use crate::workspace;
 
-/// Exit code after Ctrl-C, as shells have it.
-const INTERRUPTED: u8 = 130;
 /// Room reserved on the disk to record the end of one call. Its longest record has 1 MiB.
 const RESERVE_BYTES: u64 = 4 << 20;
 /// Exit code when the reader of our output is gone, as of a process ended by SIGPIPE.
@@ -166,6 +164,8 @@ fn workspace_folder(named: Option<&Path>) -> anyhow::Result<PathBuf> {
 
 impl Prepared {
     async fn run(self) -> anyhow::Result<u8> {
+        let ends = signals::ends()?;
+        tokio::pin!(ends);
         let state = State::open(&self.config.state)?;
         let id = RequestIds::new()?.next();
         let tmp = PassingFolder::make(state.path().join("run").join(&id.0).join("tmp"))?;
@@ -185,7 +185,10 @@ impl Prepared {
             inherits_stdin: !std::io::stdin().is_terminal(),
             ..app::cells(&self.config, executable)
         };
-        let executor = app::executor(&self.config, cells, audit, sessions).await?;
+        let executor = tokio::select! {
+            made = app::executor(&self.config, cells, audit, sessions) => made?,
+            code = &mut ends => return Ok(code),
+        };
         let request = ToolRequest {
             id,
             agent: "local".to_owned(),
@@ -204,7 +207,7 @@ impl Prepared {
         };
         let code = tokio::select! {
             code = show(executor.execute(request, streams), chunks, self.json) => code,
-            _ = tokio::signal::ctrl_c() => Ok(INTERRUPTED),
+            code = ends => Ok(code),
         };
         // A call that was dropped is cancelled and recorded in a task of its own.
         executor.admission.idle().await;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{self, App};
-use crate::cli::{Common, runtime, say};
+use crate::cli::{Common, runtime, say, signals};
 use crate::config::{Flags, Settings};
 use crate::executor::Executor;
 use crate::telemetry;
@@ -71,11 +71,17 @@ pub(super) fn main(args: &Args) -> anyhow::Result<u8> {
     let served = runtime.block_on(async {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr()?;
-        let stop = stop_signal()?;
-        let app = App::start(&config, executable).await?;
-        tokio::spawn(reload_when_told(app.executor().clone())?);
+        let stop = signals::first_of(&[SignalKind::terminate(), SignalKind::interrupt()])?;
+        // Before the start is over it must not end us either.
+        let hangup = signal(SignalKind::hangup())?;
+        tokio::pin!(stop);
+        let app = tokio::select! {
+            app = App::start(&config, executable) => app?,
+            _code = &mut stop => return Ok(()),
+        };
+        tokio::spawn(reload_when_told(app.executor().clone(), hangup));
         tokio::spawn(say_ready(app.executor().clone(), ready_line(address, &app)));
-        app.serve(listener, stop).await
+        app.serve(listener, async { _ = stop.await }).await
     });
     // A thread that waits for a disk must not hold up the end.
     runtime.shutdown_timeout(THREADS_WAIT);
@@ -94,29 +100,14 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Resolves at SIGTERM or SIGINT.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
 /// Loads the policy files again at every SIGHUP.
-fn reload_when_told(executor: Arc<Executor>) -> anyhow::Result<impl Future<Output = ()>> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        while hangup.recv().await.is_some() {
-            let executor = executor.clone();
-            let reloaded = tokio::task::spawn_blocking(move || App::reload_policies(&executor));
-            // One that panicked changed nothing.
-            let _panicked = reloaded.await;
-        }
-    })
+async fn reload_when_told(executor: Arc<Executor>, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        let executor = executor.clone();
+        let reloaded = tokio::task::spawn_blocking(move || App::reload_policies(&executor));
+        // One that panicked changed nothing.
+        let _panicked = reloaded.await;
+    }
 }
 
 async fn say_ready(executor: Arc<Executor>, line: String) {

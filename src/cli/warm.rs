@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 
 use crate::app;
 use crate::cell::{self, CellPool};
-use crate::cli::{Common, runtime, say};
+use crate::cli::{Common, runtime, say, signals};
 use crate::config::Settings;
 
 /// Longest time that compiling may take. Chosen, not measured.
@@ -17,7 +17,7 @@ pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
     let executable = std::env::current_exe().context("this program has no path")?;
     let started = Instant::now();
     cell::warm(&config.cache, |name| say(&format!("{name}: compiled\n")))?;
-    runtime()?.block_on(async {
+    let warmed = async {
         let options = app::cells(&config, executable);
         let cells = CellPool::start(options).await.context("no cell started")?;
         let ready = app::guests_ready(&cells, TIME_MAX).await;
@@ -27,8 +27,18 @@ pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
             "the guests were not compiled within {} s",
             TIME_MAX.as_secs()
         );
-        Ok(())
+        Ok(None)
+    };
+    let ended = runtime()?.block_on(async {
+        let ends = signals::ends()?;
+        tokio::select! {
+            warmed = warmed => warmed,
+            code = ends => Ok(Some(code)),
+        }
     })?;
+    if let Some(code) = ended {
+        return Ok(code);
+    }
     let (cache, seconds) = (config.cache.display(), started.elapsed().as_secs_f32());
     say(&format!(
         "guests are compiled in {cache} ({seconds:.1} s)\n"

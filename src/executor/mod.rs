@@ -57,10 +57,11 @@ pub struct Streams {
 pub struct Executor {
     pub policies: Policies,
     pub sessions: Sessions,
-    pub audit: Audit,
     pub cells: Arc<CellPool>,
     /// What starts programs of the host.
     pub natives: NativeLane,
+    /// Goes after both: it may wait for a disk, and they leave cgroups behind if the program ends first.
+    pub audit: Audit,
     pub admission: Admission,
     pub telemetry: Telemetry,
     /// The walls around every call, as records name them.

@@ -166,7 +166,7 @@ impl Server {
 
     /// The server's cell processes, children of its children included.
     pub(crate) fn cells(&self) -> BTreeSet<u32> {
-        let (mut cells, mut left) = (BTreeSet::new(), vec![self.child.id()]);
+        let (mut cells, mut left) = (BTreeSet::new(), vec![self.process()]);
         while let Some(process) = left.pop() {
             let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else {
                 continue;
@@ -186,6 +186,10 @@ impl Server {
             }
         }
         cells
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {

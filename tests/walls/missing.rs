@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::must_have_all;
 use crate::process::{Server, hotcell, shared_cache};
 use crate::refusal::{Refused, When, refused, with, without};
 
@@ -304,9 +305,8 @@ fn every_wall() -> bool {
     let Some(lacking) = lacking() else {
         return true;
     };
-    let required = std::env::var_os("HOTCELL_REQUIRE").is_some_and(|value| value == "full");
     assert!(
-        !required,
+        !must_have_all(),
         "this machine does not give every wall: {lacking}"
     );
     eprintln!("SKIPPED: this machine does not give every wall: {lacking}");

@@ -40,7 +40,7 @@ fn files(state: &Path) -> BTreeSet<PathBuf> {
 }
 
 /// Folders of cgroups that a server made.
-fn groups(server: u32) -> Vec<PathBuf> {
+pub(crate) fn groups(server: u32) -> Vec<PathBuf> {
     let ours = format!("hotcell-{server}-");
     let (mut found, mut left) = (Vec::new(), vec![PathBuf::from("/sys/fs/cgroup")]);
     while let Some(folder) = left.pop() {

@@ -66,7 +66,7 @@ impl Bait {
 
         let open = File::open(&canary)?;
         let memory: Box<[u8]> = secret.as_bytes().into();
-        let target = Target {
+        let mut target = Target {
             broker_pid: rustix::process::getpid().as_raw_nonzero().get(),
             outside_folder: folder.to_owned(),
             canary_handle: handle(&canary),
@@ -80,15 +80,18 @@ impl Bait {
             udp_port: udp.local_addr()?.port(),
             broker_address: at(&*memory) as u64,
             broker_descriptor: open.as_raw_fd(),
-            shared_memory: share(&secret)?,
+            shared_memory: 0,
             host_name: super::environment::current_host_name().map_err(refused)?,
             descriptors: Vec::new(),
             descriptors_max: 0,
             only: Vec::new(),
             secret,
         };
+        let before = state(&target)?;
+        // Last: only what is made whole removes it again.
+        target.shared_memory = share(&target.secret)?;
         Ok(Self {
-            before: state(&target)?,
+            before,
             target,
             memory,
             path_socket,

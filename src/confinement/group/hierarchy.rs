@@ -1,0 +1,381 @@
+//! One hierarchy of cgroups, with a folder of ours in it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use super::mounted::{Place, Version};
+use super::{Bounds, REMOVAL_PAUSE, REMOVALS_MAX};
+
+/// What folders of ours begin with; the number of the process that made it follows.
+pub(super) const PREFIX: &str = "hotcell-";
+/// Times our processes are moved out of the way: one that starts a child may be a moment ahead.
+const MOVES_MAX: u32 = 50;
+/// Most parents that are looked at to find out whose child a process is.
+const PARENTS_MAX: u32 = 64;
+
+/// Our folder in a hierarchy; the groups of cells are made in it. Dropped, it is removed, and the
+/// group around it is as it was.
+#[derive(Debug)]
+pub(super) struct Hierarchy {
+    place: Place,
+    pub(super) folder: PathBuf,
+    /// Controllers that the group around it handed on to nobody before.
+    handed_on: Vec<&'static str>,
+    /// Where our own processes sit, if they had to leave the group around it.
+    seat: Option<PathBuf>,
+}
+
+impl Hierarchy {
+    /// Makes a folder of that name.
+    ///
+    /// # Errors
+    /// A text for the operator; nothing is left then.
+    pub(super) fn make(place: Place, name: &str) -> Result<Self, String> {
+        let around = place.folder.clone();
+        sweep(&around);
+        let cannot = |what: &str, error: io::Error| {
+            let way_out = match error.raw_os_error() == Some(Errno::BUSY.raw_os_error()) {
+                true => {
+                    "other programs run in it; start this one as a service of its own with Delegate=yes"
+                }
+                false => "start as root, or as a service with Delegate=yes",
+            };
+            let around = around.display();
+            format!("{what} below the cgroup `{around}` ({error}); {way_out}")
+        };
+        let folder = around.join(name);
+        // Left by a program of the same number.
+        remove_all(&folder);
+        fs::create_dir(&folder).map_err(|error| cannot("no group can be made", error))?;
+        let mut made = Self {
+            place,
+            folder,
+            handed_on: Vec::new(),
+            seat: None,
+        };
+        if made.place.version == Version::Two {
+            made.hand_on()
+                .map_err(|error| cannot("no controller can be handed on", error))?;
+        }
+        Ok(made)
+    }
+
+    /// In version 2 only groups without processes of their own hand controllers on, so ours go
+    /// into one beside those of cells.
+    fn hand_on(&mut self) -> io::Result<()> {
+        let around = &self.place.folder;
+        let known = fs::read_to_string(around.join("cgroup.subtree_control"))?;
+        let is_known = |name: &str| known.split_whitespace().any(|known| known == name);
+        let controllers = self.place.controllers.iter().copied();
+        let lacking: Vec<_> = controllers.filter(|name| !is_known(name)).collect();
+        let is_top = !around.join("cgroup.type").exists();
+        if !is_top {
+            let seat = self.folder.join("broker");
+            fs::create_dir(&seat)?;
+            self.seat = Some(seat);
+        }
+        let mut moves = 0;
+        loop {
+            if let Some(seat) = &self.seat {
+                move_ours(around, seat)?;
+            }
+            moves += 1;
+            match control(around, '+', &lacking) {
+                Err(error) if busy(&error) && moves < MOVES_MAX && has_ours(around) => {}
+                other => break other?,
+            }
+        }
+        self.handed_on = lacking;
+        control(&self.folder, '+', &self.place.controllers)
+    }
+
+    /// Undoes [`Self::hand_on`].
+    fn hand_back(&self) -> io::Result<()> {
+        let around = &self.place.folder;
+        // Never handed on; or still used by the folder of another program.
+        let _was_not = control(&self.folder, '-', &self.place.controllers);
+        let _used = control(around, '-', &self.handed_on);
+        match &self.seat {
+            Some(seat) => move_ours(seat, around),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets the limits of a group in our folder.
+    ///
+    /// # Errors
+    /// The kernel refuses one.
+    pub(super) fn bound(&self, folder: &Path, bounds: Bounds) -> io::Result<()> {
+        let write = |name: &str, value: u64| fs::write(folder.join(name), value.to_string());
+        let absent_is_fine = |result: io::Result<()>| match result {
+            // Kernels can be built without accounting of swap.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        };
+        match (self.place.has("memory"), self.place.version) {
+            (false, _) => {}
+            (true, Version::Two) => {
+                write("memory.max", bounds.memory_bytes)?;
+                absent_is_fine(write("memory.swap.max", 0))?;
+                absent_is_fine(write("memory.oom.group", 1))?;
+            }
+            (true, Version::One) => {
+                write("memory.limit_in_bytes", bounds.memory_bytes)?;
+                absent_is_fine(write("memory.memsw.limit_in_bytes", bounds.memory_bytes))?;
+            }
+        }
+        if self.place.has("pids") {
+            write("pids.max", bounds.processes)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Hierarchy {
+    fn drop(&mut self) {
+        let folder = self.folder.display();
+        if let Err(error) = self.hand_back() {
+            tracing::warn!(%folder, %error, "this program stays in a cgroup of its own, which stays behind");
+            return;
+        }
+        let mut tries = 0;
+        // Processes that were killed a moment ago may still be leaving.
+        while !remove_all(&self.folder) {
+            if tries == REMOVALS_MAX {
+                tracing::warn!(%folder, "a cgroup stays behind");
+                return;
+            }
+            std::thread::sleep(REMOVAL_PAUSE);
+            tries += 1;
+        }
+    }
+}
+
+fn busy(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::BUSY.raw_os_error())
+}
+
+/// Hands controllers on to the groups below (`+`), or no longer (`-`).
+fn control(folder: &Path, sign: char, controllers: &[&str]) -> io::Result<()> {
+    if controllers.is_empty() {
+        return Ok(());
+    }
+    let words: Vec<_> = controllers
+        .iter()
+        .map(|name| format!("{sign}{name}"))
+        .collect();
+    fs::write(folder.join("cgroup.subtree_control"), words.join(" "))
+}
+
+/// Processes in a group that are this one or children of it.
+fn ours(folder: &Path) -> io::Result<Vec<u32>> {
+    let list = fs::read_to_string(folder.join("cgroup.procs"))?;
+    let numbers = list.lines().filter_map(|line| line.parse().ok());
+    Ok(numbers.filter(|process| is_ours(*process)).collect())
+}
+
+fn has_ours(folder: &Path) -> bool {
+    ours(folder).is_ok_and(|ours| !ours.is_empty())
+}
+
+fn is_ours(process: u32) -> bool {
+    let mut next = Some(process);
+    for _ in 0..PARENTS_MAX {
+        match next {
+            Some(process) if process == std::process::id() => return true,
+            Some(process) => next = parent(process),
+            None => return false,
+        }
+    }
+    false
+}
+
+fn parent(process: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    line.trim().parse().ok()
+}
+
+fn move_ours(from: &Path, to: &Path) -> io::Result<()> {
+    for process in ours(from)? {
+        match fs::write(to.join("cgroup.procs"), process.to_string()) {
+            Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {} // ended
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Answers whether nothing is there any more.
+pub(super) fn removed(folder: &Path) -> bool {
+    match fs::remove_dir(folder) {
+        Ok(()) => true,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Removes what programs left that were killed.
+fn sweep(around: &Path) {
+    for entry in fs::read_dir(around).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let maker = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split('-').next());
+        let gone = |maker: &str| !Path::new("/proc").join(maker).exists();
+        if maker.is_some_and(gone) {
+            remove_all(&entry.path());
+        }
+    }
+}
+
+/// Answers whether nothing of it is left.
+fn remove_all(folder: &Path) -> bool {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        // What is not a group cannot be removed, and goes with its group.
+        let _file = fs::remove_dir(entry.path());
+    }
+    removed(folder)
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "says that it is skipped, starts itself in a group of its own, and children that only wait"
+)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    const NAME: &str = "confinement::group::hierarchy::tests::what_is_handed_on_is_handed_back";
+    /// Tell the process that this test starts the group it is in, a controller that it may hand on,
+    /// and whether other programs run there.
+    const AROUND: &str = "HOTCELL_TEST_GROUP";
+    const CONTROLLER: &str = "HOTCELL_TEST_CONTROLLER";
+    const BESIDE: &str = "HOTCELL_TEST_BESIDE";
+    /// Any will do. The first that version 2 has here is taken.
+    const CONTROLLERS: [&str; 5] = ["pids", "hugetlb", "misc", "rdma", "io"];
+
+    /// A group of version 2 below the top, as a service gets one.
+    struct Delegated {
+        top: PathBuf,
+        folder: PathBuf,
+        controller: &'static str,
+        handed_on: bool,
+    }
+
+    impl Delegated {
+        fn make() -> Option<Self> {
+            let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+            let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
+            let top = PathBuf::from(mount.split(' ').nth(4)?);
+            let has = |name: &str, controller: &str| words(&top, name).contains(controller);
+            let offered = |name: &&str| has("cgroup.controllers", name);
+            let controller = CONTROLLERS.into_iter().find(offered)?;
+            let handed_on = !has("cgroup.subtree_control", controller);
+            control(&top, '+', &[controller]).ok()?;
+            let folder = top.join(format!("test-of-hotcell-{}", std::process::id()));
+            fs::create_dir(&folder).ok()?;
+            Some(Self {
+                top,
+                folder,
+                controller,
+                handed_on,
+            })
+        }
+
+        /// Has this test go on inside it.
+        fn enter(&self, beside: &str) {
+            let status = Command::new("sh")
+                .args(["-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\""])
+                .arg(&self.folder)
+                .arg(std::env::current_exe().unwrap())
+                .args(["--exact", NAME, "--nocapture"])
+                .env(AROUND, &self.folder)
+                .env(CONTROLLER, self.controller)
+                .env(BESIDE, beside)
+                .status()
+                .unwrap();
+            assert!(status.success());
+        }
+    }
+
+    impl Drop for Delegated {
+        fn drop(&mut self) {
+            let _left = fs::remove_dir(&self.folder);
+            if self.handed_on {
+                let _used = control(&self.top, '-', &[self.controller]);
+            }
+        }
+    }
+
+    fn words(folder: &Path, name: &str) -> String {
+        let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
+        text.trim().to_owned()
+    }
+
+    fn sits_in(process: u32, folder: &Path) -> bool {
+        let list = words(folder, "cgroup.procs");
+        list.lines().any(|line| line == process.to_string())
+    }
+
+    fn waits() -> Child {
+        Command::new("sleep").arg("60").spawn().unwrap()
+    }
+
+    /// In a group of its own, with a child that was there before.
+    fn inside(around: &Path) {
+        let beside = std::env::var(BESIDE).unwrap();
+        let controller = std::env::var(CONTROLLER).unwrap();
+        let known = CONTROLLERS.into_iter().find(|name| *name == controller);
+        let place = Place {
+            version: Version::Two,
+            controllers: vec![known.unwrap()],
+            folder: around.to_owned(),
+        };
+        let mut child = waits();
+        let both = [std::process::id(), child.id()];
+        let sit_in = |folder: &Path| both.iter().all(|process| sits_in(*process, folder));
+        let made = Hierarchy::make(place, "hotcell-0-0");
+        match (beside.is_empty(), made) {
+            (true, made) => {
+                let made = made.unwrap();
+                assert_eq!(words(around, "cgroup.subtree_control"), controller);
+                assert_eq!(words(&made.folder, "cgroup.subtree_control"), controller);
+                assert!(sit_in(&made.folder.join("broker")));
+                fs::create_dir(made.folder.join("cell-0")).unwrap();
+            }
+            (false, Ok(_)) => panic!("handed on beside others"),
+            (false, Err(reason)) => assert!(reason.contains("other programs"), "{reason}"),
+        }
+        assert!(!around.join("hotcell-0-0").exists());
+        assert_eq!(words(around, "cgroup.subtree_control"), "");
+        assert!(sit_in(around));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn what_is_handed_on_is_handed_back() {
+        if let Some(around) = std::env::var_os(AROUND) {
+            return inside(Path::new(&around));
+        }
+        let Some(delegated) = Delegated::make() else {
+            eprintln!("skipped: no group of version 2 can be made here");
+            return;
+        };
+        delegated.enter("");
+        let mut other = waits();
+        let list = delegated.folder.join("cgroup.procs");
+        fs::write(list, other.id().to_string()).unwrap();
+        delegated.enter("another");
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(removed(&delegated.folder));
+    }
+}
