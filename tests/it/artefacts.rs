@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 
-use crate::process::{hotcell, shared_cache};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::process::{eventually, hotcell, shared_cache};
 
 /// A cache of its own with what the shared one holds.
 struct Copied {
@@ -118,4 +120,46 @@ fn with_another_key_all_is_compiled_again_and_said_once() {
     ] {
         assert!(log.contains(module), "{module}: {log}");
     }
+}
+
+/// The child of a process that compiles a guest, once there is one.
+fn compiler_of(process: u32, module: &str) -> Option<Pid> {
+    let children = format!("/proc/{process}/task");
+    let tasks = fs::read_dir(children).ok()?.flatten();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let lists: Vec<_> = lists.collect();
+    let numbers = lists.iter().flat_map(|list| list.split_whitespace());
+    numbers
+        .filter_map(|number| number.parse().ok())
+        .find_map(|number: i32| {
+            let line = fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+            let words: Vec<_> = line.split(|&byte| byte == 0).skip(1).collect();
+            let compiles = words.starts_with(&[b"compile", module.as_bytes()]);
+            compiles.then(|| Pid::from_raw(number)).flatten()
+        })
+}
+
+#[test]
+fn a_program_whose_guest_is_not_there_says_so() {
+    let copied = Copied::new();
+    fs::remove_file(copied.place("coreutils")).unwrap();
+    let mut command = hotcell(copied.state.path());
+    command.env("HOTCELL_CACHE", copied.cache.path());
+    let child = command
+        .args(["run", "bash", "echo a; date; echo $?"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut compiler = None;
+    eventually("it is compiled", || {
+        compiler = compiler_of(child.id(), "coreutils");
+        compiler.is_some()
+    });
+    kill_process(compiler.unwrap(), Signal::KILL).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.stdout, b"a\n126\n", "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("hotcell: date: not compiled yet"), "{said}");
+    assert!(said.contains("a guest could not be compiled"), "{said}");
 }

@@ -26,6 +26,8 @@ use crate::cell::{
 const UMASK: u32 = 0o022;
 /// Exit code of a program that the policy denies, as of one that cannot be executed.
 const DENIED: u8 = 126;
+/// Exit code of a program whose guest is not there, as a shell has it for what it cannot execute.
+const NOT_COMPILED: u8 = 126;
 /// Number of standard error.
 const STDERR: u32 = 2;
 /// The parent of a call's first process.
@@ -176,8 +178,9 @@ async fn run(mut guest: Guest, mut ended: Option<Status>) -> Status {
             return Status::Exited(DENIED);
         }
         let Ok(pre) = module.ready().await else {
-            // As a shell says of what it cannot execute.
-            return Status::Exited(126);
+            let text = not_compiled(&guest);
+            say(&guest, text.as_bytes()).await;
+            return Status::Exited(NOT_COMPILED);
         };
         let runtime = Arc::clone(&guest.runtime);
         let mut store = match runtime.store(guest) {
@@ -197,6 +200,15 @@ async fn run(mut guest: Guest, mut ended: Option<Status>) -> Status {
         settle_fuel(&mut store);
         (guest, ended) = after(store.into_data(), entered);
     }
+}
+
+fn not_compiled(guest: &Guest) -> String {
+    let arguments = &guest.image.arguments.0;
+    let program = arguments.split(|&byte| byte == 0).next();
+    let program = String::from_utf8_lossy(program.unwrap_or_default());
+    format!(
+        "hotcell: {program}: not compiled yet; try again in a moment, and look at the log if that does not help\n"
+    )
 }
 
 /// Opens the folders that a program expects to be open. The working folder need not be one it sees.
