@@ -1,6 +1,8 @@
 //! Limits by cgroup: version 2, version 1, or one controller of each (hybrid), below the group this
 //! program was started in.
 
+#[cfg(test)]
+mod delegated;
 mod hierarchy;
 mod mounted;
 
