@@ -82,6 +82,13 @@ pub struct Home {
     pub tool: Option<Arc<ToolCode>>,
 }
 
+impl Drop for CellPool {
+    /// Whoever waits for a tool, on a thread that nothing ends, must not wait on.
+    fn drop(&mut self) {
+        self.tools.stop();
+    }
+}
+
 /// Starts and feeds the cells of a broker.
 #[derive(Debug)]
 pub struct CellPool {

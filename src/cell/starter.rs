@@ -69,6 +69,7 @@ pub struct Starter {
     inherits_stdin: bool,
     walls: Walls,
     launcher: Launcher,
+    /// Goes after the launcher, whose end kills what is in them.
     groups: Option<Arc<Groups>>,
     owner_map: Option<OwnedFd>,
     pub reached: Reached,

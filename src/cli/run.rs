@@ -38,7 +38,7 @@ pub(super) struct Args {
     /// The tool's input as a JSON object
     #[arg(long, value_name = "JSON")]
     input: Option<String>,
-    /// bash, read, write, edit, glob, grep, read_file, write_file
+    /// bash, read, write, edit, glob, grep, native, read_file, write_file, or one that the policy brings
     tool: String,
     /// bash: the command, in quotes; read, glob, grep: the file or pattern
     #[arg(value_name = "ARG", allow_hyphen_values = true)]

@@ -3,8 +3,10 @@
 use std::future::poll_fn;
 use std::io;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// What ends a command. What it made on the machine is removed first.
 const ENDS: [SignalKind; 3] = [
@@ -15,12 +17,33 @@ const ENDS: [SignalKind; 3] = [
 /// Exit codes of what a signal ended begin behind this, as shells have it.
 const SIGNALLED: u8 = 128;
 
-/// Resolves to the exit code for the first signal that ends a command.
+/// Longest time that a command takes to end after a signal. Chosen, not measured.
+const END_WAIT: Duration = Duration::from_secs(10);
+
+/// Resolves to the exit code for the first signal that ends a command. Whatever holds that up, such
+/// as a reader who does not read: at a second signal, or later than [`END_WAIT`], it ends all the same.
 ///
 /// # Errors
 /// The kernel refuses a handler.
+#[expect(
+    clippy::exit,
+    reason = "the thread that would return may be stuck in a write"
+)]
 pub(super) fn ends() -> io::Result<impl Future<Output = u8>> {
-    first_of(&ENDS)
+    let mut signals = Box::pin(first_of(&ENDS)?);
+    let (told, tell) = oneshot::channel();
+    tokio::spawn(async move {
+        let code = signals.as_mut().await;
+        let _over = told.send(code);
+        let _late = tokio::time::timeout(END_WAIT, signals.as_mut()).await;
+        std::process::exit(code.into());
+    });
+    Ok(async move {
+        match tell.await {
+            Ok(code) => code,
+            Err(_) => std::future::pending().await,
+        }
+    })
 }
 
 /// As [`ends`], of these signals. One that was ignored when this program was started stays ignored:

@@ -70,7 +70,8 @@ impl LaunchError {
 
 /// The thread that starts processes.
 ///
-/// They are told to die with the thread that started them, so it lives as long as this program.
+/// They are told to die with the thread that started them, so it lives as long as anything that may
+/// start one.
 #[derive(Debug, Clone)]
 pub struct Launcher {
     jobs: mpsc::Sender<Job>,

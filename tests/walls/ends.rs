@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use sha2::{Digest as _, Sha256};
@@ -59,18 +59,27 @@ fn passing(state: &Path) -> usize {
 fn a_command_that_is_told_to_end_leaves_nothing() {
     let state = tempfile::tempdir().unwrap();
     let workspace = tempfile::tempdir().unwrap();
-    let run = |command: &str| {
-        hotcell(state.path())
+    let program = hotcell(state.path());
+    let run = |signals: &str, command: &str| {
+        // Whatever this test was started with.
+        Command::new("env")
+            .arg(signals)
+            .arg(program.get_program())
             .args(["run", "--workspace"])
             .arg(workspace.path())
             .args(["bash", command])
+            .envs(
+                program
+                    .get_envs()
+                    .map(|(name, value)| (name, value.unwrap())),
+            )
             .stdout(Stdio::piped())
             .stdin(Stdio::null())
             .spawn()
             .unwrap()
     };
     for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
-        let mut child = run("echo up; sleep 60");
+        let mut child = run("--default-signal=HUP,INT,TERM", "echo up; sleep 60");
         let mut line = [0; 3];
         child.stdout.take().unwrap().read_exact(&mut line).unwrap();
         assert_eq!(passing(state.path()), 1);
@@ -78,9 +87,24 @@ fn a_command_that_is_told_to_end_leaves_nothing() {
         assert_eq!(child.wait().unwrap().code(), Some(code));
         assert_eq!(passing(state.path()), 0);
     }
+    // Ignored from the start, it stays ignored.
+    let mut child = run("--ignore-signal=HUP", "echo up; sleep 1");
+    let mut line = [0; 3];
+    child.stdout.take().unwrap().read_exact(&mut line).unwrap();
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
     let text = std::fs::read_to_string(state.path().join("audit/run.jsonl")).unwrap();
     let count = |event: &str| text.matches(&format!("\"event\":\"{event}\"")).count();
-    assert_eq!((count("intent"), count("outcome")), (3, 3), "{text}");
+    assert_eq!((count("intent"), count("outcome")), (4, 4), "{text}");
+    // One whose output nobody takes ends at the second.
+    let mut child = run("--default-signal=TERM", "yes");
+    std::thread::sleep(Duration::from_secs(1));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let began = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert!(began.elapsed() < Duration::from_secs(5));
 }
 
 #[test]

@@ -95,9 +95,12 @@ impl Hierarchy {
     /// Undoes [`Self::hand_on`].
     fn hand_back(&self) -> io::Result<()> {
         let around = &self.place.folder;
-        // Never handed on; or still used by the folder of another program.
+        // Never handed on, perhaps.
         let _was_not = control(&self.folder, '-', &self.place.controllers);
-        let _used = control(around, '-', &self.handed_on);
+        // Another's group beside ours may have limits by now, and would lose them.
+        if groups_in(around) <= 1 {
+            let _was_not = control(around, '-', &self.handed_on);
+        }
         match &self.seat {
             Some(seat) => move_ours(seat, around),
             None => Ok(()),
@@ -154,6 +157,13 @@ impl Drop for Hierarchy {
             tries += 1;
         }
     }
+}
+
+fn groups_in(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .count()
 }
 
 fn busy(error: &io::Error) -> bool {
