@@ -82,13 +82,6 @@ pub struct Home {
     pub tool: Option<Arc<ToolCode>>,
 }
 
-impl Drop for CellPool {
-    /// Whoever waits for a tool, on a thread that nothing ends, must not wait on.
-    fn drop(&mut self) {
-        self.tools.stop();
-    }
-}
-
 /// Starts and feeds the cells of a broker.
 #[derive(Debug)]
 pub struct CellPool {
@@ -101,6 +94,13 @@ pub struct CellPool {
     /// Held by every living cell, and while there may be spares.
     alive: watch::Sender<()>,
     died: Arc<AtomicU64>,
+}
+
+impl Drop for CellPool {
+    /// Whoever waits for a tool, on a thread that nothing ends, must not wait on.
+    fn drop(&mut self) {
+        self.tools.stop();
+    }
 }
 
 impl CellPool {

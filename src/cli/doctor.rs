@@ -33,18 +33,13 @@ pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
     report.check("policy", app::load_policy(&config), |policy| {
         format!("{}: {}", policy.name, policy.description)
     });
-    let looked = runtime()?.block_on(async {
-        let ends = signals::ends()?;
-        tokio::select! {
-            looked = cells(&config, &mut report) => looked.map(|()| None),
-            code = ends => Ok(Some(code)),
-        }
-    });
-    if let Ok(Some(code)) = looked {
-        return Ok(code);
-    }
+    let looked = runtime()?.block_on(signals::unless_ended(cells(&config, &mut report)))?;
+    let looked = match looked {
+        Ok(looked) => looked,
+        Err(code) => return Ok(code),
+    };
     if looked.is_err() {
-        report.check("cells", looked, |_| String::new());
+        report.check("cells", looked, |()| String::new());
     }
     say(&report.text)?;
     Ok(u8::from(report.failed))

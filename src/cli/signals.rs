@@ -46,6 +46,18 @@ pub(super) fn ends() -> io::Result<impl Future<Output = u8>> {
     })
 }
 
+/// Does something unless a signal ends the command first; then the exit code is the error.
+///
+/// # Errors
+/// The kernel refuses a handler.
+pub(super) async fn unless_ended<T>(work: impl Future<Output = T>) -> io::Result<Result<T, u8>> {
+    let ends = ends()?;
+    Ok(tokio::select! {
+        done = work => Ok(done),
+        code = ends => Err(code),
+    })
+}
+
 /// As [`ends`], of these signals. One that was ignored when this program was started stays ignored:
 /// that is how `nohup` and background jobs of scripts keep theirs going.
 ///

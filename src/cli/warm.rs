@@ -27,17 +27,11 @@ pub(super) fn main(args: &Common) -> anyhow::Result<u8> {
             "the guests were not compiled within {} s",
             TIME_MAX.as_secs()
         );
-        Ok(None)
+        Ok(())
     };
-    let ended = runtime()?.block_on(async {
-        let ends = signals::ends()?;
-        tokio::select! {
-            warmed = warmed => warmed,
-            code = ends => Ok(Some(code)),
-        }
-    })?;
-    if let Some(code) = ended {
-        return Ok(code);
+    match runtime()?.block_on(signals::unless_ended(warmed))? {
+        Ok(warmed) => warmed?,
+        Err(code) => return Ok(code),
     }
     let (cache, seconds) = (config.cache.display(), started.elapsed().as_secs_f32());
     say(&format!(

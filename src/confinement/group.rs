@@ -8,7 +8,7 @@ mod mounted;
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -120,17 +120,28 @@ impl Drop for Group {
         let remover = std::thread::Builder::new().name("groups".to_owned());
         let _not_started = remover.spawn(move || {
             for folder in left {
-                let mut tries = 0;
-                while !removed(&folder) && tries < REMOVALS_MAX {
-                    let _not_there = fs::write(folder.join("cgroup.kill"), "1");
-                    std::thread::sleep(REMOVAL_PAUSE);
-                    tries += 1;
-                }
-                if tries == REMOVALS_MAX {
-                    tracing::warn!(folder = %folder.display(), "a cgroup stays behind");
-                }
+                until_gone(&folder, || {
+                    let is_gone = removed(&folder);
+                    if !is_gone {
+                        let _not_there = fs::write(folder.join("cgroup.kill"), "1");
+                    }
+                    is_gone
+                });
             }
         });
+    }
+}
+
+/// Tries again while processes that were killed a moment ago are leaving.
+fn until_gone(folder: &Path, mut remove: impl FnMut() -> bool) {
+    for _ in 0..REMOVALS_MAX {
+        if remove() {
+            return;
+        }
+        std::thread::sleep(REMOVAL_PAUSE);
+    }
+    if !remove() {
+        tracing::warn!(folder = %folder.display(), "a cgroup stays behind");
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::mounted::{Place, Version};
-use super::{Bounds, REMOVAL_PAUSE, REMOVALS_MAX};
+use super::{Bounds, until_gone};
 
 /// What folders of ours begin with; the number of the process that made it follows.
 pub(super) const PREFIX: &str = "hotcell-";
@@ -37,7 +37,7 @@ impl Hierarchy {
         let around = place.folder.clone();
         sweep(&around);
         let cannot = |what: &str, error: io::Error| {
-            let way_out = match error.raw_os_error() == Some(Errno::BUSY.raw_os_error()) {
+            let way_out = match busy(&error) {
                 true => {
                     "other programs run in it; start this one as a service of its own with Delegate=yes"
                 }
@@ -146,16 +146,7 @@ impl Drop for Hierarchy {
             tracing::warn!(%folder, %error, "this program stays in a cgroup of its own, which stays behind");
             return;
         }
-        let mut tries = 0;
-        // Processes that were killed a moment ago may still be leaving.
-        while !remove_all(&self.folder) {
-            if tries == REMOVALS_MAX {
-                tracing::warn!(%folder, "a cgroup stays behind");
-                return;
-            }
-            std::thread::sleep(REMOVAL_PAUSE);
-            tries += 1;
-        }
+        until_gone(&self.folder, || remove_all(&self.folder));
     }
 }
 
